@@ -1,0 +1,219 @@
+"""The rows: one class per table. The class is the schema; Arrow types and docs derive from it.
+
+In memory prices are ints of 1e-9 and quantities ints of 1e-6, times ints of ns (design section 3).
+Rows of one frame share its ``seq``; within a file, rows stand in the order they were made.
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from schemas.columns import Count, Doc, Flag, Price, Qty, Rate, Text, Time, Wide, Word
+
+
+class Row(msgspec.Struct, gc=False, array_like=True, tag=True):
+    """What every row begins with. ``TABLE`` is the name of its table."""
+
+    TABLE: ClassVar[str]
+
+    seq: Annotated[Count, Doc("frame that made this row; the order of everything")]
+    ts_recv: Annotated[Time, Doc("wall clock when that frame arrived")]
+    ts_event: Annotated[Time | None, Doc("when the venue's websocket server sent it (`E`)")]
+    symbol: Annotated[Word | None, Doc("market as the venue spells it; the partition on disk")]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            cls.TABLE = table_name(cls.__name__)
+
+
+def table_name(class_name: str) -> str:
+    """``BookTicker`` -> ``book_ticker``."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in class_name).lstrip("_")
+
+
+class Depth(Row, tag="depth"):
+    """Changes of an order book; this table alone rebuilds it.
+
+    One row per level. A ``clear`` and an empty delta are one row with null level. Rows that
+    a snapshot releases from the buffer carry the ``seq`` of the snapshot reply and their own ids.
+    """
+
+    ts_engine: Annotated[Time | None, Doc("matching engine time (`T`)")]
+    action: Annotated[Word, Doc("`snapshot` level, `update` (absolute), `clear` the whole book")]
+    side: Annotated[Word | None, Doc("`bid` or `ask`")]
+    price: Annotated[Price | None, Doc("level")]
+    qty: Annotated[Qty | None, Doc("new absolute quantity; zero deletes the level")]
+    first_update_id: Annotated[Count | None, Doc("`U`: first update id in the frame")]
+    last_update_id: Annotated[Count | None, Doc("`u`: last update id in the frame")]
+    window: Annotated[Word, Doc("throttle of the stream: `200ms`..; empty for real time")]
+
+
+class BookTicker(Row, tag="book_ticker"):
+    """Best bid and ask, on change. A null side is an empty side."""
+
+    ts_engine: Annotated[Time | None, Doc("matching engine time (`T`)")]
+    bid_price: Annotated[Price | None, Doc("best bid (`b`)")]
+    bid_qty: Annotated[Qty | None, Doc("quantity there (`B`)")]
+    ask_price: Annotated[Price | None, Doc("best ask (`a`)")]
+    ask_qty: Annotated[Qty | None, Doc("quantity there (`A`)")]
+    update_id: Annotated[Count, Doc("`u`, same numbering as depth")]
+
+
+class Trade(Row, tag="trade"):
+    """A public trade."""
+
+    ts_engine: Annotated[Time, Doc("matching engine time (`T`), ms resolution since mid 2025")]
+    trade_id: Annotated[Count, Doc("`t`, sequential per symbol")]
+    price: Annotated[Price, Doc("`p`")]
+    qty: Annotated[Qty, Doc("`q`")]
+    side: Annotated[Word, Doc("side of the aggressor: `sell` if the buyer was the maker (`m`)")]
+    buyer_order_id: Annotated[Text, Doc("`b`")]
+    seller_order_id: Annotated[Text, Doc("`a`")]
+
+
+class _Rolling(Row):
+    """24 h statistics, whoever supplies them."""
+
+    open: Annotated[Price | None, Doc("first price of the window (`o`)")]
+    high: Annotated[Price | None, Doc("`h`")]
+    low: Annotated[Price | None, Doc("`l`")]
+    last: Annotated[Price | None, Doc("last price (`c`)")]
+    volume: Annotated[Wide | None, Doc("base volume (`v`)")]
+    quote_volume: Annotated[Wide | None, Doc("quote volume (`V`)")]
+    trades: Annotated[Count | None, Doc("trades in the window (`n`); may fall")]
+
+
+class Ticker(_Rolling, tag="ticker"):
+    """Rolling 24 h statistics, once a second."""
+
+
+class ExternalTicker(_Rolling, tag="external_ticker"):
+    """As ticker, from an outside data provider (tokenised stocks)."""
+
+
+class Kline(Row, tag="kline"):
+    """A candle as it stands; null prices: no trade in the interval."""
+
+    interval: Annotated[Word, Doc("`1m`, `1h`.. of the stream name")]
+    ts_open: Annotated[Time, Doc("start of the candle (`t`)")]
+    ts_close: Annotated[Time, Doc("end, exclusive (`T`)")]
+    open: Annotated[Price | None, Doc("`o`")]
+    high: Annotated[Price | None, Doc("`h`")]
+    low: Annotated[Price | None, Doc("`l`")]
+    close: Annotated[Price | None, Doc("`c`")]
+    volume: Annotated[Wide | None, Doc("base volume (`v`)")]
+    trades: Annotated[Count | None, Doc("`n`")]
+    closed: Annotated[Flag, Doc("`X`: the candle is final")]
+
+
+class MarkPrice(Row, tag="mark_price"):
+    """Mark and index price, funding. Prediction markets have only the mark price."""
+
+    ts_engine: Annotated[Time | None, Doc("matching engine time (`T`)")]
+    mark_price: Annotated[Price, Doc("`p`")]
+    index_price: Annotated[Price | None, Doc("`i`")]
+    funding_rate: Annotated[Rate | None, Doc("estimate for the running interval (`f`)")]
+    ts_funding: Annotated[Time | None, Doc("next funding (`n`)")]
+
+
+class OpenInterest(Row, tag="open_interest"):
+    """Open interest, every 60 s."""
+
+    open_interest: Annotated[Qty, Doc("contracts, which are base units (`o`)")]
+
+
+class Liquidation(Row, tag="liquidation"):
+    """A liquidation. Whose side it is, the venue does not say: kept as sent."""
+
+    ts_engine: Annotated[Time | None, Doc("matching engine time (`T`)")]
+    side: Annotated[Word, Doc("`Bid` or `Ask` as sent (`S`)")]
+    price: Annotated[Price, Doc("`p`")]
+    qty: Annotated[Qty, Doc("`q`")]
+
+
+class StockPrice(Row, tag="stock_price"):
+    """Price of a stock from its own market. The symbol is the bare stock ticker."""
+
+    ts_source: Annotated[Time | None, Doc("clock of the source (`timestamp`)")]
+    bid: Annotated[Price | None, Doc("`bid`")]
+    ask: Annotated[Price | None, Doc("`ask`")]
+    mid: Annotated[Price | None, Doc("`mid`")]
+    session: Annotated[Word | None, Doc("trading session of that market, as sent")]
+
+
+class StockIndicativeQuote(Row, tag="stock_indicative_quote"):
+    """Indicative quote of a stock, once a second."""
+
+    ts_source: Annotated[Time | None, Doc("clock of the source (`timestamp`)")]
+    bid: Annotated[Price | None, Doc("`bid`")]
+    ask: Annotated[Price | None, Doc("`ask`")]
+    estimated_bid: Annotated[Price | None, Doc("`estimatedBid`")]
+    estimated_ask: Annotated[Price | None, Doc("`estimatedAsk`")]
+
+
+class Gap(Row, tag="gap"):
+    """A hole in what was received, found by ids."""
+
+    topic: Annotated[Word, Doc("stream with the hole")]
+    cause: Annotated[
+        Word,
+        Doc("`depth_ids`, `trade_ids`: a hole; `ids_backwards`: the numbering went back"),
+    ]
+    expected_id: Annotated[Count, Doc("id that should have come")]
+    received_id: Annotated[Count, Doc("id that came")]
+    missing: Annotated[Count | None, Doc("ids in between; null where ids went back")]
+    since_seq: Annotated[Count, Doc("last frame before the hole")]
+    ts_since: Annotated[Time, Doc("when that frame arrived")]
+
+
+class Reject(Row, tag="reject"):
+    """A frame, or part of one, that could not be made into rows. The frame itself is kept."""
+
+    topic: Annotated[Word | None, Doc("stream, where it could be read")]
+    reason: Annotated[
+        Word,
+        Doc("`not_json`, `no_stream`, `bad_field`, `inexact`, `bad_reply`, `binary`"),
+    ]
+    detail: Annotated[Text, Doc("what was wrong, at most 200 characters")]
+
+
+class Session(Row, tag="session"):
+    """What happened to the recording itself: segments, connections, requests, error replies."""
+
+    event: Annotated[Word, Doc("kind of the frame, or `error` for an error reply of the venue")]
+    conn: Annotated[Count, Doc("connection number, 0: none")]
+    topic: Annotated[Text | None, Doc("REST path, where it is about a request")]
+    detail: Annotated[Text | None, Doc("the frame's payload, at most 2,000 characters")]
+
+
+class BookKeyframe(Row, tag="book_keyframe"):
+    """A level of a book as it stood when the segment began, so that each segment reads alone."""
+
+    side: Annotated[Word, Doc("`bid` or `ask`")]
+    price: Annotated[Price, Doc("level")]
+    qty: Annotated[Qty, Doc("quantity there")]
+    last_update_id: Annotated[Count, Doc("update id the book stands at")]
+    window: Annotated[Word, Doc("throttle of the stream; empty for real time")]
+
+
+TABLES: dict[str, type[Row]] = {
+    row.TABLE: row
+    for row in (
+        Depth,
+        BookTicker,
+        Trade,
+        Ticker,
+        Kline,
+        MarkPrice,
+        OpenInterest,
+        Liquidation,
+        ExternalTicker,
+        StockPrice,
+        StockIndicativeQuote,
+        Gap,
+        Reject,
+        Session,
+        BookKeyframe,
+    )
+}

@@ -1,0 +1,49 @@
+"""Topic names of the public streams (protocol section 2).
+
+``<channel>.<symbol>``, where depth may have a throttle and klines have an interval in between:
+``depth.200ms.SOL_USDC``, ``kline.1m.AAPL.US_USDC_PERP``. Symbols hold dots, lower case and leading
+digits, so a name is never split at every dot.
+"""
+
+from typing import NamedTuple
+
+WINDOWS = ("200ms", "600ms", "1000ms")
+INTERVALS = (
+    *("1s", "1m", "3m", "5m", "15m", "30m"),
+    *("1h", "2h", "4h", "6h", "8h", "12h"),
+    *("1d", "3d", "1w", "1month"),
+)
+
+
+class Topic(NamedTuple):
+    """A topic taken apart. Any text parses; whether it can exist is asked elsewhere.
+
+    channel: ``depth``, ``trade``..
+    variant: throttle of depth or interval of kline; empty otherwise.
+    symbol: the rest, dots included; empty for a topic over all markets.
+    """
+
+    channel: str
+    variant: str
+    symbol: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Topic":
+        """Take a topic or stream name apart.
+
+        >>> Topic.parse("kline.1m.AAPL.US_USDC_PERP")
+        Topic(channel='kline', variant='1m', symbol='AAPL.US_USDC_PERP')
+        """
+        channel, _, rest = text.partition(".")
+        head, _, tail = rest.partition(".")
+        if channel == "kline" or (channel == "depth" and head in WINDOWS):
+            return cls(channel, head, tail)
+        return cls(channel, "", rest)
+
+    def __str__(self) -> str:
+        return ".".join(part for part in self if part)
+
+
+def depth_topic(symbol: str, window: str = "") -> str:
+    """Name of a depth stream."""
+    return str(Topic("depth", window, symbol))
