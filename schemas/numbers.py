@@ -63,14 +63,14 @@ def optional_qty(text: str | None) -> int | None:
     return None if text is None else qty(text)
 
 
-def wide(text: str) -> Decimal:
+def optional_wide(text: str | None) -> Decimal | None:
     """A volume for decimal128(38, 18)."""
-    return _decimal(text, WIDE_DIGITS)
+    return None if text is None else _decimal(text, WIDE_DIGITS)
 
 
-def rate(text: str) -> Decimal:
+def optional_rate(text: str | None) -> Decimal | None:
     """A funding rate for decimal128(38, 30); 28 decimals were seen (protocol fact 10)."""
-    return _decimal(text, RATE_DIGITS)
+    return None if text is None else _decimal(text, RATE_DIGITS)
 
 
 def _decimal(text: str, digits: int) -> Decimal:

@@ -26,12 +26,28 @@ class Envelope(Struct, gc=False):
     error: Raw = Raw()
 
 
-class Depth(Struct, gc=False):
-    """Section 2.2. Quantities are absolute; ``U``..``u`` are the update ids contained."""
+class Event(Struct, gc=False, kw_only=True):
+    """Members that every event of the older streams has."""
 
     e: str
     s: str
     E: Micros
+
+
+class StockEvent(Struct, gc=False, kw_only=True):
+    """Section 2.9: long names, and nobody has said whether these three are there."""
+
+    e: str = ""
+    s: str = ""
+    E: Micros | None = None
+    bid: str | None = None
+    ask: str | None = None
+    timestamp: Millis | None = None
+
+
+class Depth(Event, gc=False, kw_only=True):
+    """Section 2.2. Quantities are absolute; ``U``..``u`` are the update ids contained."""
+
     T: Micros
     U: Id
     u: Id
@@ -48,10 +64,9 @@ class DepthSnapshot(Struct, gc=False):
     timestamp: Micros | None = None
 
 
-class BookTicker(Struct, gc=False):
+class BookTicker(Event, gc=False, kw_only=True):
     """Section 2.1. A null or missing side is empty."""
 
-    E: Micros
     u: Id
     T: Micros | None = None
     a: str | None = None
@@ -60,10 +75,9 @@ class BookTicker(Struct, gc=False):
     B: str | None = None
 
 
-class Trade(Struct, gc=False):
+class Trade(Event, gc=False, kw_only=True):
     """Section 2.4. ``m``: the buyer is the maker."""
 
-    E: Micros
     T: Micros
     t: Id
     p: str
@@ -73,10 +87,9 @@ class Trade(Struct, gc=False):
     b: str = ""
 
 
-class Ticker(Struct, gc=False):
+class Ticker(Event, gc=False, kw_only=True):
     """Sections 2.5 and 2.9 (externalTicker)."""
 
-    E: Micros
     o: str | None = None
     h: str | None = None
     l: str | None = None
@@ -86,10 +99,9 @@ class Ticker(Struct, gc=False):
     n: Id | None = None
 
 
-class Kline(Struct, gc=False):
+class Kline(Event, gc=False, kw_only=True):
     """Section 2.3. ``t``, ``T``: naive ISO 8601 in UTC; ``T`` is exclusive."""
 
-    E: Micros
     t: str
     T: str
     X: bool
@@ -101,10 +113,9 @@ class Kline(Struct, gc=False):
     n: Id | None = None
 
 
-class MarkPrice(Struct, gc=False):
+class MarkPrice(Event, gc=False, kw_only=True):
     """Section 2.6. Prediction markets omit ``f``, ``i``, ``n``; ``n`` is in milliseconds."""
 
-    E: Micros
     p: str
     T: Micros | None = None
     f: str | None = None
@@ -112,17 +123,15 @@ class MarkPrice(Struct, gc=False):
     n: Millis | None = None
 
 
-class OpenInterest(Struct, gc=False):
+class OpenInterest(Event, gc=False, kw_only=True):
     """Section 2.7."""
 
-    E: Micros
     o: str
 
 
-class Liquidation(Struct, gc=False):
+class Liquidation(Event, gc=False, kw_only=True):
     """Section 2.8. The symbol is in the data: the topic may be over all markets."""
 
-    E: Micros
     p: str
     q: str
     S: str
@@ -130,26 +139,18 @@ class Liquidation(Struct, gc=False):
     T: Micros | None = None
 
 
-class StockPrice(Struct, gc=False):
-    """Section 2.9. Long names; presence of ``E`` is not known; timestamp in milliseconds."""
-
-    E: Micros | None = None
-    bid: str | None = None
-    ask: str | None = None
-    mid: str | None = None
-    session: str | None = None
-    timestamp: Millis | None = None
-
-
-class StockIndicativeQuote(Struct, gc=False):
+class StockPrice(StockEvent, gc=False, kw_only=True):
     """Section 2.9."""
 
-    E: Micros | None = None
-    bid: str | None = None
-    ask: str | None = None
+    mid: str | None = None
+    session: str | None = None
+
+
+class StockIndicativeQuote(StockEvent, gc=False, kw_only=True):
+    """Section 2.9."""
+
     estimatedBid: str | None = None
     estimatedAsk: str | None = None
-    timestamp: Millis | None = None
 
 
 class MarketFilterPrice(Struct, gc=False):

@@ -1,0 +1,272 @@
+"""Frames in, rows out. The same object and the same call live, in replay and in sealing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from market.book import Book
+from market.deltas import read_snapshot
+from market.depth import DepthTracker
+from market.notes import reject_row, session_row
+from market.streams import STREAMS, Lane
+from market.sync import State
+from schemas import wire
+from schemas.errors import InexactNumber
+from schemas.frames import Frame, Kind, RequestFailed
+from schemas.requests import SnapshotRequest, depth_symbol
+from schemas.rows import Row
+from schemas.topics import WINDOWS, Topic, depth_topic
+
+LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
+CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
+_DATA = Kind.DATA
+# What a frame of the venue may raise on its way: bad JSON or types, numbers that do not fit,
+# nesting too deep for the decoder.
+_UNREADABLE = (msgspec.MsgspecError, InexactNumber, RecursionError)
+
+
+class Engine:
+    """Makes rows of frames and keeps the order books (design section 2).
+
+    ``feed`` never raises for what a venue sent: what cannot be read becomes a reject row.
+    unknown: frames of unknown streams and events, by name; they are kept raw on the tape.
+    repeats: frames ignored because their ids were seen before, by stream.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: Counter[str] = Counter()
+        self._outbox: list[SnapshotRequest] = []
+        self._lanes: dict[str | None, Lane] = {}
+        self._envelope = wire.decoder(wire.Envelope).decode
+        self._control: dict[Kind, Callable[[Frame], list[Row]]] = {
+            Kind.SEGMENT: self._segment,
+            Kind.KEYFRAME: self._keyframe,
+            Kind.OPEN: self._noted,
+            Kind.CLOSE: self._close,
+            Kind.SENT: self._sent,
+            Kind.BINARY: self._binary,
+            Kind.REQUEST: self._request,
+            Kind.REPLY: self._reply,
+            Kind.FAILED: self._failed,
+            Kind.CHECKPOINT: self._checkpoint,
+        }
+
+    def feed(self, frame: Frame) -> list[Row]:
+        """The rows a frame makes, in order; none for a frame that says nothing new."""
+        if frame.kind is _DATA:
+            return self._data(frame)
+        return self._control[frame.kind](frame)
+
+    def take_requests(self) -> list[SnapshotRequest]:
+        """What the engine has asked for since the last call. Replay drops it."""
+        if not self._outbox:
+            return []
+        requests = self._outbox[:]
+        self._outbox.clear()
+        return requests
+
+    def book(self, symbol: str) -> Book | None:
+        """The live book of a market, real time before throttled; None while none is live."""
+        for window in ("", *WINDOWS):
+            lane = self._lanes.get(depth_topic(symbol, window))
+            if lane and isinstance(lane.tracker, DepthTracker):
+                sync = lane.tracker.sync
+                if sync.state is State.LIVE:
+                    return sync.book
+        return None
+
+    def book_state(self, topic: str) -> State:
+        """Where the book of a depth stream stands."""
+        lane = self._lanes.get(topic)
+        tracker = lane.tracker if lane else None
+        return tracker.sync.state if isinstance(tracker, DepthTracker) else State.EMPTY
+
+    def keyframes(self) -> Iterator[tuple[str, bytes]]:
+        """Stream name and state of everything remembered, for the head of the next segment."""
+        for lane in self._lanes.values():
+            if lane.tracker is not None:
+                yield lane.name, lane.tracker.export()
+
+    def _data(self, frame: Frame) -> list[Row]:
+        lane = None
+        try:
+            envelope = self._envelope(frame.payload)
+            lane = self._lanes.get(envelope.stream) or self._new_lane(envelope.stream)
+            if lane is None:
+                return self._unknown(frame, envelope)
+            message = lane.decode(envelope.data)
+            if message.e != lane.event or message.s != lane.symbol:
+                return self._other(frame, lane, message)
+            return lane.handle(frame, message)
+        except _UNREADABLE as error:
+            return self._unreadable(frame, lane, error)
+
+    def _new_lane(self, name: str | None) -> Lane | None:
+        stream = STREAMS.get(name.partition(".")[0]) if name else None
+        if name is None or stream is None or len(self._lanes) >= LANE_LIMIT:
+            return None
+        lane = self._lanes[name] = Lane(name, stream, self._outbox)
+        return lane
+
+    def _unknown(self, frame: Frame, envelope: wire.Envelope) -> list[Row]:
+        """No stream of ours: an error reply, or something the venue has added."""
+        if envelope.stream is not None:
+            self.unknown[envelope.stream.partition(".")[0][:64]] += 1
+            return []
+        if envelope.error:
+            return [session_row(frame, "error")]
+        return [reject_row(frame, None, "no_stream", "neither a stream nor an error")]
+
+    def _other(self, frame: Frame, lane: Lane, message: Any) -> list[Row]:
+        """Event or symbol are not those of the stream's name."""
+        if message.e not in (lane.event, ""):
+            self.unknown[f"{lane.topic.channel}/{message.e[:64]}"] += 1
+            return []
+        if message.s and lane.symbol and message.s != lane.symbol:
+            detail = f"symbol {message.s[:64]!r} on stream {lane.name!r}"
+            return [*self._lost(frame, lane), reject_row(frame, _topic(lane), "bad_field", detail)]
+        rows: list[Row] = lane.handle(frame, message)
+        return rows
+
+    def _unreadable(self, frame: Frame, lane: Lane | None, error: Exception) -> list[Row]:
+        if isinstance(error, InexactNumber):
+            reason = "inexact"
+        elif isinstance(error, msgspec.ValidationError) or lane is not None:
+            if lane is not None and self._is_other_event(frame, lane):
+                return []
+            reason = "bad_field"
+        else:
+            reason = "not_json"
+        reject = reject_row(frame, _topic(lane), reason, str(error))
+        return [*self._lost(frame, lane), reject]
+
+    def _is_other_event(self, frame: Frame, lane: Lane) -> bool:
+        """Whether a message that is not as its stream should be says itself to be another."""
+        try:
+            event = _decode_event(self._envelope(frame.payload).data).e
+        except _UNREADABLE:
+            return False
+        if event in (lane.event, ""):
+            return False
+        self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
+        return True
+
+    def _lost(self, frame: Frame, lane: Lane | None) -> list[Row]:
+        """A depth frame was not applied: its book is not the venue's any more."""
+        if lane is not None and isinstance(lane.tracker, DepthTracker):
+            return lane.tracker.unreadable(frame)
+        return []
+
+    def _segment(self, frame: Frame) -> list[Row]:
+        """A segment begins: whatever it needs of the past comes as keyframes."""
+        for lane in self._lanes.values():
+            if lane.tracker is not None:
+                lane.tracker.reset()
+        self.unknown.clear()
+        self._outbox.clear()
+        return [session_row(frame)]
+
+    def _keyframe(self, frame: Frame) -> list[Row]:
+        lane = self._lanes.get(frame.topic) or self._new_lane(frame.topic)
+        if lane is None or lane.tracker is None:
+            return [
+                reject_row(frame, _topic(lane), "bad_field", f"keyframe of {frame.topic[:64]!r}")
+            ]
+        try:
+            return lane.tracker.restore(frame, frame.payload)
+        except msgspec.MsgspecError as error:
+            return [reject_row(frame, _topic(lane), "bad_field", str(error))]
+
+    def _noted(self, frame: Frame) -> list[Row]:
+        return [session_row(frame)]
+
+    def _close(self, frame: Frame) -> list[Row]:
+        result: list[Row] = [session_row(frame)]
+        for tracker in self._depth_trackers():
+            if tracker.conn == frame.conn:
+                result += tracker.closed(frame)
+        return result
+
+    def _sent(self, frame: Frame) -> list[Row]:
+        """What we subscribe to, the engine waits for, even if the market stays silent."""
+        try:
+            command = _decode_command(frame.payload)
+        except _UNREADABLE:
+            command = Command()
+        if command.method == "SUBSCRIBE":
+            for name in command.params:
+                if Topic.parse(name).channel == "depth":
+                    lane = self._lanes.get(name) or self._new_lane(name)
+                    if lane and isinstance(lane.tracker, DepthTracker):
+                        lane.tracker.opened(frame.conn)
+        return [session_row(frame)]
+
+    def _binary(self, frame: Frame) -> list[Row]:
+        detail = f"binary message of {len(frame.payload)} bytes"
+        return [reject_row(frame, None, "binary", detail)]
+
+    def _request(self, frame: Frame) -> list[Row]:
+        for tracker in self._depth_trackers(depth_symbol(frame.topic)):
+            tracker.sync.requested()
+        return [session_row(frame)]
+
+    def _reply(self, frame: Frame) -> list[Row]:
+        result: list[Row] = [session_row(frame)]
+        symbol = depth_symbol(frame.topic)
+        if symbol is None:
+            return result
+        try:
+            snapshot = read_snapshot(frame.payload)
+        except _UNREADABLE as error:
+            for tracker in self._depth_trackers(symbol):
+                tracker.sync.failed()
+            return [*result, reject_row(frame, None, "bad_reply", str(error))]
+        for tracker in self._depth_trackers(symbol):
+            result += tracker.snapshot(frame, snapshot)
+        return result
+
+    def _failed(self, frame: Frame) -> list[Row]:
+        for tracker in self._depth_trackers(depth_symbol(frame.topic)):
+            tracker.sync.failed(_patience(frame.payload))
+        return [session_row(frame)]
+
+    def _checkpoint(self, frame: Frame) -> list[Row]:
+        del frame  # speaks of rows; makes none
+        return []
+
+    def _depth_trackers(self, symbol: str | None = "") -> Iterator[DepthTracker]:
+        """Trackers of a symbol's depth streams; of all for ""; of none for None."""
+        for lane in self._lanes.values():
+            if isinstance(lane.tracker, DepthTracker) and symbol in ("", lane.symbol):
+                yield lane.tracker
+
+
+def _topic(lane: Lane | None) -> Topic | None:
+    return lane.topic if lane else None
+
+
+class Command(msgspec.Struct):
+    """A request of ours to the venue, as far as the engine cares."""
+
+    method: str = ""
+    params: list[str] = []
+
+
+class _EventName(msgspec.Struct):
+    e: str = ""
+
+
+_decode_command = msgspec.json.Decoder(Command).decode
+_decode_event = msgspec.json.Decoder(_EventName).decode
+_decode_failure = msgspec.json.Decoder(RequestFailed).decode
+
+
+def _patience(payload: bytes) -> int:
+    """How long not to ask again: a client's error other than "too many" will not mend soon."""
+    try:
+        status = _decode_failure(payload).status
+    except msgspec.MsgspecError:
+        return 0
+    return CLIENT_ERROR_PATIENCE_NS if 400 <= status < 500 and status != 429 else 0

@@ -1,0 +1,82 @@
+"""``STREAMS``: one line per kind of public stream. All else about a stream derives from it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from market import handlers
+from market.depth import DepthTracker
+from market.trades import TradeTracker
+from schemas import rows, wire
+from schemas.frames import Frame
+from schemas.requests import SnapshotRequest
+from schemas.rows import Row
+from schemas.topics import Topic
+
+Tracker = DepthTracker | TradeTracker
+Handler = Callable[[Topic, Frame, Any], list[Row]]
+Handle = Callable[[Frame, Any], list[Row]]
+
+
+class Stream(NamedTuple):
+    """A kind of stream: its channel, which is also the ``e`` of its events; the class of its
+    messages and of its rows; and the handler between, or the tracker where it must remember."""
+
+    channel: str
+    message: type[Struct]
+    row: type[Row]
+    handler: Handler | None = None
+    tracker: type[Tracker] | None = None
+
+
+STREAMS: dict[str, Stream] = {
+    stream.channel: stream
+    for stream in (
+        Stream("depth", wire.Depth, rows.Depth, tracker=DepthTracker),
+        Stream("bookTicker", wire.BookTicker, rows.BookTicker, handlers.book_ticker),
+        Stream("trade", wire.Trade, rows.Trade, tracker=TradeTracker),
+        Stream("ticker", wire.Ticker, rows.Ticker, handlers.ticker),
+        Stream("kline", wire.Kline, rows.Kline, handlers.kline),
+        Stream("markPrice", wire.MarkPrice, rows.MarkPrice, handlers.mark_price),
+        Stream("openInterest", wire.OpenInterest, rows.OpenInterest, handlers.open_interest),
+        Stream("liquidation", wire.Liquidation, rows.Liquidation, handlers.liquidation),
+        Stream("externalTicker", wire.Ticker, rows.ExternalTicker, handlers.external_ticker),
+        Stream("stockPrice", wire.StockPrice, rows.StockPrice, handlers.stock_price),
+        Stream(
+            "stockIndicativeQuote",
+            wire.StockIndicativeQuote,
+            rows.StockIndicativeQuote,
+            handlers.stock_indicative_quote,
+        ),
+    )
+}
+
+
+class Lane:
+    """One stream as the engine follows it, such as ``depth.SOL_USDC``; made when first heard of.
+
+    decode: message bytes to the wire class; raises msgspec.MsgspecError.
+    handle: frame and message to rows.
+    tracker: what is kept of the stream, if anything.
+    """
+
+    __slots__ = ("decode", "event", "handle", "name", "symbol", "topic", "tracker")
+
+    def __init__(self, name: str, stream: Stream, outbox: list[SnapshotRequest]) -> None:
+        self.name = name
+        self.topic = Topic.parse(name)
+        self.symbol = self.topic.symbol
+        self.event = stream.channel
+        self.decode = wire.decoder(stream.message).decode
+        self.tracker = stream.tracker(self.topic, outbox) if stream.tracker else None
+        self.handle = _handle(stream, self.topic, self.tracker)
+
+
+def _handle(stream: Stream, topic: Topic, tracker: Tracker | None) -> Handle:
+    if tracker is not None:
+        return tracker.rows
+    if stream.handler is None:
+        raise TypeError(f"{stream.channel} has neither a handler nor a tracker")
+    return partial(stream.handler, topic)

@@ -1,0 +1,301 @@
+"""Joining the REST snapshot with the stream of deltas (protocol section 3.3).
+
+A table-driven state machine; the rules:
+
+* A snapshot at id L joins when the first kept delta (``u > L``) has ``U <= L + 1``. A throttled
+  delta that straddles L is applied whole, quantities being absolute. With nothing kept the book
+  is the snapshot, and the next delta must meet the same condition.
+* From then on each delta must have ``U == last + 1``. ``u <= last`` is a repeat and is ignored,
+  unless its engine time is newer than the book's: then the numbering went back, which is a gap.
+* A gap, a frame that cannot be read, or a closed connection costs the book. Nobody can read a
+  best price from it until the next join.
+* Requests for snapshots grow apart while they do not help.
+"""
+
+from collections import deque
+from enum import StrEnum
+
+import msgspec
+
+from market.book import Book, PriceQty
+from market.deltas import Delta, Snapshot
+from schemas.requests import SnapshotRequest
+
+BUFFER_LIMIT = 10_000  # deltas kept while waiting; the oldest go first
+QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribing (rule 2)
+RETRY_DELAY_NS = 500_000_000  # doubled by each further request..
+RETRY_DELAY_MAX_NS = 60_000_000_000  # ..up to this
+BACKWARDS_NS = 1_000_000_000  # an old id with an engine time newer than this is no repeat
+STEADY_NS = 10_000_000_000  # a book that lived this long starts again with short delays
+
+
+class State(StrEnum):
+    """Where a book stands."""
+
+    EMPTY = "empty"  # nothing was heard of it
+    BUFFERING = "buffering"  # deltas are kept until a snapshot joins
+    LIVE = "live"  # the book is the venue's
+    STALE = "stale"  # it was live and is not any more; otherwise as BUFFERING
+
+
+class Event(StrEnum):
+    """What can happen to it."""
+
+    OPEN = "open"  # subscribed on a connection
+    DELTA = "delta"  # a delta that chains, or the first
+    REPEAT = "repeat"  # a delta that was seen before
+    GAP = "gap"  # a delta that does not chain, or one that cannot be read
+    JOIN = "join"  # a snapshot that joins
+    BEHIND = "behind"  # a snapshot too old, or a request that failed
+    CLOSE = "close"  # the connection ended
+
+
+class Act(StrEnum):
+    """What is done about it."""
+
+    IGNORE = "ignore"
+    ASK_LATER = "ask later"
+    KEEP = "keep"
+    APPLY = "apply"
+    LOSE = "lose"
+    JOIN = "join"
+    ASK_AGAIN = "ask again"
+    FORGET = "forget"
+
+
+TABLE: dict[tuple[State, Event], tuple[State, Act]] = {
+    (State.EMPTY, Event.OPEN): (State.BUFFERING, Act.ASK_LATER),
+    (State.EMPTY, Event.DELTA): (State.BUFFERING, Act.KEEP),
+    (State.EMPTY, Event.REPEAT): (State.EMPTY, Act.IGNORE),
+    (State.EMPTY, Event.GAP): (State.BUFFERING, Act.LOSE),
+    (State.EMPTY, Event.JOIN): (State.EMPTY, Act.IGNORE),
+    (State.EMPTY, Event.BEHIND): (State.EMPTY, Act.IGNORE),
+    (State.EMPTY, Event.CLOSE): (State.EMPTY, Act.FORGET),
+    (State.BUFFERING, Event.OPEN): (State.BUFFERING, Act.IGNORE),
+    (State.BUFFERING, Event.DELTA): (State.BUFFERING, Act.KEEP),
+    (State.BUFFERING, Event.REPEAT): (State.BUFFERING, Act.IGNORE),
+    (State.BUFFERING, Event.GAP): (State.BUFFERING, Act.LOSE),
+    (State.BUFFERING, Event.JOIN): (State.LIVE, Act.JOIN),
+    (State.BUFFERING, Event.BEHIND): (State.BUFFERING, Act.ASK_AGAIN),
+    (State.BUFFERING, Event.CLOSE): (State.EMPTY, Act.FORGET),
+    (State.LIVE, Event.OPEN): (State.LIVE, Act.IGNORE),
+    (State.LIVE, Event.DELTA): (State.LIVE, Act.APPLY),
+    (State.LIVE, Event.REPEAT): (State.LIVE, Act.IGNORE),
+    (State.LIVE, Event.GAP): (State.STALE, Act.LOSE),
+    (State.LIVE, Event.JOIN): (State.LIVE, Act.IGNORE),
+    (State.LIVE, Event.BEHIND): (State.LIVE, Act.IGNORE),
+    (State.LIVE, Event.CLOSE): (State.STALE, Act.FORGET),
+    (State.STALE, Event.OPEN): (State.BUFFERING, Act.ASK_LATER),
+    (State.STALE, Event.DELTA): (State.STALE, Act.KEEP),
+    (State.STALE, Event.REPEAT): (State.STALE, Act.IGNORE),
+    (State.STALE, Event.GAP): (State.STALE, Act.LOSE),
+    (State.STALE, Event.JOIN): (State.LIVE, Act.JOIN),
+    (State.STALE, Event.BEHIND): (State.STALE, Act.ASK_AGAIN),
+    (State.STALE, Event.CLOSE): (State.STALE, Act.FORGET),
+}
+
+
+class SyncState(msgspec.Struct):
+    """Everything a BookSync remembers, so that a segment can begin with it."""
+
+    state: State
+    attempts: int
+    requested: bool
+    chained: bool
+    joined_mono: int
+    last_update_id: int
+    ts_engine: int | None
+    bids: list[PriceQty]
+    asks: list[PriceQty]
+    buffer: list[Delta]
+
+
+class BookSync:
+    """One depth stream of one market, and the book made from it."""
+
+    __slots__ = (
+        "_attempts",
+        "_buffer",
+        "_chained",
+        "_joined_mono",
+        "_outbox",
+        "_requested",
+        "book",
+        "state",
+        "symbol",
+    )
+
+    def __init__(self, symbol: str, outbox: list[SnapshotRequest]) -> None:
+        self.symbol = symbol
+        self._outbox = outbox
+        self.book = Book()
+        self._buffer: deque[Delta] = deque(maxlen=BUFFER_LIMIT)
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the beginning; the Book object stays the same."""
+        self.state = State.EMPTY
+        self._attempts = 0
+        self._requested = False  # a request of this epoch is on its way
+        self._chained = False  # a delta was applied since the snapshot
+        self._joined_mono = 0
+        self._buffer.clear()
+        self.book.clear()
+
+    @property
+    def last_id(self) -> int | None:
+        """Newest update id in the book or the buffer; None if there is neither."""
+        if self.state is State.LIVE:
+            return self.book.last_update_id
+        return self._buffer[-1].last if self._buffer else None
+
+    def follows(self, delta: Delta) -> bool:
+        """Whether the book is live and the delta simply the next: all but one in a million."""
+        return self.state is State.LIVE and delta.first == self.book.last_update_id + 1
+
+    def apply(self, delta: Delta) -> None:
+        """Put a delta into the book. If a price comes twice, the last wins (section 3.1)."""
+        book = self.book
+        for price, qty in delta.bids:
+            book.bids.set(price, qty)
+        for price, qty in delta.asks:
+            book.asks.set(price, qty)
+        book.last_update_id = delta.last
+        book.ts_engine = delta.ts_engine
+        self._chained = True
+
+    def opened(self) -> None:
+        """The stream was subscribed on a new connection."""
+        if self._step(Event.OPEN) is Act.ASK_LATER:
+            self._requested = False
+            self._attempts = 0
+            self._ask(QUIET_DELAY_NS)
+
+    def delta(self, delta: Delta, ts_mono: int) -> Event:
+        """A delta arrived; returns what it was taken for."""
+        event = self._classify(delta)
+        match self._step(event):
+            case Act.APPLY:
+                self.apply(delta)
+            case Act.KEEP:
+                self._keep(delta)
+            case Act.LOSE:
+                self._lose(ts_mono)
+                self._buffer.append(delta)
+        return event
+
+    def unreadable(self, ts_mono: int) -> None:
+        """A frame of the stream arrived that cannot be read: its ids are unknown."""
+        self._step(Event.GAP)
+        self._lose(ts_mono)
+
+    def requested(self) -> None:
+        """The door sent a request for our snapshot."""
+        self._requested = True
+
+    def snapshot(self, snapshot: Snapshot, ts_mono: int) -> list[Delta] | None:
+        """A snapshot arrived. The deltas applied on top if it joined; None if it did not."""
+        if not self._requested:
+            return None  # asked for on an earlier connection
+        self._requested = False
+        kept = [delta for delta in self._buffer if delta.last > snapshot.last]
+        behind = bool(kept) and kept[0].first > snapshot.last + 1
+        match self._step(Event.BEHIND if behind else Event.JOIN):
+            case Act.ASK_AGAIN:
+                self._ask_again()
+            case Act.JOIN:
+                self._join(snapshot, ts_mono)
+                for delta in kept:
+                    self.apply(delta)
+                return kept
+        return None
+
+    def failed(self, patience_ns: int = 0) -> None:
+        """The request failed, or its reply could not be read; ask again, not before patience."""
+        self._requested = False
+        if self._step(Event.BEHIND) is Act.ASK_AGAIN:
+            self._ask_again(patience_ns)
+
+    def closed(self) -> None:
+        """The connection ended. A new one starts over (a new epoch)."""
+        self._step(Event.CLOSE)
+        self._requested = False
+        self._buffer.clear()
+        self.book.clear()
+
+    def export(self) -> SyncState:
+        """State to carry into the next segment."""
+        book = self.book
+        return SyncState(
+            state=self.state,
+            attempts=self._attempts,
+            requested=self._requested,
+            chained=self._chained,
+            joined_mono=self._joined_mono,
+            last_update_id=book.last_update_id,
+            ts_engine=book.ts_engine,
+            bids=list(book.bids.top()),
+            asks=list(book.asks.top()),
+            buffer=list(self._buffer),
+        )
+
+    def restore(self, saved: SyncState) -> None:
+        """Become what `export` described."""
+        self.state = saved.state
+        self._attempts = saved.attempts
+        self._requested = saved.requested
+        self._chained = saved.chained
+        self._joined_mono = saved.joined_mono
+        self.book.last_update_id = saved.last_update_id
+        self.book.ts_engine = saved.ts_engine
+        self.book.bids.load(saved.bids)
+        self.book.asks.load(saved.asks)
+        self._buffer.clear()
+        self._buffer.extend(saved.buffer)
+
+    def _step(self, event: Event) -> Act:
+        self.state, act = TABLE[self.state, event]
+        return act
+
+    def _classify(self, delta: Delta) -> Event:
+        last = self.last_id
+        if last is None or delta.first == last + 1:
+            return Event.DELTA
+        if delta.last <= last:
+            return Event.GAP if self._is_newer(delta) else Event.REPEAT
+        straddles = delta.first <= last + 1 and self.state is State.LIVE and not self._chained
+        return Event.DELTA if straddles else Event.GAP
+
+    def _is_newer(self, delta: Delta) -> bool:
+        newest = self.book.ts_engine if self.state is State.LIVE else self._buffer[-1].ts_engine
+        return newest is not None and delta.ts_engine > newest + BACKWARDS_NS
+
+    def _keep(self, delta: Delta) -> None:
+        if not self._buffer:
+            self._ask(0)
+        self._buffer.append(delta)
+
+    def _lose(self, ts_mono: int) -> None:
+        if ts_mono - self._joined_mono > STEADY_NS:
+            self._attempts = 0
+        self._buffer.clear()
+        self.book.clear()
+        self._ask_again()
+
+    def _join(self, snapshot: Snapshot, ts_mono: int) -> None:
+        book = self.book
+        book.bids.load(snapshot.bids)
+        book.asks.load(snapshot.asks)
+        book.last_update_id = snapshot.last
+        book.ts_engine = snapshot.ts_engine
+        self._chained = False
+        self._joined_mono = ts_mono
+        self._buffer.clear()
+
+    def _ask_again(self, patience_ns: int = 0) -> None:
+        delay = min(RETRY_DELAY_NS << self._attempts, RETRY_DELAY_MAX_NS)
+        self._attempts = min(self._attempts + 1, 16)
+        self._ask(max(delay, patience_ns))
+
+    def _ask(self, delay_ns: int) -> None:
+        self._outbox.append(SnapshotRequest(self.symbol, delay_ns))
