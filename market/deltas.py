@@ -1,26 +1,11 @@
-"""Depth frames and snapshot replies in exact integers."""
+"""Levels of depth frames and snapshot replies in exact integers."""
 
 import msgspec
 
 from market.book import PriceQty
 from schemas import wire
-from schemas.numbers import price, qty
-
-
-class Delta(msgspec.Struct, gc=False, frozen=True):
-    """A depth frame.
-
-    first, last: update ids ``U`` and ``u``.
-    ts_event, ts_engine: ``E`` and ``T`` in ns.
-    bids, asks: (price, absolute quantity) in the order of the frame.
-    """
-
-    first: int
-    last: int
-    ts_event: int
-    ts_engine: int
-    bids: list[PriceQty]
-    asks: list[PriceQty]
+from schemas.numbers import PRICES, QUANTITIES
+from schemas.times import optional_micros
 
 
 class Snapshot(msgspec.Struct, gc=False, frozen=True):
@@ -32,27 +17,17 @@ class Snapshot(msgspec.Struct, gc=False, frozen=True):
     asks: list[PriceQty]
 
 
-def read_delta(message: wire.Depth) -> Delta:
-    """A depth message; raises InexactNumber."""
-    return Delta(
-        message.U,
-        message.u,
-        message.E * 1_000,
-        message.T * 1_000,
-        _levels(message.b) if message.b else [],
-        _levels(message.a) if message.a else [],
-    )
-
-
 def read_snapshot(body: bytes) -> Snapshot:
     """The body of a REST depth reply; raises MsgspecError or InexactNumber."""
     message = _decode_snapshot(body)
-    ts_engine = None if message.timestamp is None else message.timestamp * 1_000
-    return Snapshot(message.lastUpdateId, ts_engine, _levels(message.bids), _levels(message.asks))
+    ts_engine = optional_micros(message.timestamp)
+    bids, asks = read_levels(message.bids), read_levels(message.asks)
+    return Snapshot(message.lastUpdateId, ts_engine, bids, asks)
 
 
-def _levels(texts: list[wire.Level]) -> list[PriceQty]:
-    return [(price(p), qty(q)) for p, q in texts]
+def read_levels(texts: list[wire.Level]) -> list[PriceQty]:
+    """Price in 1e-9 and quantity in 1e-6 of each level; raises InexactNumber."""
+    return [(PRICES[p], QUANTITIES[q]) for p, q in texts]
 
 
 _decode_snapshot = wire.decoder(wire.DepthSnapshot).decode

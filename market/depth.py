@@ -3,11 +3,12 @@
 import msgspec
 
 from market.book import PriceQty
-from market.deltas import Delta, Snapshot, read_delta
+from market.deltas import Snapshot, read_levels
 from market.gaps import Hole, Seen, gap_row
 from market.sync import BookSync, Event, State, SyncState
 from schemas import wire
 from schemas.frames import Frame
+from schemas.numbers import PRICES, QUANTITIES
 from schemas.requests import SnapshotRequest
 from schemas.rows import BookKeyframe, Depth, Gap, Row
 from schemas.topics import Topic
@@ -17,6 +18,7 @@ class DepthState(msgspec.Struct):
     """Keyframe of a depth stream."""
 
     conn: int
+    fresh: bool
     seen: Seen | None
     sync: SyncState
 
@@ -24,36 +26,37 @@ class DepthState(msgspec.Struct):
 class DepthTracker:
     """What the engine keeps of one depth stream: its book sync and what was last seen."""
 
-    __slots__ = ("conn", "seen", "sync", "topic")
+    __slots__ = ("_last", "_last_id", "conn", "fresh", "sync", "topic")
 
     def __init__(self, topic: Topic, outbox: list[SnapshotRequest]) -> None:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
         self.conn = 0
-        self.seen: Seen | None = None
+        self.fresh = True  # neither a delta nor a join on this connection yet
+        self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
+        self._last_id = 0  # ..and its update id
 
     def reset(self) -> None:
         """Back to the beginning."""
         self.sync.reset()
         self.conn = 0
-        self.seen = None
+        self.fresh = True
+        self._last = None
+        self._last_id = 0
 
-    def opened(self, conn: int) -> None:
-        """The stream was subscribed on a connection."""
-        if self.conn != conn:
-            self.sync.closed()
-        self.conn = conn
+    def opened(self, frame: Frame) -> list[Row]:
+        """The stream was subscribed on a connection; if on a new one, the old one is over."""
+        rows = self.closed(frame) if self.conn != frame.conn else []
+        self.conn = frame.conn
         self.sync.opened()
+        return rows
 
     def rows(self, frame: Frame, message: wire.Depth) -> list[Row]:
-        """Rows of a depth frame; raises InexactNumber before anything has changed."""
-        delta = read_delta(message)
-        sync = self.sync
-        if sync.follows(delta) and frame.conn == self.conn:
-            sync.apply(delta)
-            self.seen = Seen(delta.last, frame.seq, frame.ts_recv)
-            return self._update_rows(frame, delta)
-        return self._odd_delta(frame, delta)
+        """Rows of a depth frame. Raises InexactNumber, after which `unreadable` must follow."""
+        if self.sync.awaits == message.U and frame.conn == self.conn:  # all but one in a million
+            self._last, self._last_id = frame, message.u
+            return self._apply(frame, message)
+        return self._odd_delta(frame, message)
 
     def unreadable(self, frame: Frame) -> list[Row]:
         """A frame of this stream could not be read: the book cannot be trusted any more."""
@@ -65,6 +68,7 @@ class DepthTracker:
         """The connection of this stream ended."""
         was_live = self.sync.state is State.LIVE
         self.sync.closed()
+        self.fresh = True
         return [self._clear_row(frame)] if was_live else []
 
     def snapshot(self, frame: Frame, snapshot: Snapshot) -> list[Row]:
@@ -72,22 +76,29 @@ class DepthTracker:
         kept = self.sync.snapshot(snapshot, frame.ts_mono)
         if kept is None:
             return []
+        self.fresh = False
+        if not kept:  # the stream has to go on from here
+            self._last, self._last_id = frame, snapshot.last
         rows: list[Row] = [self._clear_row(frame)]
         for side, levels in (("bid", snapshot.bids), ("ask", snapshot.asks)):
             rows += self._snapshot_rows(frame, snapshot, side, levels)
         for delta in kept:
-            rows += self._update_rows(frame, delta)
+            rows += self._apply(frame, delta)
         return rows
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
-        return msgspec.json.encode(DepthState(self.conn, self.seen, self.sync.export()))
+        return msgspec.json.encode(
+            DepthState(self.conn, self.fresh, self._seen(), self.sync.export())
+        )
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
         saved = msgspec.json.decode(payload, type=DepthState)
         self.conn = saved.conn
-        self.seen = saved.seen
+        self.fresh = saved.fresh
+        if saved.seen is not None:
+            self._last, self._last_id = saved.seen, saved.seen.id
         self.sync.restore(saved.sync)
         last = saved.sync.last_update_id
         return [
@@ -99,59 +110,84 @@ class DepthTracker:
             for p, q in levels
         ]  # fmt: skip
 
-    def _odd_delta(self, frame: Frame, delta: Delta) -> list[Row]:
+    def _odd_delta(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """Anything but the next delta of a live book."""
+        read_levels(delta.b + delta.a)  # what goes into the buffer must be readable later
         rows: list[Row] = []
         if frame.conn != self.conn:  # a new epoch that nobody announced
-            rows += self.closed(frame)
-            self.opened(frame.conn)
+            rows += self.opened(frame)
         was_live = self.sync.state is State.LIVE
-        epoch_begins = self.sync.last_id is None
+        begins = self.sync.last_id is None  # whatever comes first is taken
         event = self.sync.delta(delta, frame.ts_mono)
         if event is Event.REPEAT:
             return rows
-        if event is Event.GAP or (epoch_begins and self._missed(delta)):
-            rows.append(self._gap_row(frame, delta, "disconnect" if epoch_begins else None))
+        if event is Event.GAP or (begins and self._missed(delta)):
+            rows.append(self._gap_row(frame, delta, begins and self.fresh))
+        self.fresh = False
+        self._last, self._last_id = frame, delta.u
         if was_live and event is Event.GAP:
             rows.append(self._clear_row(frame))
         if was_live and event is Event.DELTA:
-            rows += self._update_rows(frame, delta)
-        self.seen = Seen(delta.last, frame.seq, frame.ts_recv)
+            rows += self._apply(frame, delta)
         return rows
 
-    def _missed(self, delta: Delta) -> bool:
-        """Whether ids are missing since the connection before."""
-        return self.seen is not None and delta.first > self.seen.id + 1
+    def _apply(self, frame: Frame, delta: wire.Depth) -> list[Row]:
+        """Put a delta into the book and make its rows, in one pass over its levels. If a price
+        comes twice, the last wins (section 3.1). A level that cannot be read raises half way
+        through, which is as well: it costs the whole book.
 
-    def _gap_row(self, frame: Frame, delta: Delta, cause: str | None) -> Gap:
-        seen = self.seen or Seen(delta.first - 1, frame.seq, frame.ts_recv)
-        hole = Hole(self.topic, delta.ts_event, seen, delta.first)
-        return gap_row(
-            frame, hole, cause or ("ids_backwards" if delta.last <= seen.id else "depth_ids")
-        )
-
-    def _update_rows(self, frame: Frame, delta: Delta) -> list[Row]:
+        This is the hot path: two loops and rows spelled out take a third less time than one loop
+        over both sides with unpacked tuples.
+        """
         seq, ts_recv = frame.seq, frame.ts_recv
-        ts_event, ts_engine = delta.ts_event, delta.ts_engine
+        ts_event, ts_engine, first, last = delta.E * 1_000, delta.T * 1_000, delta.U, delta.u
         _, window, symbol = self.topic
-        first, last = delta.first, delta.last
         rows: list[Row] = []
-        # Spelled out, as unpacking tuples into the row costs as much again as the row itself.
-        for side, levels in (("bid", delta.bids), ("ask", delta.asks)):
-            for p, q in levels:
-                rows.append(
-                    Depth(
-                        seq, ts_recv, ts_event, symbol, ts_engine,
-                        "update", side, p, q, first, last, window,
-                    )
+        if delta.b:
+            change = self.sync.book.bids.set
+            for price, qty in delta.b:
+                p, q = PRICES[price], QUANTITIES[qty]
+                change(p, q)
+                row = Depth(
+                    seq, ts_recv, ts_event, symbol, ts_engine,
+                    "update", "bid", p, q, first, last, window,
                 )  # fmt: skip
+                rows.append(row)
+        if delta.a:
+            change = self.sync.book.asks.set
+            for price, qty in delta.a:
+                p, q = PRICES[price], QUANTITIES[qty]
+                change(p, q)
+                row = Depth(
+                    seq, ts_recv, ts_event, symbol, ts_engine,
+                    "update", "ask", p, q, first, last, window,
+                )  # fmt: skip
+                rows.append(row)
         if not rows:  # an empty delta still consumes its ids
             row = Depth(
                 seq, ts_recv, ts_event, symbol, ts_engine,
                 "update", None, None, None, first, last, window,
             )  # fmt: skip
             rows.append(row)
+        self.sync.advance(last, ts_engine)
         return rows
+
+    def _seen(self) -> Seen | None:
+        """What was last seen of the stream, if anything was."""
+        last = self._last
+        return Seen(self._last_id, last.seq, last.ts_recv) if last else None
+
+    def _missed(self, delta: wire.Depth) -> bool:
+        """Whether ids are missing since the connection before."""
+        return self._last is not None and self._last_id + 1 < delta.U
+
+    def _gap_row(self, frame: Frame, delta: wire.Depth, reconnected: bool) -> Gap:
+        seen = self._seen() or Seen(delta.U - 1, frame.seq, frame.ts_recv)
+        hole = Hole(self.topic, delta.E * 1_000, seen, delta.U)
+        cause = "ids_backwards" if delta.u <= seen.id else "depth_ids"
+        if reconnected:
+            cause = "disconnect"
+        return gap_row(frame, hole, cause)
 
     def _snapshot_rows(
         self, frame: Frame, snapshot: Snapshot, side: str, levels: list[PriceQty]

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 
@@ -22,9 +21,25 @@ from schemas.topics import WINDOWS, Topic, depth_topic
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
 CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
 _DATA = Kind.DATA
-# What a frame of the venue may raise on its way: bad JSON or types, numbers that do not fit,
-# nesting too deep for the decoder.
-_UNREADABLE = (msgspec.MsgspecError, InexactNumber, RecursionError)
+# What a frame of the venue may raise on its way: bad JSON or types, bytes that are no UTF-8,
+# numbers that do not fit, nesting too deep for the decoder.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, InexactNumber, RecursionError)
+
+
+class Lanes(dict[str | None, Lane | None]):
+    """Streams by name. One is made when first asked for; None, and not kept, for a name that is
+    of no known kind, or for one stream too many."""
+
+    def __init__(self, outbox: list[SnapshotRequest]) -> None:
+        super().__init__()
+        self._outbox = outbox
+
+    def __missing__(self, name: str | None) -> Lane | None:
+        stream = STREAMS.get(name.partition(".")[0]) if name else None
+        if not name or stream is None or len(self) >= LANE_LIMIT:
+            return None
+        lane = self[name] = Lane(name, stream, self._outbox)
+        return lane
 
 
 class Engine:
@@ -38,7 +53,7 @@ class Engine:
     def __init__(self) -> None:
         self.unknown: Counter[str] = Counter()
         self._outbox: list[SnapshotRequest] = []
-        self._lanes: dict[str | None, Lane] = {}
+        self._lanes = Lanes(self._outbox)
         self._envelope = wire.decoder(wire.Envelope).decode
         self._control: dict[Kind, Callable[[Frame], list[Row]]] = {
             Kind.SEGMENT: self._segment,
@@ -55,9 +70,19 @@ class Engine:
 
     def feed(self, frame: Frame) -> list[Row]:
         """The rows a frame makes, in order; none for a frame that says nothing new."""
-        if frame.kind is _DATA:
-            return self._data(frame)
-        return self._control[frame.kind](frame)
+        try:
+            if frame.kind is not _DATA:
+                return self._control[frame.kind](frame)
+            envelope = self._envelope(frame.payload)
+            lane = self._lanes[envelope.stream]
+            if lane is None:
+                return self._unknown(frame, envelope)
+            message = lane.decode(envelope.data)
+            if message.s != lane.symbol and message.s and lane.symbol:
+                return self._misnamed(frame, lane, message.s)
+            return lane.handle(frame, message)
+        except _UNREADABLE as error:
+            return self._unreadable(frame, error)
 
     def take_requests(self) -> list[SnapshotRequest]:
         """What the engine has asked for since the last call. Replay drops it."""
@@ -83,32 +108,19 @@ class Engine:
         tracker = lane.tracker if lane else None
         return tracker.sync.state if isinstance(tracker, DepthTracker) else State.EMPTY
 
+    @property
+    def streams(self) -> list[str]:
+        """Names of the streams heard of or waited for."""
+        return [lane.name for lane in self._known()]
+
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
         """Stream name and state of everything remembered, for the head of the next segment."""
-        for lane in self._lanes.values():
+        for lane in self._known():
             if lane.tracker is not None:
                 yield lane.name, lane.tracker.export()
 
-    def _data(self, frame: Frame) -> list[Row]:
-        lane = None
-        try:
-            envelope = self._envelope(frame.payload)
-            lane = self._lanes.get(envelope.stream) or self._new_lane(envelope.stream)
-            if lane is None:
-                return self._unknown(frame, envelope)
-            message = lane.decode(envelope.data)
-            if message.e != lane.event or message.s != lane.symbol:
-                return self._other(frame, lane, message)
-            return lane.handle(frame, message)
-        except _UNREADABLE as error:
-            return self._unreadable(frame, lane, error)
-
-    def _new_lane(self, name: str | None) -> Lane | None:
-        stream = STREAMS.get(name.partition(".")[0]) if name else None
-        if name is None or stream is None or len(self._lanes) >= LANE_LIMIT:
-            return None
-        lane = self._lanes[name] = Lane(name, stream, self._outbox)
-        return lane
+    def _known(self) -> Iterator[Lane]:
+        return (lane for lane in self._lanes.values() if lane is not None)
 
     def _unknown(self, frame: Frame, envelope: wire.Envelope) -> list[Row]:
         """No stream of ours: an error reply, or something the venue has added."""
@@ -119,39 +131,26 @@ class Engine:
             return [session_row(frame, "error")]
         return [reject_row(frame, None, "no_stream", "neither a stream nor an error")]
 
-    def _other(self, frame: Frame, lane: Lane, message: Any) -> list[Row]:
-        """Event or symbol are not those of the stream's name."""
-        if message.e not in (lane.event, ""):
-            self.unknown[f"{lane.topic.channel}/{message.e[:64]}"] += 1
-            return []
-        if message.s and lane.symbol and message.s != lane.symbol:
-            detail = f"symbol {message.s[:64]!r} on stream {lane.name!r}"
-            return [*self._lost(frame, lane), reject_row(frame, _topic(lane), "bad_field", detail)]
-        rows: list[Row] = lane.handle(frame, message)
-        return rows
+    def _misnamed(self, frame: Frame, lane: Lane, symbol: str) -> list[Row]:
+        """The event is about another market than its stream."""
+        detail = f"symbol {symbol[:64]!r} on stream {lane.name!r}"
+        return [*self._lost(frame, lane), reject_row(frame, lane.topic, "bad_field", detail)]
 
-    def _unreadable(self, frame: Frame, lane: Lane | None, error: Exception) -> list[Row]:
-        if isinstance(error, InexactNumber):
-            reason = "inexact"
-        elif isinstance(error, msgspec.ValidationError) or lane is not None:
-            if lane is not None and self._is_other_event(frame, lane):
-                return []
-            reason = "bad_field"
-        else:
-            reason = "not_json"
-        reject = reject_row(frame, _topic(lane), reason, str(error))
-        return [*self._lost(frame, lane), reject]
-
-    def _is_other_event(self, frame: Frame, lane: Lane) -> bool:
-        """Whether a message that is not as its stream should be says itself to be another."""
+    def _unreadable(self, frame: Frame, error: Exception) -> list[Row]:
+        """A frame that cannot be made into rows. Only here is it taken apart a second time."""
         try:
-            event = _decode_event(self._envelope(frame.payload).data).e
+            envelope = self._envelope(frame.payload)
         except _UNREADABLE:
-            return False
-        if event in (lane.event, ""):
-            return False
-        self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
-        return True
+            return [reject_row(frame, None, "not_json", str(error))]
+        lane = self._lanes[envelope.stream]
+        if lane is None:
+            return [reject_row(frame, None, "bad_field", str(error))]
+        event = _event_of(envelope)
+        if event not in (lane.event, ""):
+            self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
+            return []
+        reason = "inexact" if isinstance(error, InexactNumber) else "bad_field"
+        return [*self._lost(frame, lane), reject_row(frame, lane.topic, reason, str(error))]
 
     def _lost(self, frame: Frame, lane: Lane | None) -> list[Row]:
         """A depth frame was not applied: its book is not the venue's any more."""
@@ -161,7 +160,7 @@ class Engine:
 
     def _segment(self, frame: Frame) -> list[Row]:
         """A segment begins: whatever it needs of the past comes as keyframes."""
-        for lane in self._lanes.values():
+        for lane in self._known():
             if lane.tracker is not None:
                 lane.tracker.reset()
         self.unknown.clear()
@@ -169,14 +168,14 @@ class Engine:
         return [session_row(frame)]
 
     def _keyframe(self, frame: Frame) -> list[Row]:
-        lane = self._lanes.get(frame.topic) or self._new_lane(frame.topic)
+        lane = self._lanes[frame.topic]
         if lane is None or lane.tracker is None:
             return [
                 reject_row(frame, _topic(lane), "bad_field", f"keyframe of {frame.topic[:64]!r}")
             ]
         try:
             return lane.tracker.restore(frame, frame.payload)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             return [reject_row(frame, _topic(lane), "bad_field", str(error))]
 
     def _noted(self, frame: Frame) -> list[Row]:
@@ -195,13 +194,14 @@ class Engine:
             command = _decode_command(frame.payload)
         except _UNREADABLE:
             command = Command()
+        result: list[Row] = [session_row(frame)]
         if command.method == "SUBSCRIBE":
             for name in command.params:
                 if Topic.parse(name).channel == "depth":
-                    lane = self._lanes.get(name) or self._new_lane(name)
+                    lane = self._lanes[name]
                     if lane and isinstance(lane.tracker, DepthTracker):
-                        lane.tracker.opened(frame.conn)
-        return [session_row(frame)]
+                        result += lane.tracker.opened(frame)
+        return result
 
     def _binary(self, frame: Frame) -> list[Row]:
         detail = f"binary message of {len(frame.payload)} bytes"
@@ -238,9 +238,17 @@ class Engine:
 
     def _depth_trackers(self, symbol: str | None = "") -> Iterator[DepthTracker]:
         """Trackers of a symbol's depth streams; of all for ""; of none for None."""
-        for lane in self._lanes.values():
+        for lane in self._known():
             if isinstance(lane.tracker, DepthTracker) and symbol in ("", lane.symbol):
                 yield lane.tracker
+
+
+def _event_of(envelope: wire.Envelope) -> str:
+    """The name an event gives itself; empty where it gives none."""
+    try:
+        return _decode_event(envelope.data).e
+    except _UNREADABLE:
+        return ""
 
 
 def _topic(lane: Lane | None) -> Topic | None:
@@ -267,6 +275,6 @@ def _patience(payload: bytes) -> int:
     """How long not to ask again: a client's error other than "too many" will not mend soon."""
     try:
         status = _decode_failure(payload).status
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         return 0
     return CLIENT_ERROR_PATIENCE_NS if 400 <= status < 500 and status != 429 else 0

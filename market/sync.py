@@ -18,7 +18,8 @@ from enum import StrEnum
 import msgspec
 
 from market.book import Book, PriceQty
-from market.deltas import Delta, Snapshot
+from market.deltas import Snapshot
+from schemas import wire
 from schemas.requests import SnapshotRequest
 
 BUFFER_LIMIT = 10_000  # deltas kept while waiting; the oldest go first
@@ -32,7 +33,7 @@ STEADY_NS = 10_000_000_000  # a book that lived this long starts again with shor
 class State(StrEnum):
     """Where a book stands."""
 
-    EMPTY = "empty"  # nothing was heard of it
+    EMPTY = "empty"  # nothing was heard of it on a connection that is open
     BUFFERING = "buffering"  # deltas are kept until a snapshot joins
     LIVE = "live"  # the book is the venue's
     STALE = "stale"  # it was live and is not any more; otherwise as BUFFERING
@@ -84,14 +85,14 @@ TABLE: dict[tuple[State, Event], tuple[State, Act]] = {
     (State.LIVE, Event.GAP): (State.STALE, Act.LOSE),
     (State.LIVE, Event.JOIN): (State.LIVE, Act.IGNORE),
     (State.LIVE, Event.BEHIND): (State.LIVE, Act.IGNORE),
-    (State.LIVE, Event.CLOSE): (State.STALE, Act.FORGET),
+    (State.LIVE, Event.CLOSE): (State.EMPTY, Act.FORGET),
     (State.STALE, Event.OPEN): (State.BUFFERING, Act.ASK_LATER),
     (State.STALE, Event.DELTA): (State.STALE, Act.KEEP),
     (State.STALE, Event.REPEAT): (State.STALE, Act.IGNORE),
     (State.STALE, Event.GAP): (State.STALE, Act.LOSE),
     (State.STALE, Event.JOIN): (State.LIVE, Act.JOIN),
     (State.STALE, Event.BEHIND): (State.STALE, Act.ASK_AGAIN),
-    (State.STALE, Event.CLOSE): (State.STALE, Act.FORGET),
+    (State.STALE, Event.CLOSE): (State.EMPTY, Act.FORGET),
 }
 
 
@@ -107,11 +108,17 @@ class SyncState(msgspec.Struct):
     ts_engine: int | None
     bids: list[PriceQty]
     asks: list[PriceQty]
-    buffer: list[Delta]
+    buffer: list[wire.Depth]
 
 
 class BookSync:
-    """One depth stream of one market, and the book made from it."""
+    """One depth stream of one market: when its book can be trusted, and what must come next.
+
+    It goes by ids and engine times; putting levels into the book of a delta that is to be applied
+    is its caller's part.
+
+    awaits: first id of the next delta while the book is live; -1 otherwise.
+    """
 
     __slots__ = (
         "_attempts",
@@ -120,6 +127,7 @@ class BookSync:
         "_joined_mono",
         "_outbox",
         "_requested",
+        "awaits",
         "book",
         "state",
         "symbol",
@@ -129,12 +137,13 @@ class BookSync:
         self.symbol = symbol
         self._outbox = outbox
         self.book = Book()
-        self._buffer: deque[Delta] = deque(maxlen=BUFFER_LIMIT)
+        self._buffer: deque[wire.Depth] = deque(maxlen=BUFFER_LIMIT)
         self.reset()
 
     def reset(self) -> None:
         """Back to the beginning; the Book object stays the same."""
         self.state = State.EMPTY
+        self.awaits = _NOTHING
         self._attempts = 0
         self._requested = False  # a request of this epoch is on its way
         self._chained = False  # a delta was applied since the snapshot
@@ -147,21 +156,14 @@ class BookSync:
         """Newest update id in the book or the buffer; None if there is neither."""
         if self.state is State.LIVE:
             return self.book.last_update_id
-        return self._buffer[-1].last if self._buffer else None
+        return self._buffer[-1].u if self._buffer else None
 
-    def follows(self, delta: Delta) -> bool:
-        """Whether the book is live and the delta simply the next: all but one in a million."""
-        return self.state is State.LIVE and delta.first == self.book.last_update_id + 1
-
-    def apply(self, delta: Delta) -> None:
-        """Put a delta into the book. If a price comes twice, the last wins (section 3.1)."""
+    def advance(self, last_update_id: int, ts_engine: int) -> None:
+        """The levels of a delta that follows were put into the book."""
         book = self.book
-        for price, qty in delta.bids:
-            book.bids.set(price, qty)
-        for price, qty in delta.asks:
-            book.asks.set(price, qty)
-        book.last_update_id = delta.last
-        book.ts_engine = delta.ts_engine
+        book.last_update_id = last_update_id
+        book.ts_engine = ts_engine
+        self.awaits = last_update_id + 1
         self._chained = True
 
     def opened(self) -> None:
@@ -171,12 +173,10 @@ class BookSync:
             self._attempts = 0
             self._ask(QUIET_DELAY_NS)
 
-    def delta(self, delta: Delta, ts_mono: int) -> Event:
-        """A delta arrived; returns what it was taken for."""
+    def delta(self, delta: wire.Depth, ts_mono: int) -> Event:
+        """A delta arrived; returns what it was taken for. DELTA in a live book: apply it."""
         event = self._classify(delta)
         match self._step(event):
-            case Act.APPLY:
-                self.apply(delta)
             case Act.KEEP:
                 self._keep(delta)
             case Act.LOSE:
@@ -193,20 +193,19 @@ class BookSync:
         """The door sent a request for our snapshot."""
         self._requested = True
 
-    def snapshot(self, snapshot: Snapshot, ts_mono: int) -> list[Delta] | None:
-        """A snapshot arrived. The deltas applied on top if it joined; None if it did not."""
+    def snapshot(self, snapshot: Snapshot, ts_mono: int) -> list[wire.Depth] | None:
+        """A snapshot arrived. If it joined, it is the book now, and the kept deltas that are to be
+        applied on top come back; None if it did not."""
         if not self._requested:
             return None  # asked for on an earlier connection
         self._requested = False
-        kept = [delta for delta in self._buffer if delta.last > snapshot.last]
-        behind = bool(kept) and kept[0].first > snapshot.last + 1
+        kept = [delta for delta in self._buffer if delta.u > snapshot.last]
+        behind = bool(kept) and snapshot.last + 1 < kept[0].U
         match self._step(Event.BEHIND if behind else Event.JOIN):
             case Act.ASK_AGAIN:
                 self._ask_again()
             case Act.JOIN:
                 self._join(snapshot, ts_mono)
-                for delta in kept:
-                    self.apply(delta)
                 return kept
         return None
 
@@ -220,6 +219,7 @@ class BookSync:
         """The connection ended. A new one starts over (a new epoch)."""
         self._step(Event.CLOSE)
         self._requested = False
+        self._attempts = 0
         self._buffer.clear()
         self.book.clear()
 
@@ -250,28 +250,32 @@ class BookSync:
         self.book.ts_engine = saved.ts_engine
         self.book.bids.load(saved.bids)
         self.book.asks.load(saved.asks)
+        self.awaits = saved.last_update_id + 1 if saved.state is State.LIVE else _NOTHING
         self._buffer.clear()
         self._buffer.extend(saved.buffer)
 
     def _step(self, event: Event) -> Act:
         self.state, act = TABLE[self.state, event]
+        if self.state is not State.LIVE:
+            self.awaits = _NOTHING
         return act
 
-    def _classify(self, delta: Delta) -> Event:
+    def _classify(self, delta: wire.Depth) -> Event:
         last = self.last_id
-        if last is None or delta.first == last + 1:
+        if last is None or last + 1 == delta.U:
             return Event.DELTA
-        if delta.last <= last:
+        if delta.u <= last:
             return Event.GAP if self._is_newer(delta) else Event.REPEAT
-        straddles = delta.first <= last + 1 and self.state is State.LIVE and not self._chained
+        straddles = last + 1 >= delta.U and self.state is State.LIVE and not self._chained
         return Event.DELTA if straddles else Event.GAP
 
-    def _is_newer(self, delta: Delta) -> bool:
-        newest = self.book.ts_engine if self.state is State.LIVE else self._buffer[-1].ts_engine
-        return newest is not None and delta.ts_engine > newest + BACKWARDS_NS
+    def _is_newer(self, delta: wire.Depth) -> bool:
+        live = self.state is State.LIVE
+        newest = self.book.ts_engine if live else self._buffer[-1].T * 1_000
+        return newest is not None and newest + BACKWARDS_NS < delta.T * 1_000
 
-    def _keep(self, delta: Delta) -> None:
-        if not self._buffer:
+    def _keep(self, delta: wire.Depth) -> None:
+        if not self._buffer and not self._attempts:  # otherwise a request is waiting already
             self._ask(0)
         self._buffer.append(delta)
 
@@ -288,6 +292,7 @@ class BookSync:
         book.asks.load(snapshot.asks)
         book.last_update_id = snapshot.last
         book.ts_engine = snapshot.ts_engine
+        self.awaits = snapshot.last + 1
         self._chained = False
         self._joined_mono = ts_mono
         self._buffer.clear()
@@ -299,3 +304,6 @@ class BookSync:
 
     def _ask(self, delay_ns: int) -> None:
         self._outbox.append(SnapshotRequest(self.symbol, delay_ns))
+
+
+_NOTHING = -1

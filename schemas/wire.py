@@ -5,7 +5,7 @@ accepted for ids and times (decode with ``strict=False``), as some samples have 
 Prices and quantities stay texts here.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -26,10 +26,18 @@ class Envelope(Struct, gc=False):
     error: Raw = Raw()
 
 
-class Event(Struct, gc=False, kw_only=True):
-    """Members that every event of the older streams has."""
+class StreamName(Struct, gc=False):
+    """An envelope of which only the stream's name is wanted."""
 
-    e: str
+    stream: str | None = None
+
+
+class Event(Struct, gc=False, kw_only=True):
+    """Members that every event of the older streams has, beside its name ``e``.
+
+    ``e`` is checked by the decoder: another name on a known stream is an unknown event.
+    """
+
     s: str
     E: Micros
 
@@ -37,7 +45,6 @@ class Event(Struct, gc=False, kw_only=True):
 class StockEvent(Struct, gc=False, kw_only=True):
     """Section 2.9: long names, and nobody has said whether these three are there."""
 
-    e: str = ""
     s: str = ""
     E: Micros | None = None
     bid: str | None = None
@@ -48,6 +55,7 @@ class StockEvent(Struct, gc=False, kw_only=True):
 class Depth(Event, gc=False, kw_only=True):
     """Section 2.2. Quantities are absolute; ``U``..``u`` are the update ids contained."""
 
+    e: Literal["depth"]
     T: Micros
     U: Id
     u: Id
@@ -67,6 +75,7 @@ class DepthSnapshot(Struct, gc=False):
 class BookTicker(Event, gc=False, kw_only=True):
     """Section 2.1. A null or missing side is empty."""
 
+    e: Literal["bookTicker"]
     u: Id
     T: Micros | None = None
     a: str | None = None
@@ -78,6 +87,7 @@ class BookTicker(Event, gc=False, kw_only=True):
 class Trade(Event, gc=False, kw_only=True):
     """Section 2.4. ``m``: the buyer is the maker."""
 
+    e: Literal["trade"]
     T: Micros
     t: Id
     p: str
@@ -90,6 +100,7 @@ class Trade(Event, gc=False, kw_only=True):
 class Ticker(Event, gc=False, kw_only=True):
     """Sections 2.5 and 2.9 (externalTicker)."""
 
+    e: Literal["ticker", "externalTicker"]
     o: str | None = None
     h: str | None = None
     l: str | None = None
@@ -102,6 +113,7 @@ class Ticker(Event, gc=False, kw_only=True):
 class Kline(Event, gc=False, kw_only=True):
     """Section 2.3. ``t``, ``T``: naive ISO 8601 in UTC; ``T`` is exclusive."""
 
+    e: Literal["kline"]
     t: str
     T: str
     X: bool
@@ -116,6 +128,7 @@ class Kline(Event, gc=False, kw_only=True):
 class MarkPrice(Event, gc=False, kw_only=True):
     """Section 2.6. Prediction markets omit ``f``, ``i``, ``n``; ``n`` is in milliseconds."""
 
+    e: Literal["markPrice"]
     p: str
     T: Micros | None = None
     f: str | None = None
@@ -126,12 +139,14 @@ class MarkPrice(Event, gc=False, kw_only=True):
 class OpenInterest(Event, gc=False, kw_only=True):
     """Section 2.7."""
 
+    e: Literal["openInterest"]
     o: str
 
 
 class Liquidation(Event, gc=False, kw_only=True):
     """Section 2.8. The symbol is in the data: the topic may be over all markets."""
 
+    e: Literal["liquidation"]
     p: str
     q: str
     S: str
@@ -142,6 +157,7 @@ class Liquidation(Event, gc=False, kw_only=True):
 class StockPrice(StockEvent, gc=False, kw_only=True):
     """Section 2.9."""
 
+    e: Literal["stockPrice", ""] = ""
     mid: str | None = None
     session: str | None = None
 
@@ -149,6 +165,7 @@ class StockPrice(StockEvent, gc=False, kw_only=True):
 class StockIndicativeQuote(StockEvent, gc=False, kw_only=True):
     """Section 2.9."""
 
+    e: Literal["stockIndicativeQuote", ""] = ""
     estimatedBid: str | None = None
     estimatedAsk: str | None = None
 

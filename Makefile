@@ -1,0 +1,47 @@
+# Every target does its own set-up: all it needs is Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup test check lint types demo bench sample golden clean
+
+help:  ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: $(READY)  ## a virtual environment with everything pinned
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[test]'
+	@touch $@
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test  ## all of CI: style, strict types, tests
+
+demo: $(READY)  ## records, seals, replays and certifies a local venue; no network
+	$(BIN)/python -m tests.demo
+
+bench: $(READY)  ## the figures, against named peers
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[bench]'
+	$(BIN)/python -m bench
+
+sample: $(READY)  ## makes data/sample anew from its seed
+	$(BIN)/python -m tests.sample
+
+golden: $(READY)  ## makes the golden rows anew; read the diff
+	$(BIN)/python -m tests.golden.refresh
+
+clean:  ## removes what can be made again
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -1,0 +1,1 @@
+"""What ``make bench`` runs: figures as ratios against a named peer, in the same run."""

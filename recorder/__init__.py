@@ -1,0 +1,5 @@
+"""Floor 3: the live door. Sockets in, journal out."""
+
+from recorder.live import Live
+
+__all__ = ["Live"]

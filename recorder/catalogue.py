@@ -1,0 +1,130 @@
+"""Topics asked for, against the markets there are. What cannot exist is refused by name."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from market.streams import STREAMS
+from schemas.errors import TopicError, VenueError
+from schemas.topics import INTERVALS, WINDOWS, Topic
+from schemas.wire import Market
+
+DERIVATIVES = ("PERP", "IPERP", "DATED", "PREDICTION")  # they have mark price and open interest
+CLOSED = "Closed"  # such a market never streams (protocol section 6)
+
+_DERIVATIVE_CHANNELS = ("markPrice", "openInterest")
+_STOCK_CHANNELS = ("stockPrice", "stockIndicativeQuote")  # bare stock tickers, in no list
+_ALL_MARKETS_CHANNEL = "liquidation"
+# What `*` stands for as a channel: one stream of each kind that needs nothing more than a market.
+_EVERY_CHANNEL = tuple(
+    channel
+    for channel in STREAMS
+    if channel not in (*_STOCK_CHANNELS, "kline", "externalTicker", _ALL_MARKETS_CHANNEL)
+)
+_decode = msgspec.json.Decoder(list[Market]).decode
+
+
+class Catalogue:
+    """The market list of the venue."""
+
+    def __init__(self, markets: Iterable[Market]) -> None:
+        self._markets = {market.symbol: market for market in markets}
+
+    @classmethod
+    def read(cls, body: bytes) -> "Catalogue":
+        """From the body of REST ``/markets``; raises VenueError."""
+        try:
+            return cls(_decode(body))
+        except msgspec.MsgspecError as error:
+            raise VenueError(
+                f"the venue's market list cannot be read ({error}); is --rest-url right?"
+            ) from None
+
+    def resolve(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Topic names for names and patterns, in order, each once; raises TopicError."""
+        names: dict[str, None] = {}
+        for text in wanted:
+            names.update(dict.fromkeys(self._resolve(text)))
+        if not names:
+            raise TopicError("no topics: name at least one, such as --topics depth.SOL_USDC")
+        return tuple(names)
+
+    def _resolve(self, text: str) -> list[str]:
+        topic = Topic.parse(text)
+        channels = self._channels(text, topic)
+        if topic.channel == "kline" and "*" not in topic.variant:
+            _check_interval(text, topic)
+        if any(mark in topic.symbol for mark in "*?["):
+            return self._expand(text, topic, channels)
+        return [str(topic._replace(channel=c)) for c in channels if self._exists(text, topic, c)]
+
+    def _channels(self, text: str, topic: Topic) -> tuple[str, ...]:
+        if topic.channel == "*":
+            return _EVERY_CHANNEL
+        if topic.channel not in STREAMS:
+            raise TopicError(f"no topic {text!r}: {_hint(topic.channel, STREAMS)}")
+        return (topic.channel,)
+
+    def _exists(self, text: str, topic: Topic, channel: str) -> bool:
+        """Whether an exact topic is to be subscribed; False only for what ``*`` left out."""
+        if channel in _STOCK_CHANNELS and topic.symbol:
+            return True
+        if channel == _ALL_MARKETS_CHANNEL and not topic.symbol:
+            return True
+        market = self._markets.get(topic.symbol)
+        if market is None:
+            raise TopicError(f"no topic {text!r}: {self._hint(topic)}")
+        if market.orderBookState == CLOSED:
+            raise TopicError(f"no topic {text!r}: the market {market.symbol} is closed")
+        return topic.channel != "*" or _streams(market, channel)
+
+    def _expand(self, text: str, topic: Topic, channels: tuple[str, ...]) -> list[str]:
+        if topic.channel in _STOCK_CHANNELS:
+            raise TopicError(f"{text!r}: stock tickers are in no list, so name each one")
+        variants = [v for v in INTERVALS if fnmatchcase(v, topic.variant)] or [topic.variant]
+        names = [
+            str(Topic(channel, variant, market.symbol))
+            for market in self._open_markets(topic.symbol)
+            for channel in channels
+            if _streams(market, channel)
+            for variant in variants
+        ]
+        if not names:
+            raise TopicError(f"{text!r} matches none of the {len(self._markets)} markets")
+        return names
+
+    def _open_markets(self, pattern: str) -> Iterator[Market]:
+        for symbol in sorted(self._markets):
+            market = self._markets[symbol]
+            if market.orderBookState != CLOSED and fnmatchcase(symbol, pattern):
+                yield market
+
+    def _hint(self, topic: Topic) -> str:
+        if topic.channel == "depth":
+            window, _, symbol = topic.symbol.partition(".")
+            if symbol in self._markets:
+                return f"no throttle {window!r}; there are {', '.join(WINDOWS)}"
+        if not topic.symbol:
+            return f"it lacks a market, as in {topic.channel}.SOL_USDC"
+        return _hint(topic.symbol, self._markets)
+
+
+def _streams(market: Market, channel: str) -> bool:
+    return channel not in _DERIVATIVE_CHANNELS or market.marketType in DERIVATIVES
+
+
+def _check_interval(text: str, topic: Topic) -> None:
+    if topic.variant not in INTERVALS:
+        raise TopicError(f"no topic {text!r}: {_hint(topic.variant, INTERVALS)}")
+
+
+def _hint(name: str, valid: Iterable[str]) -> str:
+    """The nearest valid names, whatever the case; all of them where there are few."""
+    names = sorted(valid)
+    folded = {text.lower(): text for text in names}
+    near = [folded[text] for text in get_close_matches(name.lower(), folded, n=3, cutoff=0.5)]
+    if near:
+        return f"{name!r} is unknown; nearest: {', '.join(near)}"
+    return f"{name!r} is unknown; there are {', '.join(names[:16])}" + ", ..." * (len(names) > 16)

@@ -1,0 +1,153 @@
+"""The command ``bp-record``."""
+
+import asyncio
+import os
+import signal
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from recorder.recorder import Recorder
+from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
+from recorder.summary import exit_code, print_summary
+from recorder.view import View
+from schemas.errors import BackpackError, ConfigError
+from tape.console import ReportingCommand
+
+_OPTIONS = ("topics", "data", "ws_url", "rest_url", "duration", "roll")
+
+
+def _load_config(context: click.Context, option: click.Option, path: Path | None) -> None:
+    """Options from a TOML file become defaults, so that the command line wins."""
+    del option
+    if path is None:
+        return
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"configuration {path} cannot be read: {error}") from None
+    if unknown := set(values) - set(_OPTIONS):
+        raise ConfigError(
+            f"configuration {path}: unknown {', '.join(sorted(unknown))};"
+            f" there are {', '.join(_OPTIONS)}"
+        )
+    topics = values.get("topics")
+    if topics is not None and not _is_texts(topics):
+        raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
+    context.default_map = values
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+@click.command(cls=ReportingCommand)
+@click.option(
+    "--topics",
+    "-t",
+    multiple=True,
+    metavar="TOPIC[,TOPIC...]",
+    help="What to record: depth.ETH_USDC, or a pattern such as 'trade.*_PERP'. Repeatable.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data/tape"),
+    show_default=True,
+    help="Folder of the recording; made if it is not there.",
+)
+@click.option("--ws-url", default=WS_URL, show_default=True, help="Websocket of the venue.")
+@click.option("--rest-url", default=REST_URL, show_default=True, help="REST of the venue.")
+@click.option("--duration", metavar="TIME", help="Stop after 30s, 10m, 8h, 7d. Default: never.")
+@click.option(
+    "--roll",
+    metavar="TIME",
+    default="1h",
+    show_default=True,
+    help="Seal a segment this often, on the full hour for 1h.",
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=_load_config,
+    help="TOML file with the options above (topics, data, ws_url, ..).",
+)
+def record(
+    topics: tuple[str, ...], data: Path, ws_url: str, rest_url: str, duration: str | None, roll: str
+) -> None:
+    """Record the Backpack exchange: every frame byte for byte, and rows made from them.
+
+    \b
+    bp-record --topics depth.ETH_USDC
+    bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
+    bp-record -t '*.SOL_USDC'          every stream of one market
+    bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
+
+    \b
+    Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
+    intervals) trade markPrice openInterest liquidation externalTicker, each with a market;
+    stockPrice and stockIndicativeQuote with a stock ticker; liquidation alone for all markets.
+    In patterns, * stands for any text and ? for one character.
+
+    Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
+    1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
+    """
+    settings = Settings(
+        topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
+        data=data,
+        ws_url=as_url(ws_url, ("ws", "wss")),
+        rest_url=as_url(rest_url, ("http", "https")),
+        duration=None if duration is None else seconds(duration),
+        roll=seconds(roll),
+    )
+    if not settings.topics:
+        raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
+    raise SystemExit(asyncio.run(_record(settings)))
+
+
+async def _record(settings: Settings) -> int:
+    console = Console()
+    view = View(console)
+    recorder = Recorder(settings, view.notice)
+    stop = asyncio.Event()
+    _stop_on_signals(stop, view)
+    async with view.showing(recorder.tally):
+        failure = await _run(recorder, stop)
+    print_summary(console, recorder)
+    if failure is not None:
+        raise failure
+    return exit_code(recorder)
+
+
+async def _run(recorder: Recorder, stop: asyncio.Event) -> BackpackError | None:
+    """A failure in mid-flow comes back as a value, so that the summary is shown first."""
+    try:
+        await recorder.run(stop)
+    except BackpackError as error:
+        if not recorder.topics:
+            raise  # nothing was recorded yet
+        return error
+    return None
+
+
+def _stop_on_signals(stop: asyncio.Event, view: View) -> None:
+    """The first signal stops in order; the second leaves the sealing to the next start."""
+
+    def stopping() -> None:
+        if stop.is_set():
+            os._exit(3)  # everything is flushed or named as lost by the next start
+        view.notice("stopping: flushing and sealing (again to leave that to the next start)")
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping)
+
+
+def main() -> None:
+    """Entry point."""
+    record()

@@ -1,0 +1,77 @@
+"""One websocket connection. Each message is stamped when its bytes leave the socket."""
+
+import asyncio
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+
+from recorder.stamp import Stamp, now
+from schemas.errors import VenueError
+from schemas.frames import Kind
+
+PING_EVERY_S = 15  # a quiet market can be silent for 30 s; the venue answers pings (section 1)
+PONG_WITHIN_S = 20
+OPEN_WITHIN_S = 10
+LARGEST_MESSAGE = 64 << 20
+
+Sink = Callable[[Kind, bytes, Stamp], None]
+
+
+class TapConnection(ClientConnection):
+    """Hands messages to a sink where the library would queue them for ``recv``.
+
+    So the stamp is the moment the socket was read, not the moment somebody came to ask, the
+    socket is never left unread, and no second queue can fill up.
+    """
+
+    sink: Sink
+    stamp: Stamp
+
+    def data_received(self, data: bytes) -> None:
+        self.stamp = now()
+        super().data_received(data)
+
+    def process_event(self, event: object) -> None:
+        if isinstance(event, WireFrame) and event.opcode in _MESSAGE:
+            self._message_part(event)
+        else:
+            super().process_event(event)  # type: ignore[arg-type]
+
+    def _message_part(self, part: WireFrame) -> None:
+        if part.fin and part.opcode is Opcode.TEXT:
+            self.sink(Kind.DATA, bytes(part.data), self.stamp)
+            return
+        if part.opcode is not Opcode.CONT:
+            self._kind = Kind.DATA if part.opcode is Opcode.TEXT else Kind.BINARY
+            self._parts: list[bytes] = []
+        self._parts.append(bytes(part.data))
+        if part.fin:
+            self.sink(self._kind, b"".join(self._parts), self.stamp)
+
+
+_MESSAGE = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+async def dial(url: str, sink: Sink) -> TapConnection:
+    """A new connection; raises VenueError where there is none to be had."""
+
+    def tapped(*args: object, **kwargs: object) -> TapConnection:
+        connection = TapConnection(*args, **kwargs)  # type: ignore[arg-type]
+        connection.sink = sink
+        return connection
+
+    try:
+        return await connect(  # type: ignore[return-value]
+            url,
+            create_connection=tapped,  # type: ignore[arg-type]
+            open_timeout=OPEN_WITHIN_S,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=PONG_WITHIN_S,
+            max_size=LARGEST_MESSAGE,
+        )
+    except (OSError, WebSocketException, TimeoutError, asyncio.IncompleteReadError) as error:
+        text = str(error) or type(error).__name__
+        raise VenueError(f"no websocket at {url}: {text}") from None

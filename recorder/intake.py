@@ -1,0 +1,75 @@
+"""Where everything enters: stamp first, store second, think third (design section 2)."""
+
+from collections.abc import Callable
+
+from market.engine import Engine
+from recorder.stamp import Stamp, now
+from schemas.digest import Witness
+from schemas.frames import Frame, Kind, SegmentHead, to_json
+from schemas.requests import SnapshotRequest
+from schemas.rows import Row
+from tape.journal import JournalWriter
+
+CHECKPOINT_EVERY = 1_000  # frames
+
+Listener = Callable[[Frame, list[Row]], None]
+
+
+class Intake:
+    """Numbers frames, journals them, then feeds the engine and whoever listens.
+
+    One thread, no await: what happens for a frame happens before the next one is taken.
+    """
+
+    def __init__(self, ask: Callable[[SnapshotRequest], None]) -> None:
+        self.engine = Engine()
+        self.seq = 0
+        self.listeners: list[Listener] = []
+        self._ask = ask
+        self._journal: JournalWriter | None = None
+        self._witness = Witness()
+        self._next_checkpoint = CHECKPOINT_EVERY
+
+    def begin(self, head: SegmentHead, journal: JournalWriter | None) -> None:
+        """Begin a segment: its head, then keyframes of all that the engine remembers."""
+        keyframes = list(self.engine.keyframes())
+        self._journal = journal
+        self._witness = Witness()
+        self._next_checkpoint = CHECKPOINT_EVERY
+        self.take(Kind.SEGMENT, to_json(head))
+        for topic, state in keyframes:
+            self.take(Kind.KEYFRAME, state, topic=topic)
+
+    def end(self, reason: str) -> JournalWriter | None:
+        """End the segment with the digests of all of it; gives its journal back, to be closed."""
+        self._checkpoint(reason)
+        journal, self._journal = self._journal, None
+        return journal
+
+    def take(
+        self,
+        kind: Kind,
+        payload: bytes,
+        *,
+        topic: str = "",
+        conn: int = 0,
+        stamp: Stamp | None = None,
+    ) -> None:
+        """A frame has arrived (or was sent, or noted)."""
+        self.seq += 1
+        ts_recv, ts_mono = stamp or now()
+        frame = Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
+        if self._journal is not None:
+            self._journal.append(frame)
+        rows = self.engine.feed(frame)
+        self._witness.see(frame, rows)
+        for request in self.engine.take_requests():
+            self._ask(request)
+        for listener in self.listeners:
+            listener(frame, rows)
+        if self._witness.count >= self._next_checkpoint:
+            self._next_checkpoint += CHECKPOINT_EVERY
+            self._checkpoint(None)
+
+    def _checkpoint(self, end: str | None) -> None:
+        self.take(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))

@@ -1,0 +1,109 @@
+"""Keeps one websocket connection up: dial, subscribe, wait for its end, dial again."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from random import uniform
+
+import msgspec
+from websockets.exceptions import ConnectionClosed
+
+from recorder.connection import TapConnection, dial
+from recorder.intake import Intake
+from recorder.stamp import Stamp
+from schemas.errors import VenueError
+from schemas.frames import ConnectionClosed as Closed
+from schemas.frames import ConnectionOpened, Kind, to_json
+from schemas.topics import Topic
+
+BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+STEADY_S = 60.0  # a connection that held this long starts again with short delays
+FIRST_TRIES = 3  # then a venue that never answered is given up
+
+Notice = Callable[[str], None]
+
+
+class Link:
+    """One connection after another, each an epoch with a number of its own."""
+
+    def __init__(self, url: str, topics: Sequence[str], intake: Intake, notice: Notice) -> None:
+        self._url = url
+        self._topics = topics
+        self._intake = intake
+        self._notice = notice
+        self._failures = 0
+        self._open = False
+        self.conn = 0
+
+    async def run(self) -> None:
+        """Until cancelled; raises VenueError where the venue was never reached."""
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._connection()
+            except VenueError as error:
+                if self.conn == 0 and self._failures + 1 >= FIRST_TRIES:
+                    raise
+                self._notice(str(error))
+            if asyncio.get_running_loop().time() - started > STEADY_S:
+                self._failures = 0
+            await asyncio.sleep(self._delay())
+
+    def _delay(self) -> float:
+        """Longer each time, and never the same for two recorders cut off together."""
+        longest = min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
+        self._failures = min(self._failures + 1, 16)
+        return uniform(longest / 2, longest)
+
+    async def _connection(self) -> None:
+        connection = await dial(self._url, self._message)
+        try:
+            self._opened()
+            await self._subscribe(connection)
+            await connection.wait_closed()
+        except ConnectionClosed:
+            pass  # while subscribing; told below
+        finally:
+            await connection.close()
+            self._closed(connection)
+
+    def _message(self, kind: Kind, payload: bytes, stamp: Stamp) -> None:
+        self._opened()  # a venue may speak before the dialling has returned
+        self._intake.take(kind, payload, conn=self.conn, stamp=stamp)
+
+    def _opened(self) -> None:
+        if not self._open:
+            self._open = True
+            self.conn += 1
+            opened = ConnectionOpened(self._url)
+            self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)
+
+    def _closed(self, connection: TapConnection) -> None:
+        self._open = False
+        code, reason = connection.close_code or 1006, connection.close_reason or ""
+        self._intake.take(Kind.CLOSE, to_json(Closed(code, reason)), conn=self.conn)
+        self._notice(f"connection {self.conn} closed ({code}{f': {reason}' if reason else ''})")
+
+    async def _subscribe(self, connection: TapConnection) -> None:
+        for names in batches(self._topics):
+            text = msgspec.json.encode({"method": "SUBSCRIBE", "params": names})
+            self._intake.take(Kind.SENT, text, conn=self.conn)
+            await connection.send(text, text=True)
+
+
+def batches(topics: Sequence[str]) -> list[list[str]]:
+    """Topics in requests of one channel each, since nobody knows what the venue does with the
+    good names of a batch that holds a bad one (section 1)."""
+    ordered = sorted(topics, key=_channel)
+    result = []
+    for _, group in groupby(ordered, key=_channel):
+        names = list(group)
+        result += [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
+    return result
+
+
+def _channel(name: str) -> tuple[str, bool]:
+    topic = Topic.parse(name)
+    return topic.channel, bool(topic.symbol)

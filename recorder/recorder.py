@@ -1,0 +1,146 @@
+"""A recording from start to end: lock, seal what a crash left, capture, stop in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext, suppress
+from typing import NamedTuple
+
+from tape.lock import lock
+
+from recorder.catalogue import Catalogue
+from recorder.intake import Intake
+from recorder.link import Link
+from recorder.rest import Rest
+from recorder.sealer import Sealer
+from recorder.settings import Settings
+from recorder.snapshots import Snapshots
+from recorder.stamp import Stamp, now
+from recorder.store import Store
+from recorder.tally import Tally
+from schemas.errors import VenueError
+from schemas.frames import Kind
+from schemas.requests import MARKETS_PATH, SnapshotRequest
+from tape.layout import Tape
+
+MARKET_TRIES = 3
+MARKET_RETRY_S = 1.0
+
+Notice = Callable[[str], None]
+
+
+class MarketList(NamedTuple):
+    """Request and reply of the market list, for the tape, which is not open yet."""
+
+    path: str
+    asked: Stamp
+    got: Stamp
+    body: bytes
+
+
+class Recorder:
+    """Captures until told to stop. ``notice`` is called with a line for people now and then."""
+
+    def __init__(self, settings: Settings, notice: Notice = lambda text: None) -> None:
+        self.settings = settings
+        self.topics: tuple[str, ...] = ()
+        self.intake = Intake(self._ask)
+        self.tally = Tally(self.intake.engine)
+        self.intake.listeners.append(self.tally)
+        self.tape = Tape(settings.data) if settings.data else None
+        self.sealer = Sealer(self.tape, notice) if self.tape else None
+        self.store = Store(self.intake, self.tape, self.sealer, settings)
+        self._notice = notice
+        self._snapshots: Snapshots | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Record until ``stop``, or for the duration asked; raises BackpackError."""
+        async with self.capturing() as capture:
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait(
+                [stopping, capture],
+                timeout=self.settings.duration,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            stopping.cancel()
+
+    @asynccontextmanager
+    async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
+        """Capture in the background; the task ends only if it fails. Leaving stops in order."""
+        with lock(self.tape.root) if self.tape else nullcontext():
+            async with Rest(self.settings.rest_url) as rest:
+                markets = await _market_list(rest)
+                self.topics = Catalogue.read(markets.body).resolve(self.settings.topics)
+                async with self._sealing():
+                    self.store.begin(self.topics)
+                    self._tape_markets(markets)
+                    capture = asyncio.create_task(self._capture(rest))
+                    try:
+                        yield capture
+                    finally:
+                        await self._stop(capture)
+
+    @asynccontextmanager
+    async def _sealing(self) -> AsyncIterator[None]:
+        """Seals in the background, first what an earlier run left; waits for the last."""
+        if self.sealer is None or self.tape is None:
+            yield
+            return
+        for journal in self.tape.journals():
+            self._notice(f"sealing {journal.name}, left by an earlier run")
+            self.sealer.add(journal)
+        worker = asyncio.create_task(self.sealer.run())
+        try:
+            yield
+            await self.sealer.finish()
+        finally:
+            worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await worker
+
+    async def _capture(self, rest: Rest) -> None:
+        """The tasks that work until stopped; the first to fail ends all."""
+        self._snapshots = Snapshots(rest, self.intake)
+        link = Link(self.settings.ws_url, self.topics, self.intake, self._notice)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._snapshots.run())
+            tasks.create_task(link.run())
+            tasks.create_task(self.store.run())
+
+    async def _stop(self, capture: asyncio.Task[None]) -> None:
+        capture.cancel()
+        failure: BaseException | None = None
+        try:
+            await capture
+        except asyncio.CancelledError:
+            pass
+        except BaseExceptionGroup as group:
+            failure = group.exceptions[0]
+        await self.store.finish()
+        if failure is not None:
+            raise failure
+
+    def _tape_markets(self, markets: MarketList) -> None:
+        self.intake.take(Kind.REQUEST, b"", topic=markets.path, stamp=markets.asked)
+        self.intake.take(Kind.REPLY, markets.body, topic=markets.path, stamp=markets.got)
+
+    def _ask(self, request: SnapshotRequest) -> None:
+        if self._snapshots is not None:
+            self._snapshots.ask(request)
+
+
+async def _market_list(rest: Rest) -> MarketList:
+    """The markets there are; raises VenueError when the venue will not say."""
+    for attempt in range(MARKET_TRIES):
+        if attempt:
+            await asyncio.sleep(MARKET_RETRY_S)
+        await rest.turn()
+        asked = now()
+        reply = await rest.get(MARKETS_PATH)
+        if reply.failure is None:
+            return MarketList(MARKETS_PATH, asked, now(), reply.body)
+    assert reply.failure is not None
+    status = f"HTTP {reply.failure.status} " if reply.failure.status else ""
+    raise VenueError(
+        f"no market list from {rest.base_url}{MARKETS_PATH}: {status}{reply.failure.error};"
+        " is the address right, and is there a network?"
+    )

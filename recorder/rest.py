@@ -1,0 +1,88 @@
+"""REST, no faster than the venue likes: at most 5 requests a second (protocol section 3.2)."""
+
+import asyncio
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import aiohttp
+
+from schemas.frames import RequestFailed
+
+PER_SECOND = 5
+TIMEOUT_S = 15
+LARGEST_BODY = 64 << 20
+BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # all requests wait, after a 429 or a 5xx
+_BODY_IN_ERROR = 2_000
+
+
+class Reply(NamedTuple):
+    """Outcome of a request: a body, or why there is none."""
+
+    body: bytes
+    failure: RequestFailed | None
+
+
+class Rest:
+    """GET requests to one base URL. Failures are values: they become frames."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._turn = asyncio.Lock()
+        self._next = 0.0
+        self._troubles = 0
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.close()
+
+    async def turn(self) -> None:
+        """Wait until another request may go out."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            await asyncio.sleep(max(0.0, self._next - loop.time()))
+            self._next = loop.time() + 1 / PER_SECOND
+
+    async def get(self, path: str) -> Reply:
+        """Fetch a path (with its query). Never raises for what the venue or the network does."""
+        try:
+            async with self._http.get(self.base_url + path) as response:
+                body = await _body(response)
+                if response.status == 200:
+                    self._troubles = 0
+                    return Reply(body, None)
+                return self._refused(response, body)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            text = str(error) or type(error).__name__
+            return Reply(b"", RequestFailed(0, text, ""))
+
+    def _refused(self, response: aiohttp.ClientResponse, body: bytes) -> Reply:
+        if response.status == 429 or response.status >= 500:
+            self._pause(response.headers.get("Retry-After", ""))
+        text = body.decode(errors="replace")[:_BODY_IN_ERROR]
+        return Reply(b"", RequestFailed(response.status, response.reason or "", text))
+
+    def _pause(self, retry_after: str) -> None:
+        """Nobody asks for a while; longer each time it happens again."""
+        delay = BACKOFF_S[min(self._troubles, len(BACKOFF_S) - 1)]
+        if retry_after.isascii() and retry_after.isdigit():
+            delay = max(delay, min(float(retry_after), 600.0))
+        self._troubles += 1
+        self._next = max(self._next, asyncio.get_running_loop().time() + delay)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise ValueError(f"reply of more than {LARGEST_BODY} bytes")
+        parts.append(part)
+    return b"".join(parts)

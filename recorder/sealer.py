@@ -1,0 +1,54 @@
+"""Has closed journals sealed, one after another, each in a process of its own."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tape.layout import SegmentName, Tape
+
+
+class Sealer:
+    """A queue of journals. A journal that cannot be sealed stays, and the next start tries again.
+
+    sealed: segments sealed since the start, in order.
+    """
+
+    def __init__(self, tape: Tape, notice: Callable[[str], None]) -> None:
+        self._tape = tape
+        self._notice = notice
+        self._queue: asyncio.Queue[Path] = asyncio.Queue()
+        self.sealed: list[SegmentName] = []
+        self.failed: list[Path] = []
+
+    def add(self, journal: Path) -> None:
+        """A journal that nobody writes to any more."""
+        self._queue.put_nowait(journal)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            journal = await self._queue.get()
+            try:
+                await self._seal(journal)
+            finally:
+                self._queue.task_done()
+
+    async def finish(self) -> None:
+        """Wait until nothing is left to seal."""
+        await self._queue.join()
+
+    async def _seal(self, journal: Path) -> None:
+        command = (sys.executable, "-P", "-m", "recorder.seal", str(self._tape.root), str(journal))
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the recorder, which lets the sealing finish
+        )
+        _, errors = await process.communicate()
+        if process.returncode:
+            lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
+            self._notice(f"sealing {journal.name} failed, the journal is kept: {lines[-1]}")
+            self.failed.append(journal)
+        else:
+            self.sealed.append(SegmentName.of(journal))

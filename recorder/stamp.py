@@ -1,0 +1,16 @@
+"""When something arrived, on both clocks. Only doors read clocks."""
+
+from time import monotonic_ns, time_ns
+from typing import NamedTuple
+
+
+class Stamp(NamedTuple):
+    """Wall clock in ns since the epoch, monotonic clock in ns."""
+
+    ts_recv: int
+    ts_mono: int
+
+
+def now() -> Stamp:
+    """This moment."""
+    return Stamp(time_ns(), monotonic_ns())

@@ -1,0 +1,87 @@
+"""Counts of what came in, for the live view and the summary."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import msgspec
+
+from market.engine import Engine
+from market.sync import State
+from schemas import wire
+from schemas.frames import Frame, Kind
+from schemas.numbers import pretty_price
+from schemas.rows import Gap, Row
+from schemas.topics import Topic
+
+TOPIC_LIMIT = 20_000
+
+
+class TopicCount(msgspec.Struct, gc=False):
+    """Frames of a topic so far, and when the last came, in ns."""
+
+    frames: int = 0
+    last: int = 0
+
+
+class TopicLine(NamedTuple):
+    """One topic as people want to see it. ``last`` is the receive time of its last frame, in ns."""
+
+    topic: str
+    frames: int
+    last: int
+    state: str
+    spread: str
+    gaps: int
+
+
+class Tally:
+    """Listens to the intake."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._stream = wire.decoder(wire.StreamName).decode
+        self._topics: dict[str, TopicCount] = {}
+        self.frames = 0
+        self.rows: Counter[str] = Counter()
+        self.gaps: Counter[str] = Counter()
+
+    def __call__(self, frame: Frame, rows: list[Row]) -> None:
+        self.frames += 1
+        if frame.kind is Kind.DATA:
+            self._count(frame)
+        for row in rows:
+            self.rows[row.TABLE] += 1
+            if isinstance(row, Gap):
+                self.gaps[row.topic] += 1
+
+    def topics(self) -> list[TopicLine]:
+        """A line for each stream heard of or waited for, by name."""
+        names = sorted({*self._topics, *self._engine.streams})
+        return [self._line(name, self._topics.get(name) or TopicCount()) for name in names]
+
+    def _count(self, frame: Frame) -> None:
+        try:
+            name = self._stream(frame.payload).stream
+        except msgspec.MsgspecError:
+            return
+        if name is None:
+            return
+        count = self._topics.get(name)
+        if count is None and len(self._topics) < TOPIC_LIMIT:
+            count = self._topics[name] = TopicCount()
+        if count is not None:
+            count.frames += 1
+            count.last = frame.ts_recv
+
+    def _line(self, name: str, count: TopicCount) -> TopicLine:
+        state, spread = self._book(name)
+        return TopicLine(name, count.frames, count.last, state, spread, self.gaps[name])
+
+    def _book(self, name: str) -> tuple[str, str]:
+        topic = Topic.parse(name)
+        if topic.channel != "depth":
+            return "", ""
+        state = self._engine.book_state(name)
+        book = self._engine.book(topic.symbol) if state is State.LIVE else None
+        spread = book.spread if book else None
+        return state.value, "" if spread is None else pretty_price(spread)

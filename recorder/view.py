@@ -1,0 +1,100 @@
+"""What a person sees while recording: a live table on a terminal, a line now and then in a pipe."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from rich.console import Console, Group
+from rich.live import Live as LiveDisplay
+from rich.table import Table
+from rich.text import Text
+
+from recorder.stamp import now
+from recorder.tally import Tally, TopicLine
+
+REFRESH_S = 0.5
+LINE_EVERY_S = 10.0
+_NOTICES = 4
+_FRAME_LINES = 8  # of the screen, for what is not the table's body
+_STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty": "dim"}
+
+
+class View:
+    """Shows a tally until told to stop."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._notices: list[str] = []
+        self._before: dict[str, int] = {}
+        self._frames_before = 0
+        self._display: LiveDisplay | None = None
+
+    def notice(self, text: str) -> None:
+        """A line for people, such as a reconnect."""
+        if self._display is None:
+            print(text, file=sys.stderr, flush=True)
+        self._notices = [*self._notices, text][-_NOTICES:]
+
+    @asynccontextmanager
+    async def showing(self, tally: Tally) -> AsyncIterator[None]:
+        """Show in the background."""
+        show = self._table if self._console.is_terminal else self._lines
+        task = asyncio.create_task(show(tally))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _table(self, tally: Tally) -> None:
+        with LiveDisplay(console=self._console, auto_refresh=False, transient=True) as display:
+            self._display = display
+            try:
+                while True:
+                    display.update(self._render(tally), refresh=True)
+                    await asyncio.sleep(REFRESH_S)
+            finally:
+                self._display = None
+
+    async def _lines(self, tally: Tally) -> None:
+        while True:
+            await asyncio.sleep(LINE_EVERY_S)
+            topics = tally.topics()
+            books = [line.state for line in topics if line.state]
+            rate = (tally.frames - self._frames_before) / LINE_EVERY_S
+            self._frames_before = tally.frames
+            self._console.print(
+                f"{tally.frames} frames, {rate:.0f}/s, {len(topics)} topics,"
+                f" {books.count('live')} of {len(books)} books live,"
+                f" {sum(tally.gaps.values())} gaps, {tally.rows['reject']} rejects",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    def _render(self, tally: Tally) -> Group:
+        lines = tally.topics()
+        room = max(self._console.height - _FRAME_LINES - _NOTICES, 5)
+        table = Table(title=f"{tally.frames:,} frames", title_justify="left", box=None)
+        table.add_column("topic", style="bold", no_wrap=True)
+        for name in ("frames/s", "age", "book", "spread", "gaps"):
+            table.add_column(name, justify="right", no_wrap=True)
+        rates = {line.topic: self._rate(line) for line in lines}
+        busiest = sorted(lines, key=lambda line: -rates[line.topic])[:room]
+        for line in sorted(busiest):
+            table.add_row(*_cells(line, rates[line.topic]))
+        self._before = {line.topic: line.frames for line in lines}
+        hidden = len(lines) - len(busiest)
+        foot = [Text(f"and {hidden} quieter topics", style="dim")] if hidden else []
+        return Group(table, *foot, *(Text(text, style="yellow") for text in self._notices))
+
+    def _rate(self, line: TopicLine) -> float:
+        return (line.frames - self._before.get(line.topic, line.frames)) / REFRESH_S
+
+
+def _cells(line: TopicLine, rate: float) -> tuple[str | Text, ...]:
+    age = f"{(now().ts_recv - line.last) / 1e9:.1f}s" if line.last else "-"
+    state = Text(line.state, style=_STATE_STYLE.get(line.state, ""))
+    gaps = Text(str(line.gaps), style="red" if line.gaps else "dim")
+    return line.topic, f"{rate:.0f}", age, state, line.spread, gaps

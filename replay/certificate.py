@@ -1,0 +1,121 @@
+"""The certificate: what certifying a recording found, and how it is said."""
+
+from enum import StrEnum
+
+import msgspec
+
+from replay.moment import stamp
+
+_SHOWN = 10  # findings of a segment that are written out; one changed frame can make many
+
+
+class Outcome(StrEnum):
+    """What can be said of a segment, from good to bad."""
+
+    CERTIFIED = "certified"  # it replays to the very frames and rows that the live recorder had
+    RECOVERED = "recovered"  # so does what a checkpoint covers; a crash or damage took the rest
+    FAILED = "failed"  # it does not, or cannot be read
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is not as it was recorded.
+
+    problem: a sentence.
+    first_seq, last_seq: the frames it is about.
+    ts_recv, topic: of the frame, where it is exactly one; topic also its REST path.
+    """
+
+    problem: str
+    first_seq: int
+    last_seq: int
+    ts_recv: int | None = None
+    topic: str | None = None
+
+    def __str__(self) -> str:
+        if self.ts_recv is None:
+            return f"seq {self.first_seq} to {self.last_seq}: {self.problem}"
+        about = f"{stamp(self.ts_recv)}, {self.topic}" if self.topic else stamp(self.ts_recv)
+        return f"frame {self.first_seq} ({about}): {self.problem}"
+
+
+class Parting(Finding, frozen=True, kw_only=True):
+    """The first frame from which a file of rows and the replay make different rows.
+
+    file: the one that holds, or should hold, the recorded row, below the recording's folder.
+    table, column: where they differ; column None if one side has no more rows.
+    recorded, replayed: that column's value in the file and in the replay, as bp-replay prints it;
+        where column is None, the row of the side that has one, and None for the other.
+    """
+
+    file: str
+    table: str
+    column: str | None
+    recorded: str | None
+    replayed: str | None
+
+
+class SegmentCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """What certifying a segment found.
+
+    frames, rows: how many were replayed.
+    checkpoints: how many agreed; ``until_seq``: the last of them, 0 if none.
+    findings: by seq, what is wrong; none unless failed.
+    notes: what else should be known.
+    """
+
+    name: str
+    outcome: Outcome
+    frames: int
+    rows: int
+    checkpoints: int
+    until_seq: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        count = f"{self.frames:,} frames, {self.rows:,} rows, {self.checkpoints:,} checkpoints"
+        lines = [f"{self.name}: {self.outcome} ({count})"]
+        lines += [f"  {finding}" for finding in self.findings[:_SHOWN]]
+        if len(self.findings) > _SHOWN:
+            lines.append(f"  and {len(self.findings) - _SHOWN} more")
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """What certifying a recording found; its text is what bp-replay --certify prints.
+
+    missing: segments that should lie between others and are not there, or cannot be read.
+    notes: what else should be known.
+    """
+
+    segments: tuple[SegmentCertificate, ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all segments; failed if any is missing."""
+        outcomes = {segment.outcome for segment in self.segments}
+        if self.missing or Outcome.FAILED in outcomes or not outcomes:
+            return Outcome.FAILED
+        return Outcome.RECOVERED if Outcome.RECOVERED in outcomes else Outcome.CERTIFIED
+
+    def __str__(self) -> str:
+        lines = [str(segment) for segment in self.segments]
+        lines += [f"missing: {name}" for name in self.missing]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join([*lines, self._sentence()])
+
+    def _sentence(self) -> str:
+        frames = sum(segment.frames for segment in self.segments)
+        match self.outcome:
+            case Outcome.CERTIFIED:
+                return f"CERTIFIED: all {frames:,} frames replay exactly as they happened live"
+            case Outcome.RECOVERED:
+                return "CERTIFIED AS FAR AS IT GOES: the recorder did not finish every segment"
+            case Outcome.FAILED:
+                failed = sum(segment.outcome is Outcome.FAILED for segment in self.segments)
+                total = len(self.segments)
+                return f"NOT CERTIFIED: {failed} of {total} segments failed"
+

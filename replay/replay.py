@@ -1,0 +1,181 @@
+"""Replay: a recording as it happened, row by row, with the books as they stood."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from market.book import Book
+from replay.moment import moment, stamp
+from replay.pace import Clock, Pace, SystemClock, Waiter
+from replay.selection import Selection, nearest
+from replay.strand import Span, Strand
+from replay.weave import strands, together, woven
+from schemas.errors import NotARecording, TopicError, UsageError
+from schemas.frames import Frame
+from schemas.rows import Depth, Row
+from schemas.topics import Topic, depth_topic
+from tape.layout import Tape
+from tape.manifest import Manifest
+from tape.reader import segments
+
+Event = tuple[Frame, list[Row]]
+Moment = int | str
+
+_ALWAYS = Span(0, 2**63 - 1)
+
+
+class Replay:
+    """Plays a recording; iterate it with ``for`` or ``async for``, as often as you like.
+
+    >>> replay = Replay("data/tape", topics=["*.SOL_USDC"], start="06:30")  # doctest: +SKIP
+    >>> for row in replay:  # doctest: +SKIP
+    ...     print(row, replay.book("SOL_USDC"))
+
+    data: folder that bp-record wrote to.
+    speed: None gives rows as fast as they can be made, 1 as fast as they happened, 10 ten times as
+        fast. A consumer that falls behind is not waited for; what follows still comes on time.
+    topics: patterns such as ``depth.*``, ``*.SOL_USDC``, ``trade.*_PERP``; None is everything. What
+        is about no topic (connections, error replies, unreadable frames) is always there.
+    start, until: the first frame received at or after ``start`` is the first given out, with all
+        books in place; the next one received at or after ``until`` ends the replay. ISO 8601 in
+        UTC, a time of day on the recording's first day, or ns since the epoch.
+    merge: play sessions that overlap in time together, by time of receipt; else they are an error.
+        ``seq`` then orders the rows of each session only.
+    clock: another one than the computer's, for tests.
+
+    Rows come in order of ``seq``, those of one frame in the order they were made. Raises
+    NotARecording, TopicError or another UsageError for what cannot be played, and TapeError, also
+    while iterating, for what cannot be read.
+    """
+
+    def __init__(
+        self,
+        data: Path | str = "data/tape",
+        *,
+        speed: float | None = None,
+        topics: Iterable[str] | None = None,
+        start: Moment | None = None,
+        until: Moment | None = None,
+        merge: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.tape = Tape.open(data)
+        self.segments = _sealed(self.tape, merge)
+        self._selection = Selection(topics)
+        self._selection.check(self.topics)
+        self._span = _span(Span(self.first_ts, self.last_ts), start, until)
+        self._speed = speed
+        if speed is not None:
+            Pace(speed)  # raises for what is no speed
+        self._merge = merge
+        self._clock = clock or SystemClock()
+        self._playing: Sequence[Strand] = ()
+        self._markets = _markets(self.topics)
+
+    @property
+    def topics(self) -> list[str]:
+        """All that was recorded, selected or not."""
+        topics = {topic for segment in self.segments for topic in segment.topics if topic}
+        entries = (entry for segment in self.segments for entry in segment.files)
+        books = {entry.symbol for entry in entries if entry.table == Depth.TABLE and entry.symbol}
+        # A book that never changed has a snapshot, and no frame on its stream.
+        return sorted(topics | {depth_topic(symbol) for symbol in books - _markets(topics)})
+
+    @property
+    def first_ts(self) -> int:
+        """When the recording begins, ns since the epoch, UTC."""
+        return min(segment.first_ts for segment in self.segments)
+
+    @property
+    def last_ts(self) -> int:
+        """When it ends."""
+        return max(segment.last_ts for segment in self.segments)
+
+    def __iter__(self) -> Iterator[Row]:
+        for _, rows in self.frames():
+            yield from rows
+
+    async def __aiter__(self) -> AsyncIterator[Row]:
+        async for _, rows in self.aframes():
+            for row in rows:
+                yield row
+
+    def frames(self) -> Iterator[Event]:
+        """Each selected frame with the selected rows it makes; many make none."""
+        waiter = Waiter(self._clock)
+        for due, strand, frame in self._beats():
+            if due is not None:
+                waiter.wait(due)
+            yield frame, strand.feed(frame)
+
+    async def aframes(self) -> AsyncIterator[Event]:
+        """As ``frames``. Other tasks run during the waits, and now and then without any."""
+        waiter = Waiter(self._clock)
+        for due, strand, frame in self._beats():
+            await waiter.wait_async(due)
+            yield frame, strand.feed(frame)
+
+    def book(self, symbol: str) -> Book | None:
+        """The book of a market after the frame given out last; None while it is not live.
+
+        It is the engine's own and goes on changing: read it, and copy what is to be kept. Where a
+        market has several depth streams, the real-time one comes first. Raises TopicError
+        for a market whose depth was not recorded or not selected.
+        """
+        if symbol not in self._markets or not self._selection.book(symbol):
+            raise self._no_book(symbol)
+        books = (strand.engine.book(symbol) for strand in self._playing)
+        return next((book for book in books if book is not None), None)
+
+    def _beats(self) -> Iterator[tuple[int | None, Strand, Frame]]:
+        """When a frame is due, its strand, and the frame.
+
+        It is fed by the drivers, once it is due: until then nobody may see the book after it.
+        """
+        pace = None if self._speed is None else Pace(self._speed)
+        found = strands(self.tape, self.segments, self._selection)
+        for group in together(found) if self._merge else ([strand] for strand in found):
+            self._playing = group
+            for strand, frame in woven(group, self._span):
+                due = None if pace is None else pace.due(frame, strand.session)
+                yield due, strand, frame
+
+    def _no_book(self, symbol: str) -> TopicError:
+        if symbol in self._markets:
+            patterns = ", ".join(self._selection.patterns)
+            return TopicError(
+                f"the book of {symbol} is made of {depth_topic(symbol)}, which the topics asked for"
+                f" ({patterns}) leave out"
+            )
+        near = nearest(symbol, self._markets)
+        return TopicError(f"no depth of {symbol!r} was recorded in {self.tape.root}; {near}")
+
+
+def _sealed(tape: Tape, merge: bool) -> tuple[Manifest, ...]:
+    found = segments(tape, merge=merge)
+    if not found:
+        raise NotARecording(
+            f"{tape.root} holds journals only, nothing is sealed yet: wait until the recorder rolls"
+            " a segment or stops; after a crash: bp-tape seal"
+        )
+    return tuple(found)
+
+
+def _span(recorded: Span, start: Moment | None, until: Moment | None) -> Span:
+    """What is asked for of what was recorded, from its first frame to its last."""
+    first, last = recorded
+    span = Span(
+        _ALWAYS.start if start is None else moment(start, first),
+        _ALWAYS.until if until is None else moment(until, first),
+    )
+    if span.until <= span.start:
+        raise UsageError(f"until {stamp(span.until)} is not after start {stamp(span.start)}")
+    if span.start > last or span.until <= first:
+        raise UsageError(
+            f"nothing was recorded then: this recording runs from {stamp(first)} to {stamp(last)}"
+        )
+    return span
+
+
+def _markets(topics: Iterable[str]) -> set[str]:
+    """Symbols of all depth streams."""
+    return {topic.symbol for topic in map(Topic.parse, topics) if topic.channel == "depth"}

@@ -1,0 +1,52 @@
+"""Sessions in the order in which they are played: one after another, or together."""
+
+from collections.abc import Iterator, Sequence
+from heapq import merge as merge_sorted
+from itertools import groupby
+from operator import attrgetter
+
+from replay.selection import Selection
+from replay.strand import Span, Strand
+from schemas.frames import Frame
+from tape.layout import Tape
+from tape.manifest import Manifest
+
+Stitch = tuple[Strand, Frame]
+
+
+def strands(tape: Tape, segments: Sequence[Manifest], selection: Selection) -> list[Strand]:
+    """One for each session, each with an engine of its own, in the order they began."""
+    sessions = groupby(segments, key=attrgetter("session"))
+    found = [Strand(tape, list(group), selection) for _, group in sessions]
+    return sorted(found, key=attrgetter("first_ts"))
+
+
+def together(found: Sequence[Strand]) -> Iterator[list[Strand]]:
+    """Strands in groups, such that only those of the same group overlap in time."""
+    group: list[Strand] = []
+    end = 0
+    for strand in found:
+        if group and strand.first_ts > end:
+            yield group
+            group = []
+        group.append(strand)
+        end = max(end, strand.last_ts)
+    if group:
+        yield group
+
+
+def woven(group: Sequence[Strand], span: Span) -> Iterator[Stitch]:
+    """The frames of a group by time of receipt; those of one session stay in their order."""
+    streams = [_stitches(strand, span) for strand in group]
+    if len(streams) == 1:
+        return streams[0]
+    return merge_sorted(*streams, key=_received)
+
+
+def _stitches(strand: Strand, span: Span) -> Iterator[Stitch]:
+    for frame in strand.frames(span):
+        yield strand, frame
+
+
+def _received(stitch: Stitch) -> int:
+    return stitch[1].ts_recv

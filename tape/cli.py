@@ -1,0 +1,183 @@
+"""``bp-tape``: look after recordings."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from tape import console
+from tape.layout import SegmentName, Tape
+from tape.reader import segments
+from tape.summary import Summary, summarize
+from tape.verify import Finding, verify
+from tape.version import code_version
+
+_folder = click.argument(
+    "data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape")
+)
+_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+
+
+@click.group(cls=console.Group)
+@click.version_option(code_version())
+def cli() -> None:
+    """Look after recordings that bp-record made.
+
+    DATA is a recording's folder, data/tape if you name none.
+
+    \b
+    Examples:
+      bp-tape ls                        its segments, one per line
+      bp-tape info data/tape            what is in it, and what is missing
+      bp-tape verify data/tape          check every byte against the manifests
+      bp-tape info --json | jq .topics  the same for programs
+    """
+
+
+@cli.command()
+@_folder
+@_json
+def ls(data: Path, as_json: bool) -> None:
+    """List the segments of a recording in order.
+
+    \b
+    Verdicts:
+      certified  a replay made exactly what the live recorder made
+      divergent  it made something else: please report it
+      recovered  the recorder was cut off, or bytes were lost
+      open       not sealed yet
+    """
+    lines = _segment_lines(Tape.open(data))
+    if as_json:
+        _print_json([dict(zip(_SEGMENT_COLUMNS, line, strict=True)) for line in lines])
+    else:
+        console.show_table(_SEGMENT_COLUMNS, lines)
+
+
+@cli.command()
+@_folder
+@_json
+def info(data: Path, as_json: bool) -> None:
+    """Say what is in a recording: times, frames per topic, rows per table, gaps and losses."""
+    tape = Tape.open(data)
+    summary = summarize(tape, segments(tape, merge=True))
+    if as_json:
+        _print_json(summary)
+        return
+    console.show_table(("recording", str(data)), _overview(summary))
+    _show_counts(("topic", "frames"), summary.topics)
+    _show_counts(("table", "rows"), summary.rows)
+    _show_counts(("without a handler", "frames"), summary.unknown)
+    if summary.losses:
+        click.echo()
+        console.show_table(("losses",), [(loss,) for loss in summary.losses])
+
+
+@cli.command("verify")
+@_folder
+@_json
+@click.pass_context
+def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
+    """Check every file of a recording against its manifest: presence, size, sha256, order.
+
+    Exits 0 if it is whole, 1 if files are damaged, missing or strange, 3 if all files are as they
+    were sealed but something was lost while recording.
+    """
+    tape = Tape.open(data)
+    with console.Progress("verifying") as progress:
+        findings = verify(tape, progress.show)
+    if as_json:
+        _print_json([finding._asdict() for finding in findings])
+    else:
+        _show_findings(findings)
+    damaged = any(finding.damage for finding in findings)
+    context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
+
+
+def main() -> None:
+    """Entry point of ``bp-tape``."""
+    cli()
+
+
+_SEGMENT_COLUMNS = ("segment", "verdict", "from", "seconds", "frames", "rows", "bytes")
+
+
+def _segment_lines(tape: Tape) -> list[tuple[object, ...]]:
+    sealed: list[tuple[object, ...]] = [
+        (
+            str(manifest.name),
+            manifest.verdict.value,
+            _moment(manifest.first_ts),
+            _seconds(manifest.first_ts, manifest.last_ts),
+            manifest.frames,
+            sum(manifest.rows.values()),
+            manifest.stored_bytes(),
+        )
+        for manifest in segments(tape, merge=True)
+    ]
+    waiting = [
+        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size)
+        for path in tape.journals()
+    ]
+    return sealed + waiting
+
+
+def _overview(summary: Summary) -> list[tuple[str, object]]:
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
+    return [
+        ("segments", f"{summary.segments} ({verdicts})" if verdicts else summary.segments),
+        ("sessions", summary.sessions),
+        ("not sealed", f"{summary.open_journals}{' (recording)' if summary.recording else ''}"),
+        ("from", _moment(summary.first_ts)),
+        ("to", _moment(summary.last_ts)),
+        ("frames", summary.frames),
+        ("gaps", summary.gaps),
+        ("rejects", summary.rejects),
+        ("bytes of frames", summary.frames_bytes),
+        ("bytes of rows", summary.rows_bytes),
+        ("bytes per frame", _bytes_per_frame(summary)),
+    ]
+
+
+def _bytes_per_frame(summary: Summary) -> str | None:
+    if not summary.frames:
+        return None
+    frames, rows = (n / summary.frames for n in (summary.frames_bytes, summary.rows_bytes))
+    return f"{frames:.1f} as frames, {rows:.1f} as rows"
+
+
+def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
+    """A table of counts, the largest first; nothing where there are none."""
+    if counts:
+        click.echo()
+        largest_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        console.show_table(columns, largest_first)
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
+    if not findings:
+        click.echo("whole: every file is as it was sealed")
+        return
+    console.show_table(
+        ("finding", "file", "problem"),
+        [("damage" if f.damage else "loss", f.path, f.problem) for f in findings],
+    )
+
+
+def _print_json(value: Any) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def _moment(ts: int | None) -> str | None:
+    """A time in ns as ISO 8601 in UTC, to the ms."""
+    if ts is None:
+        return None
+    seconds, ns = divmod(ts, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns // 1_000_000:03d}Z"
+
+
+def _seconds(first: int, last: int) -> str:
+    return f"{(last - first) / 1e9:.3f}"

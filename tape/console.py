@@ -1,0 +1,110 @@
+"""What all commands share with the person, or program, in front of them.
+
+Exit codes, errors without a traceback, and tables: drawn on a terminal, tab-separated in a pipe.
+"""
+
+import sys
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import click
+from rich import progress
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.errors import BackpackError, UsageError
+
+WHOLE = 0
+FAILED = 1
+USAGE = 2
+LOSSES = 3  # done, but with losses that are recorded
+
+_PATIENCE = 2.0  # seconds
+
+
+class _Failure(click.ClickException):
+    """Shown as ``error: ...`` on stderr; exits 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"error: {self.message}", err=True, file=file)
+
+
+class _Misuse(_Failure):
+    """The same for what the user asked for; exits 2."""
+
+    exit_code = USAGE
+
+
+class Command(click.Command):
+    """A command whose errors are messages, without a traceback.
+
+    UsageError exits 2; other errors of this project, and of the operating system, exit 1. A fault
+    in the program itself still shows where it is.
+    """
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise _Misuse(str(error)) from error
+        except BackpackError as error:
+            raise _Failure(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
+        except OSError as error:
+            raise _Failure(str(error)) from error
+
+
+class Group(Command, click.Group):
+    """A group of commands, all of them as `Command`."""
+
+
+class Progress:
+    """A bar on stderr for what lasts: shown on a terminal only, after two seconds."""
+
+    def __init__(self, what: str) -> None:
+        self._bar = progress.Progress(
+            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+        )
+        self._task = self._bar.add_task(what, total=None)
+        self._due = monotonic() + _PATIENCE
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, done: float, total: float) -> None:
+        """Say how far it is."""
+        self._bar.update(self._task, completed=done, total=total)
+        if monotonic() > self._due:
+            self._bar.start()
+
+
+def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
+    """Print lines under their columns; numbers to the right."""
+    console = Console()
+    if not console.is_terminal:
+        for line in (columns, *lines):
+            click.echo("\t".join(map(_cell, line)))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        right = any(isinstance(line[number], int) for line in lines)
+        table.add_column(column, justify="right" if right else "left")
+    for line in lines:
+        table.add_row(*(Text(_pretty(value)) for value in line))
+    console.print(table)
+
+
+def _pretty(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else _cell(value)
+
+
+def _cell(value: object) -> str:
+    """On one line and in one cell, whatever a venue put into it."""
+    text = "-" if value is None else str(value)
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,0 +1,66 @@
+"""Files that are either whole or not there: written aside, synced, renamed, folder synced."""
+
+import os
+from hashlib import file_digest
+from pathlib import Path
+
+ASIDE = ".tmp"  # ending of a file that is being written
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its missing parents; each new name is on disk when this returns."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make creations, renames and removals in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def begin(path: Path) -> Path:
+    """The name to write ``path`` under until it is whole; what an earlier attempt left is gone."""
+    make_folder(path.parent)
+    temporary = path.with_name(path.name + ASIDE)
+    temporary.unlink(missing_ok=True)
+    return temporary
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, for good."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    rename(temporary, path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file so that a reader sees the old content or the new, never a part."""
+    temporary = begin(path)
+    temporary.write_bytes(content)
+    publish(temporary, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, for good."""
+    if path.exists():
+        path.unlink()
+        sync_folder(path.parent)
+
+
+def rename(path: Path, target: Path) -> None:
+    """Rename within a folder, for good."""
+    path.replace(target)
+    sync_folder(target.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's content in hex."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,133 @@
+"""Where everything lies in a recording's folder (design section 4)."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from schemas.errors import NotARecording, TapeError
+
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
+
+FRAMES = "frames"
+JOURNAL_ENDING = ".journal.zst"
+DAMAGED_ENDING = ".damaged"
+PARQUET_ENDING = ".parquet"
+MANIFEST_ENDING = ".json"
+
+_NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive readers take for null
+_LONGEST_NAME = 200  # file systems end a name at 255 bytes
+_SEGMENT = re.compile(r"(?P<session>[^/.][^/]*)\.(?P<number>[0-9]{5,})", re.ASCII)
+
+
+class SegmentName(NamedTuple):
+    """A segment: ``number`` counts from 0 or 1 within its session. Sorts in recording order."""
+
+    session: str
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> "SegmentName":
+        """From ``<session>.<n>``; raises TapeError where it is something else.
+
+        >>> SegmentName.parse("20261122T060000Z.00003")
+        SegmentName(session='20261122T060000Z', number=3)
+        """
+        match = _SEGMENT.fullmatch(text)
+        if match is None:
+            raise TapeError(f"{text!r} is not a segment's name: expected <session>.<five digits>")
+        return cls(match["session"], int(match["number"]))
+
+    @classmethod
+    def of(cls, path: Path) -> "SegmentName":
+        """The segment a file of a tape belongs to."""
+        for ending in (JOURNAL_ENDING, PARQUET_ENDING, MANIFEST_ENDING):
+            if path.name.endswith(ending):
+                return cls.parse(path.name.removesuffix(ending))
+        raise TapeError(f"{path} is not a file of a segment")
+
+    def __str__(self) -> str:
+        return f"{self.session}.{self.number:05d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """A recording's folder. Only names are made here; nothing is created."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path | str) -> "Tape":
+        """An existing recording; raises NotARecording where there is none."""
+        tape = cls(Path(root))
+        if not tape.root.is_dir():
+            raise NotARecording(f"no folder {tape.root}; bp-record --help says how to make one")
+        if not tape.manifests() and not tape.journals():
+            raise NotARecording(
+                f"{tape.root} holds no recording: neither manifest/*{MANIFEST_ENDING} nor"
+                f" journal/*{JOURNAL_ENDING}; name the folder that bp-record wrote to"
+            )
+        return tape
+
+    @property
+    def journal_folder(self) -> Path:
+        return self.root / "journal"
+
+    @property
+    def manifest_folder(self) -> Path:
+        return self.root / "manifest"
+
+    def journal(self, name: SegmentName) -> Path:
+        """The open segment."""
+        return self.journal_folder / f"{name}{JOURNAL_ENDING}"
+
+    def manifest(self, name: SegmentName) -> Path:
+        """Its presence means that the segment is whole."""
+        return self.manifest_folder / f"{name}{MANIFEST_ENDING}"
+
+    def frames(self, name: SegmentName, ts_recv: int) -> Path:
+        """File of the frames received in the same hour as ``ts_recv`` (ns, UTC)."""
+        hour = f"hour={_utc(ts_recv):%H}"
+        return self.root / FRAMES / date_folder(ts_recv) / hour / f"{name}{PARQUET_ENDING}"
+
+    def rows(self, name: SegmentName, table: str, ts_recv: int, symbol: str | None) -> Path:
+        """File of a table's rows of one market, received on the same day as ``ts_recv``."""
+        folder = self.root / "rows" / table / date_folder(ts_recv) / symbol_folder(symbol)
+        return folder / f"{name}{PARQUET_ENDING}"
+
+    def journals(self) -> list[Path]:
+        """Journals not sealed yet, in recording order."""
+        return sorted(self.journal_folder.glob(f"*{JOURNAL_ENDING}"), key=SegmentName.of)
+
+    def manifests(self) -> list[Path]:
+        """Manifests of all sealed segments, in recording order."""
+        return sorted(self.manifest_folder.glob(f"*{MANIFEST_ENDING}"), key=SegmentName.of)
+
+
+def date_folder(ts_recv: int) -> str:
+    """``date=2026-11-22`` for a time in ns."""
+    return f"date={_utc(ts_recv):%Y-%m-%d}"
+
+
+def symbol_folder(symbol: str | None) -> str:
+    """``symbol=ETH_USDC``; quoted where a path needs it.
+
+    A symbol too long for a file system (the venue could send any text) ends in its hash; the
+    manifest has it whole.
+    """
+    if symbol is None:
+        return f"symbol={_NULL}"
+    quoted = quote(symbol, safe="")
+    if len(quoted) > _LONGEST_NAME:
+        return f"symbol={quoted[:_LONGEST_NAME]}-{sha256(symbol.encode()).hexdigest()[:16]}"
+    if quoted == _NULL:
+        return f"symbol=%5F{quoted[1:]}"
+    return f"symbol={quoted}"
+
+
+def _utc(ts: int) -> datetime:
+    return datetime.fromtimestamp(ts // 1_000_000_000, UTC)

@@ -1,0 +1,97 @@
+"""Reads sealed segments back: frames in the order they arrived, rows in the order they were made.
+
+Only what a manifest names is read. Whatever is wrong on disk is a TapeError that names the file.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge as merge_sorted
+from itertools import chain, groupby, pairwise
+from operator import attrgetter
+
+import pyarrow as pa
+
+from schemas.errors import TapeError, UsageError
+from schemas.frames import Frame
+from schemas.rows import TABLES, Row
+from tape.batches import read_lines
+from tape.columns import arrow_to_frames, arrow_to_rows
+from tape.layout import FRAMES, SegmentName, Tape
+from tape.manifest import FileEntry, Manifest, load
+
+
+def segments(
+    tape: Tape, sessions: Iterable[str] | None = None, merge: bool = False
+) -> list[Manifest]:
+    """Manifests of all segments, or of some sessions, by session and number.
+
+    Raises UsageError for a session that is not there, and TapeError for a damaged manifest or,
+    unless ``merge`` is set, for sessions that overlap in time: one after another would be wrong.
+    """
+    names = None if sessions is None else set(sessions)
+    paths = tape.manifests()
+    if names is not None:
+        _check_sessions(names, {SegmentName.of(path).session for path in paths})
+        paths = [path for path in paths if SegmentName.of(path).session in names]
+    found = [load(path) for path in paths]
+    if not merge:
+        _check_overlaps(found)
+    return found
+
+
+def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
+    """Segments that are missing between others of their session."""
+    missing: list[SegmentName] = []
+    for one, following in pairwise(manifests):
+        if one.session == following.session:
+            between = range(one.number + 1, following.number)
+            missing.extend(SegmentName(one.session, number) for number in between)
+    return missing
+
+
+def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:
+    """The frames of a segment from ``from_seq`` on, in order of ``seq``, in bounded memory."""
+    entries = [e for e in manifest.files_of(FRAMES) if e.last_seq >= from_seq]
+    streams = [chain.from_iterable(_frames(tape, entry, from_seq)) for entry in entries]
+    if all(one.last_seq < following.first_seq for one, following in pairwise(entries)):
+        return chain.from_iterable(streams)
+    # A wall clock that stepped back and forth over an hour: files then interleave.
+    return merge_sorted(*streams, key=attrgetter("seq"))
+
+
+def read_rows(tape: Tape, entry: FileEntry) -> Iterator[list[Row]]:
+    """The rows of one file, some thousand at a time."""
+    row = TABLES.get(entry.table)
+    if row is None:
+        raise TapeError(f"{entry.path}: no table {entry.table!r} is known; there are {[*TABLES]}")
+    table = row
+
+    def convert(batch: pa.RecordBatch) -> list[Row]:
+        return arrow_to_rows(table, entry.symbol, batch)
+
+    return read_lines(tape.root, entry, convert)
+
+
+def _frames(tape: Tape, entry: FileEntry, from_seq: int) -> Iterator[Sequence[Frame]]:
+    for batch in read_lines(tape.root, entry, arrow_to_frames, from_seq):
+        if batch[0].seq >= from_seq:
+            yield batch
+        else:
+            yield [frame for frame in batch if frame.seq >= from_seq]
+
+
+def _check_sessions(wanted: set[str], there: set[str]) -> None:
+    for name in sorted(wanted - there):
+        raise UsageError(f"no session {name!r} here; there are: {', '.join(sorted(there))}")
+
+
+def _check_overlaps(manifests: Sequence[Manifest]) -> None:
+    spans = []
+    for session, group in groupby(manifests, key=attrgetter("session")):
+        parts = list(group)
+        spans.append((min(m.first_ts for m in parts), max(m.last_ts for m in parts), session))
+    for one, following in pairwise(sorted(spans)):
+        if following[0] <= one[1]:
+            raise TapeError(
+                f"sessions {one[2]} and {following[2]} overlap in time by"
+                f" {(one[1] - following[0]) / 1e9:.1f} s: choose one, or ask to merge them"
+            )

@@ -1,0 +1,127 @@
+"""Writes the Parquet files of one segment, in flat memory however many frames and parts it has."""
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+import pyarrow as pa
+
+from schemas.arrow import FRAMES as FRAMES_SCHEMA
+from schemas.arrow import schema
+from schemas.frames import Frame
+from schemas.rows import TABLES, Row
+from tape.columns import frames_to_arrow
+from tape.layout import DAY_NS, FRAMES, HOUR_NS, SegmentName, Tape
+from tape.manifest import FileEntry
+from tape.parquet import PartFile
+from tape.spool import Part, Spool
+from tape.version import FORMAT, code_version
+
+_GROUP_ROWS = 65_536  # of a row group
+_GROUP_BYTES = 16 << 20  # of a row group of frames, as columns
+_BATCH_FRAMES = 4_096  # that wait as objects before they become columns
+
+
+class SegmentWriter:
+    """Takes the frames of a segment with their rows; a context that leaves nothing if it fails.
+
+    >>> with SegmentWriter(tape, name) as writer:  # doctest: +SKIP
+    ...     writer.add(frame, topic, rows)
+    ...     entries = writer.finish()
+    """
+
+    def __init__(self, tape: Tape, name: SegmentName) -> None:
+        self._tape = tape
+        self._name = name
+        self._hours: dict[int, PartFile] = {}  # a clock may step back into an earlier hour
+        self._frames: list[Frame] = []
+        self._topics: list[str | None] = []
+        self._group: list[pa.RecordBatch] = []
+        self._hour = 0  # of all that waits
+        self._spool = Spool(tape.root)
+
+    def __enter__(self) -> "SegmentWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._spool.close()
+        for file in self._hours.values():
+            file.abandon()
+
+    def add(self, frame: Frame, topic: str | None, rows: Sequence[Row]) -> None:
+        """Append a frame, filed under ``topic``, and the rows it made."""
+        hour = frame.ts_recv // HOUR_NS
+        if hour != self._hour:
+            self._write_group()
+            self._hour = hour
+        self._frames.append(frame)
+        self._topics.append(topic)
+        if len(self._frames) >= _BATCH_FRAMES:
+            self._close_batch()
+        if rows:
+            self._spool.add(rows)
+
+    def finish(self) -> list[FileEntry]:
+        """Complete all files; frames first, then rows by table, day and symbol."""
+        self._write_group()
+        entries = []
+        for hour in sorted(self._hours):
+            entries.append(self._hours[hour].finish(self._tape.root, FRAMES, None))
+        self._hours.clear()
+        entries.extend(self._rows_file(part) for part in self._spool.parts())
+        return entries
+
+    def _close_batch(self) -> None:
+        """Turn the waiting frames into columns, which take a third of the memory."""
+        if self._frames:
+            self._group.append(frames_to_arrow(self._frames, self._topics))
+            self._frames, self._topics = [], []
+        if sum(batch.nbytes for batch in self._group) > _GROUP_BYTES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        """Write all that waits, which is of one hour, as one row group."""
+        self._close_batch()
+        if not self._group:
+            return
+        if self._hour not in self._hours:
+            path = self._tape.frames(self._name, self._hour * HOUR_NS)
+            self._hours[self._hour] = PartFile(path, FRAMES_SCHEMA, self._labels(FRAMES))
+        group, self._group = self._group, []
+        self._hours[self._hour].write(group)
+
+    def _rows_file(self, part: Part) -> FileEntry:
+        path = self._tape.rows(self._name, part.table, part.day * DAY_NS, part.symbol)
+        file = PartFile(path, schema(TABLES[part.table]), self._labels(part.table))
+        try:
+            for group in _groups(self._spool.batches(part)):
+                file.write(group)
+            return file.finish(self._tape.root, part.table, part.symbol)
+        except BaseException:
+            file.abandon()
+            raise
+
+    def _labels(self, table: str) -> dict[str, str]:
+        """What the file says of itself."""
+        return {
+            "table": table,
+            "segment": str(self._name),
+            "format": str(FORMAT),
+            "code": code_version(),
+        }
+
+
+def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches put together to row groups."""
+    group: list[pa.RecordBatch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(b.num_rows for b in group) >= _GROUP_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -1,0 +1,73 @@
+"""A recording at a glance: its manifests added up."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from tape.layout import FRAMES, Tape
+from tape.lock import is_locked
+from tape.manifest import Manifest
+from tape.reader import holes
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals over all sealed segments.
+
+    first_ts, last_ts: ns since the epoch, UTC; None without a segment.
+    topics: data frames per stream, ``kinds``: all frames per kind, ``rows``: rows per table.
+    unknown: frames per stream or event without a handler.
+    open_journals: segments not sealed; ``recording``: a recorder is writing now.
+    losses: sentences, each about one segment.
+    """
+
+    segments: int
+    sessions: int
+    verdicts: dict[str, int]
+    first_ts: int | None
+    last_ts: int | None
+    frames: int
+    frames_bytes: int
+    rows_bytes: int
+    gaps: int
+    rejects: int
+    topics: dict[str, int]
+    kinds: dict[str, int]
+    rows: dict[str, int]
+    unknown: dict[str, int]
+    open_journals: int
+    recording: bool
+    losses: list[str]
+
+
+def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
+    """Add manifests up."""
+    missing = [f"{name}: missing between its neighbours" for name in holes(manifests)]
+    rows = _total(m.rows for m in manifests)
+    frames_bytes = sum(m.stored_bytes(FRAMES) for m in manifests)
+    return Summary(
+        segments=len(manifests),
+        sessions=len({m.session for m in manifests}),
+        verdicts=_total({m.verdict.value: 1} for m in manifests),
+        first_ts=min((m.first_ts for m in manifests), default=None),
+        last_ts=max((m.last_ts for m in manifests), default=None),
+        frames=sum(m.frames for m in manifests),
+        frames_bytes=frames_bytes,
+        rows_bytes=sum(m.stored_bytes() for m in manifests) - frames_bytes,
+        gaps=rows.get("gap", 0),
+        rejects=rows.get("reject", 0),
+        topics=_total(m.topics for m in manifests),
+        kinds=_total(m.kinds for m in manifests),
+        rows=rows,
+        unknown=_total(m.unknown for m in manifests),
+        open_journals=len(tape.journals()),
+        recording=is_locked(tape.root),
+        losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses] + missing,
+    )
+
+
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = Counter[str]()
+    for count in counts:
+        total.update(count)
+    return dict(sorted(total.items()))

@@ -1,0 +1,80 @@
+"""Compares what a replay makes of a segment with what the live recorder noted."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.digest import Witness
+from schemas.frames import Checkpoint, Frame, Kind
+from schemas.rows import Row
+
+
+class Dispute(NamedTuple):
+    """Where a replay and the live recorder part: after ``after_seq``, up to ``until_seq``.
+
+    what: ``frames`` or ``rows``; the rows of other frames are others too.
+    """
+
+    what: str
+    after_seq: int
+    until_seq: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} after seq {self.after_seq} up to seq {self.until_seq} are not those"
+            " the live recorder made"
+        )
+
+
+class Trial:
+    """Sees all frames of a segment with the rows the replay made.
+
+    dispute: the first disagreement; None if none.
+    agreed: seq of the last checkpoint that agreed, 0 if none.
+    end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
+    """
+
+    def __init__(self) -> None:
+        self.dispute: Dispute | None = None
+        self.agreed = 0
+        self.end: str | None = None
+        self._witness = Witness()
+
+    @property
+    def divergence(self) -> str | None:
+        """The dispute as a sentence."""
+        return None if self.dispute is None else str(self.dispute)
+
+    def see(self, frame: Frame, rows: Sequence[Row], intact: bool) -> None:
+        """Take the next frame. ``intact``: no frame is missing so far.
+
+        Once frames are missing, digests cannot agree and say nothing; they are not compared.
+        """
+        self.end = None
+        if frame.kind is Kind.CHECKPOINT:
+            noted = _noted(frame)
+            self.end = noted.end
+            if intact:
+                self._compare(noted, frame.seq)
+        self._witness.see(frame, rows)
+
+    def digests(self) -> Checkpoint:
+        """Of all frames seen and their rows."""
+        return self._witness.checkpoint()
+
+    def _compare(self, noted: Checkpoint, seq: int) -> None:
+        made = self._witness.checkpoint(noted.end)
+        if made == noted:
+            self.agreed = seq
+        elif self.dispute is None:
+            what = "frames" if made.frames != noted.frames else "rows"
+            self.dispute = Dispute(what, self.agreed, seq - 1)
+
+
+def _noted(frame: Frame) -> Checkpoint:
+    """What the recorder noted; digests that agree with nothing where it cannot be read."""
+    try:
+        return msgspec.json.decode(frame.payload, type=Checkpoint)
+    except (msgspec.MsgspecError, ValueError):
+        return Checkpoint("unreadable", "unreadable")

@@ -1,0 +1,15 @@
+"""What wrote this recording: version of the format and of the code."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+FORMAT = 1  # raised when an older reader could misread what is written
+
+_DISTRIBUTION = "backpack-recorder"
+
+
+def code_version() -> str:
+    """Version of the installed project; ``0+source`` when run from a bare checkout."""
+    try:
+        return version(_DISTRIBUTION)
+    except PackageNotFoundError:
+        return "0+source"

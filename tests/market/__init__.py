@@ -1,0 +1,1 @@
+"""What a frame means: tests of the market room."""

@@ -1,0 +1,209 @@
+"""Carries moves out against an engine, with frames as a recorder would store them."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from market.engine import Engine
+from schemas.frames import ConnectionClosed, ConnectionOpened, Frame, Kind, RequestFailed, to_json
+from schemas.rows import Row
+from tests.market.model_venue import Change, Delta, ModelVenue, delta, snapshot
+from tests.market.moves import (
+    Answer,
+    Ask,
+    Connect,
+    Cut,
+    Deliver,
+    Drop,
+    Fail,
+    Move,
+    Renumber,
+    Repeat,
+    Spoil,
+    Swap,
+    Tick,
+)
+from tests.market.stamps import Stamper, depth_path, subscribe
+
+SYMBOL = "kAAPL.US_USDC_PERP"
+INEXACT = '["0.0000000001", "1"]'  # a price finer than 1e-9
+
+
+class Spoiled(NamedTuple):
+    """Note of a depth frame that cannot be read."""
+
+
+class Reply(NamedTuple):
+    """Note of a snapshot: its id and time."""
+
+    last: int
+    us: int
+
+
+Note = Delta | Spoiled | Reply | None
+
+
+class Step(NamedTuple):
+    """A frame that was fed, the rows it made, and what it says."""
+
+    frame: Frame
+    rows: list[Row]
+    note: Note
+
+
+class Flight(NamedTuple):
+    """A request on its way: the connection when it was asked, and the answer of that moment."""
+
+    conn: int
+    body: bytes
+    reply: Reply
+
+
+class Play:
+    """One recorder and one depth stream of the model venue."""
+
+    def __init__(
+        self, topic: str = f"depth.{SYMBOL}", on_step: Callable[[Step], None] | None = None
+    ) -> None:
+        self.topic = topic
+        self.engine = Engine()
+        self.venue = ModelVenue()
+        self.frames: list[Frame] = []
+        self.conn = 0
+        self.connected = False
+        self.asked = False  # by the engine, and not carried out yet
+        self.flying: list[Flight] = []
+        self.unsent: list[Change] = []
+        self._on_step = on_step
+        self._stamper = Stamper()
+        self._sent: list[Delta] = []
+
+    def run(self, moves: list[Move]) -> "Play":
+        """Carry out all moves."""
+        for move in moves:
+            self.do(move)
+        return self
+
+    def do(self, move: Move) -> None:
+        """Carry out one move; one that makes no sense now does nothing."""
+        match move:
+            case Tick(bids, asks, after_us):
+                change = self.venue.change(bids, asks, after_us)
+                if self.connected:
+                    self.unsent.append(change)
+            case Renumber(after_us):
+                self.venue.renumber(after_us)
+            case Cut(told):
+                self._cut(told)
+            case Connect(told):
+                self._connect(told)
+            case Ask(eager):
+                self._ask(eager)
+            case Answer(which, as_asked, behind) if self.flying:
+                self._answer(self.flying.pop(which % len(self.flying)), as_asked, behind)
+            case Fail(which, status) if self.flying:
+                self.flying.pop(which % len(self.flying))
+                self._fail(status)
+            case _:
+                self._send(move)
+
+    def settle(self) -> None:
+        """The venue behaves from here on: all that it sends arrives, all requests are answered."""
+        self._connect(told=True)
+        self.do(Tick({99: 10}, {}, 2_000_000))
+        while self.unsent:
+            self.do(Deliver(1))
+        while self.flying:
+            self.do(Answer(0, as_asked=False, behind=0))
+        self.do(Ask(eager=False))
+        self.do(Answer(0, as_asked=False, behind=0))
+
+    def _send(self, move: Move) -> None:
+        """What reaches the websocket, or should have."""
+        match move:
+            case Deliver(ids):
+                self._deliver(self._take(ids))
+            case Drop(ids):
+                self._take(ids)
+            case Swap():
+                first, second = self._take(1), self._take(1)
+                self._deliver(second)
+                self._deliver(first)
+            case Spoil():
+                self._spoil(self._take(1))
+            case Repeat(back) if self._sent and self.connected:
+                self._data(self._sent[-1 - back % len(self._sent)])
+
+    def _take(self, ids: int) -> list[Change]:
+        """The oldest changes of one numbering that were not sent yet."""
+        taken: list[Change] = []
+        while self.unsent and len(taken) < ids:
+            if taken and self.unsent[0].id != taken[-1].id + 1:
+                break
+            taken.append(self.unsent.pop(0))
+        return taken
+
+    def _deliver(self, changes: list[Change]) -> None:
+        if changes:
+            self._sent.append(delta(self.topic, changes))
+            self._data(self._sent[-1])
+
+    def _data(self, message: Delta) -> None:
+        self._feed(self._stamper.data(message.text, self.conn), message)
+
+    def _spoil(self, changes: list[Change]) -> None:
+        if changes:
+            text = delta(self.topic, changes).text.replace('"a": [', f'"a": [{INEXACT}, ', 1)
+            text = text.replace(", ]", "]")
+            self._feed(self._stamper.data(text, self.conn), Spoiled())
+
+    def _cut(self, told: bool) -> None:
+        if self.connected and told:
+            payload = to_json(ConnectionClosed(1006, ""))
+            self._feed(self._stamper.frame(Kind.CLOSE, payload, conn=self.conn))
+        self.connected = False
+        self.unsent.clear()
+
+    def _connect(self, told: bool) -> None:
+        if self.connected:
+            return
+        self.connected = True
+        self.conn += 1
+        self._sent.clear()
+        if told:
+            opened = to_json(ConnectionOpened("wss://venue"))
+            self._feed(self._stamper.frame(Kind.OPEN, opened, conn=self.conn))
+            self._feed(self._stamper.frame(Kind.SENT, subscribe(self.topic), conn=self.conn))
+
+    def _ask(self, eager: bool) -> None:
+        if self.asked and (eager or not self.is_flying()):
+            self.asked = False
+            era = self.venue.now
+            reply = Reply(era.last_id, era.us_of(era.last_id))
+            self.flying.append(Flight(self.conn, snapshot(era, era.last_id), reply))
+            self._feed(self._stamper.frame(Kind.REQUEST, topic=depth_path(SYMBOL)))
+
+    def is_flying(self) -> bool:
+        """Whether a request made on this connection is on its way."""
+        return any(flight.conn == self.conn for flight in self.flying)
+
+    def _answer(self, flight: Flight, as_asked: bool, behind: int) -> None:
+        body, reply = flight.body, flight.reply
+        if not as_asked:
+            era = self.venue.now
+            last = max(era.base_id, era.last_id - behind)
+            body, reply = snapshot(era, last), Reply(last, era.us_of(last))
+        self._feed(self._stamper.frame(Kind.REPLY, body, topic=depth_path(SYMBOL)), reply)
+
+    def _fail(self, status: int) -> None:
+        if status == 200:
+            kind, payload = Kind.REPLY, b"<html>"
+        else:
+            kind, payload = Kind.FAILED, to_json(RequestFailed(status, "failed", ""))
+        self._feed(self._stamper.frame(kind, payload, topic=depth_path(SYMBOL)))
+
+    def _feed(self, frame: Frame, note: Note = None) -> None:
+        self.frames.append(frame)
+        rows = self.engine.feed(frame)
+        self.asked = bool(self.engine.take_requests()) or self.asked
+        if self._on_step:
+            self._on_step(Step(frame, rows, note))

@@ -1,0 +1,43 @@
+"""Frames as a door would stamp them, with clocks that the test holds."""
+
+import json
+from typing import Any
+
+from schemas.frames import Frame, Kind
+
+START_NS = 1_790_000_000_000_000_000
+STEP_NS = 1_000_000
+
+
+class Stamper:
+    """Makes frames: ``seq`` 1, 2, 3.., and both clocks one step on for each."""
+
+    def __init__(self, step_ns: int = STEP_NS) -> None:
+        self._step_ns = step_ns
+        self.seq = 0
+
+    def frame(self, kind: Kind, payload: bytes = b"", *, conn: int = 0, topic: str = "") -> Frame:
+        """The next frame."""
+        self.seq += 1
+        passed = self.seq * self._step_ns
+        return Frame(self.seq, START_NS + passed, passed, conn, kind, topic, payload)
+
+    def data(self, payload: bytes | str, conn: int = 1) -> Frame:
+        """A websocket message of the venue."""
+        raw = payload.encode() if isinstance(payload, str) else payload
+        return self.frame(Kind.DATA, raw, conn=conn)
+
+
+def event(stream: str, **members: Any) -> str:
+    """The text of an event, in the envelope of protocol section 1."""
+    return json.dumps({"data": members, "stream": stream}, separators=(",", ":"))
+
+
+def depth_path(symbol: str) -> str:
+    """REST path and query of a snapshot (protocol section 3.2), for symbols of plain characters."""
+    return f"/api/v1/depth?symbol={symbol}"
+
+
+def subscribe(*topics: str) -> bytes:
+    """What we send to subscribe (protocol section 1)."""
+    return json.dumps({"method": "SUBSCRIBE", "params": topics}).encode()

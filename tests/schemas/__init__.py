@@ -1,0 +1,1 @@
+"""The nouns: tests of the schemas room."""

@@ -1,0 +1,1 @@
+"""A seeded simulator of two markets; the door is `tests.simulate`."""

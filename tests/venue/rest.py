@@ -1,0 +1,164 @@
+"""The venue's REST door: market list, depth, time, status; and the faults a test queues for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+from tests.venue.shadow_book import Truth
+
+LIMITS = ("5", "10", "20", "50", "100", "500", "1000")
+JSON_TYPE = "application/json; charset=utf-8"
+TEXT_TYPE = "text/plain; charset=utf-8"
+BAD_LIMIT = (
+    'failed to parse parameter `limit`: failed to parse "DepthLimit": '
+    "Expect a valid enumeration value."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP reply: status, body text, content type and further headers."""
+
+    status: int
+    body: str
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What happens to one REST request instead of, or besides, the true reply.
+
+    `status` and `body` replace those of the true reply; `delay` is in seconds, and the reply is
+    still the one of the moment of the request (a slow network); `drop` cuts the connection without
+    a reply; `stale` serves the depth as of that many depth frames ago; `headers` are added.
+    """
+
+    status: int | None = None
+    body: str | None = None
+    delay: float = 0.0
+    drop: bool = False
+    stale: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def _error(status: int, code: str, message: str) -> Reply:
+    return Reply(status, json.dumps({"code": code, "message": message}, separators=(",", ":")))
+
+
+class Faults:
+    """Queues of faults by path prefix; each request takes at most one, oldest first."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, list[Fault]] = {}
+
+    def add(self, prefix: str, fault: Fault, times: int = 1) -> None:
+        """Queue a fault for the next `times` requests whose path starts with `prefix`."""
+        self._queues.setdefault(prefix, []).extend([fault] * times)
+
+    def clear(self) -> None:
+        """Forget all faults still queued."""
+        self._queues.clear()
+
+    def take(self, target: str) -> Fault | None:
+        """Remove and return the fault for a request target; the longest prefix wins."""
+        for prefix in sorted(self._queues, key=len, reverse=True):
+            if target.startswith(prefix) and self._queues[prefix]:
+                return self._queues[prefix].pop(0)
+        return None
+
+
+class Rest:
+    """Answers GET requests from the market list and the venue's own books."""
+
+    def __init__(self, truth: Truth, markets: str) -> None:
+        self.faults = Faults()
+        self._truth = truth
+        self._markets = markets
+        self._by_symbol: dict[str, Any] = {m["symbol"]: m for m in json.loads(markets)}
+
+    def streams(self, symbol: str) -> bool:
+        """Whether a market is in the list and not closed (protocol section 6, orderBookState)."""
+        market = self._by_symbol.get(symbol)
+        return market is not None and market["orderBookState"] != "Closed"
+
+    async def reply(self, target: str) -> Reply | None:
+        """The reply to `GET <target>`; None means: cut the connection."""
+        fault = self.faults.take(target) or Fault()
+        reply = self._true_reply(target, fault.stale)
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.drop:
+            return None
+        status = reply.status if fault.status is None else fault.status
+        body = reply.body if fault.body is None else fault.body
+        return Reply(status, body, reply.content_type, fault.headers)
+
+    def _true_reply(self, target: str, stale: int) -> Reply:
+        url = urlsplit(target)
+        query = parse_qs(url.query)
+        if url.path == "/api/v1/depth":
+            return self._depth(query, stale)
+        if url.path == "/api/v1/markets":
+            return self._market_list(query)
+        if url.path == "/api/v1/market":
+            return self._market(query.get("symbol", [""])[0])
+        return self._small(url.path)
+
+    def _depth(self, query: dict[str, list[str]], stale: int) -> Reply:
+        symbol = query.get("symbol", [""])[0]
+        limit = query.get("limit", [None])[0]
+        if limit is not None and limit not in LIMITS:
+            return Reply(400, BAD_LIMIT, TEXT_TYPE)
+        if symbol not in self._by_symbol:
+            return _error(400, "INVALID_CLIENT_REQUEST", "Invalid market symbol")
+        if not self.streams(symbol):
+            return _error(404, "RESOURCE_NOT_FOUND", "Not Found")
+        book = self._truth.book(symbol).as_of(stale)
+        return Reply(200, book.body(None if limit is None else int(limit)))
+
+    def _market_list(self, query: dict[str, list[str]]) -> Reply:
+        kinds = query.get("marketType")
+        if kinds is None:
+            return Reply(200, self._markets)
+        chosen = [m for m in self._by_symbol.values() if m["marketType"] in kinds]
+        return Reply(200, json.dumps(chosen, separators=(",", ":")))
+
+    def _market(self, symbol: str) -> Reply:
+        if symbol not in self._by_symbol:
+            return _error(400, "INVALID_CLIENT_REQUEST", "Invalid market symbol")
+        return Reply(200, json.dumps(self._by_symbol[symbol], separators=(",", ":")))
+
+    def _small(self, path: str) -> Reply:
+        if path == "/api/v1/time":
+            return Reply(200, str(time.time_ns() // 1_000_000), TEXT_TYPE)
+        if path == "/api/v1/status":
+            return Reply(200, '{"message":null,"status":"Ok"}')
+        if path == "/api/v1/ping":
+            return Reply(200, "pong", TEXT_TYPE)
+        return Reply(404, "not found", TEXT_TYPE)
+
+
+def http_response(reply: Reply) -> Response:
+    """A reply as the websockets server writes it; the connection ends with it."""
+    payload = reply.body.encode()
+    headers = Headers(
+        {
+            "Content-Type": reply.content_type,
+            "Content-Length": str(len(payload)),
+            "Connection": "close",
+            **reply.headers,
+        }
+    )
+    known = {status.value: status.phrase for status in HTTPStatus}
+    return Response(reply.status, known.get(reply.status, "Unknown"), headers, payload)
