@@ -54,8 +54,9 @@ class DepthTracker:
     def rows(self, frame: Frame, message: wire.Depth) -> list[Row]:
         """Rows of a depth frame. Raises InexactNumber, after which `unreadable` must follow."""
         if self.sync.awaits == message.U and frame.conn == self.conn:  # all but one in a million
-            self._last, self._last_id = frame, message.u
-            return self._apply(frame, message)
+            rows = self._apply(frame, message)
+            self._last, self._last_id = frame, message.u  # after: what cannot be read was not seen
+            return rows
         return self._odd_delta(frame, message)
 
     def unreadable(self, frame: Frame) -> list[Row]:

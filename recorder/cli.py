@@ -15,7 +15,7 @@ from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
-from tape.console import ReportingCommand
+from tape.console import Command
 
 _OPTIONS = ("topics", "data", "ws_url", "rest_url", "duration", "roll")
 
@@ -44,7 +44,7 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-@click.command(cls=ReportingCommand)
+@click.command(cls=Command)
 @click.option(
     "--topics",
     "-t",

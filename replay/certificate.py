@@ -6,7 +6,7 @@ import msgspec
 
 from replay.moment import stamp
 
-_SHOWN = 10  # findings of a segment that are written out; one changed frame can make many
+_SHOWN = 5  # findings of a segment that are written out; one changed frame can make many
 
 
 class Outcome(StrEnum):
@@ -118,4 +118,3 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
                 failed = sum(segment.outcome is Outcome.FAILED for segment in self.segments)
                 total = len(self.segments)
                 return f"NOT CERTIFIED: {failed} of {total} segments failed"
-

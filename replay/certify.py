@@ -1,97 +1,91 @@
-"""Certifying: each segment is replayed from its own frames and compared with what was recorded.
-
-Three things must agree: the checkpoints that the live recorder left among the frames, the digests
-that sealing left in the manifest, and the stored rows. A Trial compares the first, as it
-did when the segment was sealed.
-"""
+"""Certifying a recording: does each segment replay exactly as it happened live?"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
-from market.engine import Engine
-from replay.certificate import Certificate, Finding, Outcome, SegmentCertificate
-from replay.parting import PartingSearch
-from replay.parts import PartDigests, StoredRows
+from replay.certificate import Certificate, SegmentCertificate
+from replay.hearing import Hearing
 from schemas.errors import TapeError
-from schemas.frames import Frame, Kind, SegmentHead
-from schemas.rows import Row
-from tape.layout import FRAMES, SegmentName, Tape
+from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest, load
-from tape.reader import holes, read_frames
-from tape.trial import Trial
-from tape.version import code_version
+from tape.reader import holes
 
-Watch = Callable[[Frame], None]
+Progress = Callable[[float, float], None]
 
-_FILES_AT_ONCE = 32  # read side by side to find where rows part; bounds memory
+_STEP = 1_024  # frames between two words to ``progress``
 
 
-def certify(data: Tape | Path | str, watch: Watch = lambda _: None) -> Certificate:
+def certify(data: Tape | Path | str, progress: Progress = lambda done, total: None) -> Certificate:
     """Certify all sealed segments of a recording.
 
-    ``watch`` is given each frame once, for a display. Whatever is damaged or missing is in
-    the certificate; raises NotARecording only.
+    ``progress`` is told now and then how many frames are done, and how many there are. Raises
+    NotARecording; whatever else is wrong is in the certificate.
     """
     tape = data if isinstance(data, Tape) else Tape.open(data)
-    manifests: list[Manifest] = []
-    missing: list[str] = []
-    for path in tape.manifests():
-        try:
-            manifests.append(load(path))
-        except TapeError as error:
-            missing.append(str(error))
-    known = {SegmentName.of(path) for path in tape.manifests()}
-    missing += [f"segment {name}" for name in holes(manifests) if name not in known]
+    manifests, missing = _manifests(tape)
+    meter = _Meter(progress, sum(manifest.frames for manifest in manifests))
     return Certificate(
-        segments=tuple(certify_segment(tape, manifest, watch) for manifest in manifests),
+        segments=tuple(_certify(Hearing(tape, manifest), meter) for manifest in manifests),
         missing=tuple(missing),
-        notes=tuple(_unsealed(tape)),
+        notes=tuple(_notes(tape, manifests)),
     )
 
 
-def certify_segment(
-    tape: Tape, manifest: Manifest, watch: Watch = lambda _: None
-) -> SegmentCertificate:
-    """Certify one segment; never raises for what is on disk."""
-    hearing = _Hearing(tape, manifest)
-    hearing.replay(watch)
-    findings = sorted(hearing.findings(), key=lambda finding: finding.first_seq)
+class _Meter:
+    """Counts frames over all segments."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def count(self) -> None:
+        self._done += 1
+        if self._done % _STEP == 0:
+            self._progress(self._done, self._total)
+
+
+def _certify(hearing: Hearing, meter: _Meter) -> SegmentCertificate:
+    hearing.hold(meter.count)
     return SegmentCertificate(
-        name=str(manifest.name),
-        outcome=hearing.outcome(findings),
+        name=hearing.name,
+        outcome=hearing.outcome,
         frames=hearing.frames,
         rows=hearing.rows,
         checkpoints=hearing.checkpoints,
-        until_seq=hearing.trial.agreed,
-        findings=tuple(findings),
+        until_seq=hearing.until_seq,
+        findings=tuple(hearing.findings),
         notes=tuple(hearing.notes()),
     )
 
 
-class _Hearing:
-    """One segment, replayed by a fresh engine before its witnesses."""
-
-    def __init__(self, tape: Tape, manifest: Manifest) -> None:
-        self.frames = self.rows = self.checkpoints = 0
-        self.trial = Trial()
-        self._tape = tape
-        self._manifest = manifest
-        self._parts = PartDigests()
-        self._head: SegmentHead | None = None
-        self._last_seq = manifest.first_seq - 1
-        self._intact_until = min((d.until_seq or 0 for d in manifest.damage), default=None)
-        self._findings: list[Finding] = []
-        self._readable = True
-
-    def replay(self, watch: Watch) -> None:
-        """Feed all frames, as far as they can be read."""
+def _manifests(tape: Tape) -> tuple[list[Manifest], list[str]]:
+    """All that can be read, and what is said of the others."""
+    found: list[Manifest] = []
+    missing: list[str] = []
+    paths = tape.manifests()
+    for path in paths:
         try:
-            for frame, rows in self._replayed():
-                self._see(frame, rows)
-                watch(frame)
+            found.append(load(path))
         except TapeError as error:
-            self._readable = False
-            ...
+            missing.append(str(error))
+    there = {SegmentName.of(path) for path in paths}
+    missing += [f"segment {name}" for name in holes(found) if name not in there]
+    return found, missing
+
+
+def _notes(tape: Tape, manifests: list[Manifest]) -> Iterator[str]:
+    journals = {SegmentName.of(path) for path in tape.journals()}
+    if journals:
+        why = (
+            "a recorder is at work"
+            if is_locked(tape.root)
+            else "bp-tape seal makes segments of them"
+        )
+        yield f"{len(journals)} journals are not sealed and were not looked at: {why}"
+    last = {manifest.session: manifest for manifest in manifests}
+    for session, manifest in last.items():
+        following = SegmentName(session, manifest.number + 1)
+        if manifest.end == "roll" and following not in journals:
+            yield f"{manifest.name} was to be continued by {following}, which is not there"

@@ -45,9 +45,11 @@ class Printer:
 
     def flush(self) -> None:
         """Write what is waiting."""
-        self._out.write(self._buffer)
-        self._out.flush()
+        # Taken first: should writing be interrupted, no line is written twice.
+        waiting = bytes(self._buffer)
         self._buffer.clear()
+        self._out.write(waiting)
+        self._out.flush()
 
 
 def shown(row: Row) -> msgspec.Struct:

@@ -42,6 +42,9 @@ class Replay:
         ``seq`` then orders the rows of each session only.
     clock: another one than the computer's, for tests.
 
+    segments: manifests of all sealed segments, whether or not they are played.
+    span: start and until in ns since the epoch, or bounds that nothing reaches.
+
     Rows come in order of ``seq``, those of one frame in the order they were made. Raises
     NotARecording, TopicError or another UsageError for what cannot be played, and TapeError, also
     while iterating, for what cannot be read.
@@ -60,9 +63,9 @@ class Replay:
     ) -> None:
         self.tape = Tape.open(data)
         self.segments = _sealed(self.tape, merge)
+        self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
         self._selection.check(self.topics)
-        self._span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._speed = speed
         if speed is not None:
             Pace(speed)  # raises for what is no speed
@@ -135,7 +138,7 @@ class Replay:
         found = strands(self.tape, self.segments, self._selection)
         for group in together(found) if self._merge else ([strand] for strand in found):
             self._playing = group
-            for strand, frame in woven(group, self._span):
+            for strand, frame in woven(group, self.span):
                 due = None if pace is None else pace.due(frame, strand.session)
                 yield due, strand, frame
 
@@ -155,7 +158,7 @@ def _sealed(tape: Tape, merge: bool) -> tuple[Manifest, ...]:
     if not found:
         raise NotARecording(
             f"{tape.root} holds journals only, nothing is sealed yet: wait until the recorder rolls"
-            " a segment or stops; after a crash: bp-tape seal"
+            " a segment or stops; after a crash, bp-record seals them when it starts"
         )
     return tuple(found)
 

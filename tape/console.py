@@ -4,7 +4,8 @@ Exit codes, errors without a traceback, and tables: drawn on a terminal, tab-sep
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -44,17 +45,28 @@ class Command(click.Command):
     in the program itself still shows where it is.
     """
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _reported():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _reported():
             return super().invoke(ctx)
-        except UsageError as error:
-            raise _Misuse(str(error)) from error
-        except BackpackError as error:
-            raise _Failure(str(error)) from error
-        except BrokenPipeError:
-            raise  # click ends quietly when nobody reads on
-        except OSError as error:
-            raise _Failure(str(error)) from error
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Our errors as those that click shows."""
+    try:
+        yield
+    except UsageError as error:
+        raise _Misuse(str(error)) from error
+    except BackpackError as error:
+        raise _Failure(str(error)) from error
+    except BrokenPipeError:
+        raise  # click ends quietly when nobody reads on
+    except OSError as error:
+        raise _Failure(str(error)) from error
 
 
 class Group(Command, click.Group):

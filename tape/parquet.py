@@ -75,7 +75,7 @@ class PartFile:
         )
 
     def abandon(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, unless the file is finished already."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
 

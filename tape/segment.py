@@ -17,7 +17,8 @@ from tape.spool import Part, Spool
 from tape.version import FORMAT, code_version
 
 _GROUP_ROWS = 65_536  # of a row group
-_GROUP_BYTES = 16 << 20  # of a row group of frames, as columns
+_GROUP_BYTES = 8 << 20  # of a row group of frames, in memory
+_FRAME_BYTES = 64  # of a frame without its payload, in memory
 _BATCH_FRAMES = 4_096  # that wait as objects before they become columns
 
 
@@ -36,6 +37,7 @@ class SegmentWriter:
         self._frames: list[Frame] = []
         self._topics: list[str | None] = []
         self._group: list[pa.RecordBatch] = []
+        self._bytes = 0
         self._hour = 0  # of all that waits
         self._spool = Spool(tape.root)
 
@@ -60,7 +62,10 @@ class SegmentWriter:
             self._hour = hour
         self._frames.append(frame)
         self._topics.append(topic)
-        if len(self._frames) >= _BATCH_FRAMES:
+        self._bytes += len(frame.payload) + _FRAME_BYTES
+        if self._bytes > _GROUP_BYTES:
+            self._write_group()
+        elif len(self._frames) >= _BATCH_FRAMES:
             self._close_batch()
         if rows:
             self._spool.add(rows)
@@ -68,20 +73,15 @@ class SegmentWriter:
     def finish(self) -> list[FileEntry]:
         """Complete all files; frames first, then rows by table, day and symbol."""
         self._write_group()
-        entries = []
-        for hour in sorted(self._hours):
-            entries.append(self._hours[hour].finish(self._tape.root, FRAMES, None))
-        self._hours.clear()
-        entries.extend(self._rows_file(part) for part in self._spool.parts())
-        return entries
+        frames = [self._hours[hour] for hour in sorted(self._hours)]
+        entries = [file.finish(self._tape.root, FRAMES, None) for file in frames]
+        return entries + [self._rows_file(part) for part in self._spool.parts()]
 
     def _close_batch(self) -> None:
         """Turn the waiting frames into columns, which take a third of the memory."""
         if self._frames:
             self._group.append(frames_to_arrow(self._frames, self._topics))
             self._frames, self._topics = [], []
-        if sum(batch.nbytes for batch in self._group) > _GROUP_BYTES:
-            self._write_group()
 
     def _write_group(self) -> None:
         """Write all that waits, which is of one hour, as one row group."""
@@ -91,8 +91,8 @@ class SegmentWriter:
         if self._hour not in self._hours:
             path = self._tape.frames(self._name, self._hour * HOUR_NS)
             self._hours[self._hour] = PartFile(path, FRAMES_SCHEMA, self._labels(FRAMES))
-        group, self._group = self._group, []
-        self._hours[self._hour].write(group)
+        self._hours[self._hour].write(self._group)
+        self._group, self._bytes = [], 0
 
     def _rows_file(self, part: Part) -> FileEntry:
         path = self._tape.rows(self._name, part.table, part.day * DAY_NS, part.symbol)

@@ -18,7 +18,7 @@ from tape.columns import rows_to_arrow
 from tape.files import make_folder
 from tape.layout import DAY_NS
 
-_MEMORY_BYTES = 48 << 20  # of all waiting rows together
+_MEMORY_BYTES = 32 << 20  # of all waiting rows together
 _PILE_BYTES = 1 << 20  # of one part; bounds the rows that are objects at a time
 
 

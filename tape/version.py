@@ -1,5 +1,6 @@
 """What wrote this recording: version of the format and of the code."""
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 FORMAT = 1  # raised when an older reader could misread what is written
@@ -7,6 +8,7 @@ FORMAT = 1  # raised when an older reader could misread what is written
 _DISTRIBUTION = "backpack-recorder"
 
 
+@cache
 def code_version() -> str:
     """Version of the installed project; ``0+source`` when run from a bare checkout."""
     try:

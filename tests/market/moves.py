@@ -118,8 +118,11 @@ _ODD = st.one_of(
 _SCENE: st.SearchStrategy[tuple[Move, ...]] = st.one_of(_USUAL, _USUAL, _ODD)
 
 
-def plays(longest: int = 30) -> st.SearchStrategy[list[Move]]:
-    """Scenes in a row: mostly a venue that works, with mishaps in between."""
-    lengths = st.integers(0, longest)  # drawn first, since lists alone are mostly short
-    scenes = lengths.flatmap(lambda n: st.lists(_SCENE, min_size=n, max_size=n))
-    return scenes.map(lambda drawn: [Connect(told=True), *chain.from_iterable(drawn)])
+def plays(acts: int = 3) -> st.SearchStrategy[list[Move]]:
+    """Scenes in a row: mostly a venue that works, with mishaps in between.
+
+    In acts, since Hypothesis draws lists of five or so however long they may be.
+    """
+    act = st.lists(_SCENE, max_size=20).map(chain.from_iterable)
+    play = st.tuples(*[act] * acts).map(chain.from_iterable)
+    return play.map(lambda moves: [Connect(told=True), *moves])

@@ -47,7 +47,7 @@ class Oracle:
         frame = step.frame
         if frame.kind is Kind.SENT or isinstance(step.note, Delta):
             self._open_on(frame.conn)
-        if frame.kind is Kind.CLOSE:
+        if frame.kind is Kind.CLOSE and frame.conn == self._conn:
             self._lose()
             self._open = self._awaiting = False
         if frame.kind is Kind.REQUEST:

@@ -26,6 +26,7 @@ from tests.venue.link import Sent
 from tests.venue.options import Options
 from tests.venue.script import Cut, Do, Play, Step, Wait, WaitSubscribed
 from tests.venue.server import Venue
+from tests.venue.taped import load_tape
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 LOST_PER_CUT = 40
@@ -34,11 +35,13 @@ LOST_PER_CUT = 40
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.venue", description=__doc__)
-    parser.add_argument("--feed", default="sim", help="sim, sim:SEED, real:NAME or sample:FILE")
+    parser.add_argument("--feed", default="sim", help="sim, sim:SEED, real:NAME, sample:FILE or tape:FOLDER")
     parser.add_argument("--seconds", type=int, default=60, help="length of the simulation")
     parser.add_argument("--speed", default="1", help="times real time, or max")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--repeat", type=int, default=1, help="rounds, ids going on; 0: endless")
+    parser.add_argument(
+        "--repeat", type=int, default=1, help="times the feed's length, ids going on; 0: endless"
+    )
     parser.add_argument("--frames", type=int, help="stop after this many frames of the feed")
     parser.add_argument("--expect", default="", help="topics to wait for, comma separated, or all")
     parser.add_argument("--settle", type=float, default=0.2, help="seconds without a new topic")
@@ -63,7 +66,9 @@ def feed_of(args: argparse.Namespace) -> Feed:
     if kind == "sample":
         path = Path(name)
         return load_sample(path if path.exists() else SHARED / "samples" / name)
-    raise ValueError(f"--feed {args.feed}: use sim[:SEED], real:NAME or sample:FILE")
+    if kind == "tape":
+        return load_tape(Path(name))
+    raise ValueError(f"--feed {args.feed}: use sim[:SEED], real:NAME, sample:FILE or tape:FOLDER")
 
 
 async def settle(venue: Venue, seconds: float) -> None:

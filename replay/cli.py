@@ -1,0 +1,225 @@
+"""The command ``bp-replay``."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import click
+
+from replay.certificate import Outcome
+from replay.certify import certify
+from replay.printer import Printer
+from replay.replay import Replay
+from replay.report import Report
+from schemas.errors import BackpackError, UsageError
+from schemas.frames import Frame
+from tape import console
+from tape.version import code_version
+
+INTERRUPTED = 130  # what shells expect after Ctrl-C
+_EXIT_CODES = {
+    Outcome.CERTIFIED: console.WHOLE,
+    Outcome.RECOVERED: console.LOSSES,
+    Outcome.FAILED: console.FAILED,
+}
+_BLINK = 0.1  # seconds between two moves of the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line."""
+
+    data: Path
+    speed: float | None
+    topics: tuple[str, ...]
+    start: str | None
+    until: str | None
+    certify: bool
+    output: str
+    merge: bool
+
+
+def _speed(context: click.Context, option: click.Parameter, text: str) -> float | None:
+    """``10x`` as 10.0; None for ``max``."""
+    del context, option
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise UsageError(f"{text!r} is not a speed: give 1x, 10x, 0.5x or max")
+    return speed
+
+
+def _patterns(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    del context, option
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
+
+
+@click.command(cls=console.Command)
+@click.argument("data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape"))
+@click.option(
+    "--speed",
+    default="max",
+    show_default=True,
+    metavar="SPEED",
+    callback=_speed,
+    help="1x as it happened, 10x, 0.5x.. or max.",
+)
+@click.option(
+    "--topics",
+    "-t",
+    multiple=True,
+    metavar="PATTERN[,PATTERN...]",
+    callback=_patterns,
+    help="What to give out: depth.ETH_USDC, or a pattern such as 'trade.*_PERP'. Repeatable.",
+)
+@click.option("--from", "start", metavar="TIME", help="Begin here, with all books in place.")
+@click.option("--until", metavar="TIME", help="End before this.")
+@click.option("--certify", is_flag=True, help="Prove that the recording replays as it happened.")
+@click.option(
+    "--output",
+    type=click.Choice(["ndjson", "none"]),
+    default="ndjson",
+    show_default=True,
+    help="Rows on stdout as JSON, one per line, or nothing.",
+)
+@click.option("--merge", is_flag=True, help="Play sessions that overlap in time together.")
+@click.version_option(code_version())
+def replay(**options: Any) -> None:
+    """Replay a recording that bp-record made: the same frames through the same code.
+
+    DATA is its folder, data/tape if you name none.
+
+    \b
+    Examples:
+      bp-replay --output none                   how fast, and what is in it
+      bp-replay -t trade.SOL_USDC               the trades of one market
+      bp-replay --speed 10x -t 'depth.*'        ten times as fast as it happened
+      bp-replay --from 06:30 --until 06:45      a quarter of an hour of the first day
+      bp-replay --certify                       is it what the live recorder saw?
+      bp-replay | jq 'select(.table == "gap")'  whatever is known to be missing
+
+    \b
+    Times are UTC: 2026-11-22T06:30, 2026-11-22, 06:30:05.25 (on the recording's first
+    day), or nanoseconds since 1970. In patterns, * stands for any text and ? for one
+    character; what is about no topic, such as connections, is always given out.
+
+    \b
+    Each line is one row: "table", then its columns. Prices, quantities and rates are
+    decimal texts, exact; times are texts with nanoseconds:
+      {"table":"trade","seq":71,"ts_recv":"2026-11-22T06:30:00.000000001Z",...,
+       "price":"98.97","qty":"5.14","side":"buy",...}
+    Rows come out in order; a summary goes to stderr.
+
+    \b
+    Exit codes:
+      0    whole
+      1    failed, or not certified
+      2    asked for something that cannot be
+      3    done, and losses of the recorder are in what was asked for
+      130  stopped by Ctrl-C
+    """
+    asked = Options(**options)
+    with _quiet_when_unread():
+        raise SystemExit(_certify(asked) if asked.certify else _replay(asked))
+
+
+def main() -> None:
+    """Entry point of ``bp-replay``."""
+    replay()
+
+
+def _certify(options: Options) -> int:
+    if options.topics or options.start or options.until or options.merge:
+        raise UsageError("--certify is about the whole recording: leave the other options out")
+    with console.Progress("certifying") as progress:
+        certificate = certify(options.data, progress.show)
+    click.echo(str(certificate))
+    return _EXIT_CODES[certificate.outcome]
+
+
+def _replay(options: Options) -> int:
+    replay = Replay(
+        options.data,
+        speed=options.speed,
+        topics=options.topics,
+        start=options.start,
+        until=options.until,
+        merge=options.merge,
+    )
+    report = Report(replay)
+    printer = _printer(options)
+    failure = _play(replay, report, printer)
+    if printer is not None:
+        printer.flush()
+    for line in report.lines():
+        click.echo(line, err=True)
+    if isinstance(failure, BackpackError):
+        raise failure
+    if failure is not None:
+        return INTERRUPTED
+    return console.LOSSES if report.losses() else console.WHOLE
+
+
+def _printer(options: Options) -> Printer | None:
+    """Who watches a paced replay wants each row at its time; else batches are faster."""
+    if options.output == "none":
+        return None
+    return Printer(sys.stdout.buffer, eager=options.speed is not None)
+
+
+def _play(
+    replay: Replay, report: Report, printer: Printer | None
+) -> BackpackError | KeyboardInterrupt | None:
+    """Play it all; what ends it early comes back as a value, so that the summary is shown."""
+    with console.Progress("replaying") as progress:
+        bar = _bar(replay, progress)
+        try:
+            for frame, rows in replay.frames():
+                report.see(frame, rows)
+                if printer is not None:
+                    printer.print(rows)
+                if bar is not None:
+                    bar(frame)
+        except (BackpackError, KeyboardInterrupt) as failure:
+            return failure
+    return None
+
+
+def _bar(replay: Replay, progress: console.Progress) -> Callable[[Frame], None] | None:
+    """Moves a bar with the time of the tape; None where nobody sees it, or rows run through it."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        return None
+    first = max(replay.first_ts, replay.span.start)
+    total = min(replay.last_ts, replay.span.until) - first
+    due = 0.0
+
+    def move(frame: Frame) -> None:
+        nonlocal due
+        now = monotonic()
+        if now >= due:
+            due = now + _BLINK
+            progress.show(frame.ts_recv - first, total)
+
+    return move
+
+
+@contextmanager
+def _quiet_when_unread() -> Iterator[None]:
+    """``| head`` has seen enough: that is no failure, and nothing to tell anybody."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(console.WHOLE) from None

@@ -1,0 +1,46 @@
+"""Recordings that the tests of this room share; whoever changes one takes a copy."""
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from tape.layout import Tape
+from tests.simulate import Plan
+from tests.tapes import Recording, Setting, simulated
+
+PLAN = Plan(seed=3, seconds=6)
+EVERY = 50  # frames between two checkpoints
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Six simulated seconds in three segments."""
+    root = tmp_path_factory.mktemp("recording")
+    return simulated(root / "tape", PLAN, rolls=2, setting=Setting(every=EVERY))
+
+
+@pytest.fixture(scope="session")
+def tape(recording: Recording) -> Tape:
+    """The recording's folder, not to be changed."""
+    return recording.tape
+
+
+@pytest.fixture
+def copy(recording: Recording, tmp_path: Path) -> Tape:
+    """A copy of the recording to be spoilt."""
+    return Tape(copytree(recording.tape.root, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def fresh_copy(
+    recording: Recording, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Tape]:
+    """As ``copy``, as often as a property test needs one."""
+
+    def make() -> Tape:
+        root = tmp_path_factory.mktemp("copies") / "tape"
+        return Tape(copytree(recording.tape.root, root))
+
+    return make

@@ -1,0 +1,33 @@
+"""A feed made from a recording, read with plain pyarrow: the far end borrows nothing of ours."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pyarrow.dataset as ds
+
+from tests.venue.feed import Feed, TimedFrame
+
+_COLUMNS = ["seq", "ts_recv", "kind", "topic", "payload"]
+
+
+def load_tape(root: Path) -> Feed:
+    """The data frames of a recording, its first snapshot of each market, its market list."""
+    table = ds.dataset(root / "frames", partitioning="hive").to_table(columns=_COLUMNS)
+    lines: list[dict[str, Any]] = table.sort_by("seq").to_pylist()
+    frames = [
+        TimedFrame(line["ts_recv"].value, line["payload"].decode())
+        for line in lines
+        if line["kind"] == "data"
+    ]
+    snapshots: dict[str, str] = {}
+    markets: str | None = None
+    for line in lines:
+        if line["kind"] == "reply":
+            path = urlsplit(line["topic"])
+            body = line["payload"].decode()
+            if path.path.endswith("/depth"):
+                snapshots.setdefault(parse_qs(path.query)["symbol"][0], body)
+            elif path.path.endswith("/markets"):
+                markets = body
+    return Feed(frames, snapshots, markets)
