@@ -26,11 +26,22 @@ class DepthState(msgspec.Struct):
 class DepthTracker:
     """What the engine keeps of one depth stream: its book sync and what was last seen."""
 
-    __slots__ = ("_last", "_last_id", "conn", "fresh", "sync", "topic")
+    __slots__ = (
+        "_book",
+        "_last",
+        "_last_id",
+        "_symbol",
+        "_window",
+        "conn",
+        "fresh",
+        "sync",
+        "topic",
+    )
 
     def __init__(self, topic: Topic, outbox: list[SnapshotRequest]) -> None:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
+        self._book, self._symbol, self._window = self.sync.book, topic.symbol, topic.variant
         self.conn = 0
         self.fresh = True  # neither a delta nor a join on this connection yet
         self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
@@ -137,40 +148,36 @@ class DepthTracker:
         comes twice, the last wins (section 3.1). A level that cannot be read raises half way
         through, which is as well: it costs the whole book.
 
-        This is the hot path: two loops and rows spelled out take a third less time than one loop
-        over both sides with unpacked tuples.
+        This is the hot path: two loops, rows spelled out and the sync advanced in place take half
+        the time of one loop over both sides, unpacked tuples and calls.
         """
-        seq, ts_recv = frame.seq, frame.ts_recv
+        seq, ts_recv, symbol, window = frame.seq, frame.ts_recv, self._symbol, self._window
         ts_event, ts_engine, first, last = delta.E * 1_000, delta.T * 1_000, delta.U, delta.u
-        _, window, symbol = self.topic
+        sync, book = self.sync, self._book
         rows: list[Row] = []
-        if delta.b:
-            change = self.sync.book.bids.set
-            for price, qty in delta.b:
-                p, q = PRICES[price], QUANTITIES[qty]
-                change(p, q)
-                row = Depth(
-                    seq, ts_recv, ts_event, symbol, ts_engine,
-                    "update", "bid", p, q, first, last, window,
-                )  # fmt: skip
-                rows.append(row)
-        if delta.a:
-            change = self.sync.book.asks.set
-            for price, qty in delta.a:
-                p, q = PRICES[price], QUANTITIES[qty]
-                change(p, q)
-                row = Depth(
-                    seq, ts_recv, ts_event, symbol, ts_engine,
-                    "update", "ask", p, q, first, last, window,
-                )  # fmt: skip
-                rows.append(row)
+        for price, qty in delta.b:
+            p, q = PRICES[price], QUANTITIES[qty]
+            book.bids.set(p, q)
+            row = Depth(
+                seq, ts_recv, ts_event, symbol, ts_engine,
+                "update", "bid", p, q, first, last, window,
+            )  # fmt: skip
+            rows.append(row)
+        for price, qty in delta.a:
+            p, q = PRICES[price], QUANTITIES[qty]
+            book.asks.set(p, q)
+            row = Depth(
+                seq, ts_recv, ts_event, symbol, ts_engine,
+                "update", "ask", p, q, first, last, window,
+            )  # fmt: skip
+            rows.append(row)
         if not rows:  # an empty delta still consumes its ids
             row = Depth(
                 seq, ts_recv, ts_event, symbol, ts_engine,
                 "update", None, None, None, first, last, window,
             )  # fmt: skip
             rows.append(row)
-        self.sync.advance(last, ts_engine)
+        book.last_update_id, book.ts_engine, sync.awaits = last, ts_engine, last + 1
         return rows
 
     def _seen(self) -> Seen | None:

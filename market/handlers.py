@@ -6,7 +6,15 @@ where a text does not fit its column. Depth and trades, which remember, have tra
 
 from schemas import rows, wire
 from schemas.frames import Frame
-from schemas.numbers import optional_price, optional_qty, optional_rate, optional_wide, price, qty
+from schemas.numbers import (
+    PRICES,
+    QUANTITIES,
+    optional_price,
+    optional_rate,
+    optional_wide,
+    price,
+    qty,
+)
 from schemas.rows import Row
 from schemas.times import iso, optional_micros, optional_millis
 from schemas.topics import Topic
@@ -16,8 +24,10 @@ def book_ticker(topic: Topic, frame: Frame, message: wire.BookTicker) -> list[Ro
     """Section 2.1."""
     row = rows.BookTicker(
         frame.seq, frame.ts_recv, message.E * 1_000, topic.symbol, optional_micros(message.T),
-        optional_price(message.b), optional_qty(message.B),
-        optional_price(message.a), optional_qty(message.A),
+        None if message.b is None else PRICES[message.b],
+        None if message.B is None else QUANTITIES[message.B],
+        None if message.a is None else PRICES[message.a],
+        None if message.A is None else QUANTITIES[message.A],
         message.u,
     )  # fmt: skip
     return [row]

@@ -102,7 +102,7 @@ class SyncState(msgspec.Struct):
     state: State
     attempts: int
     requested: bool
-    chained: bool
+    joined_id: int
     joined_mono: int
     last_update_id: int
     ts_engine: int | None
@@ -114,8 +114,8 @@ class SyncState(msgspec.Struct):
 class BookSync:
     """One depth stream of one market: when its book can be trusted, and what must come next.
 
-    It goes by ids and engine times; putting levels into the book of a delta that is to be applied
-    is its caller's part.
+    It goes by ids and engine times. Applying a delta is its caller's part: levels, id and time into
+    the book, and ``awaits`` one further.
 
     awaits: first id of the next delta while the book is live; -1 otherwise.
     """
@@ -123,7 +123,7 @@ class BookSync:
     __slots__ = (
         "_attempts",
         "_buffer",
-        "_chained",
+                "_joined_id",
         "_joined_mono",
         "_outbox",
         "_requested",
@@ -146,7 +146,7 @@ class BookSync:
         self.awaits = _NOTHING
         self._attempts = 0
         self._requested = False  # a request of this epoch is on its way
-        self._chained = False  # a delta was applied since the snapshot
+        self._joined_id = _NOTHING  # id of the snapshot that joined
         self._joined_mono = 0
         self._buffer.clear()
         self.book.clear()
@@ -157,14 +157,6 @@ class BookSync:
         if self.state is State.LIVE:
             return self.book.last_update_id
         return self._buffer[-1].u if self._buffer else None
-
-    def advance(self, last_update_id: int, ts_engine: int) -> None:
-        """The levels of a delta that follows were put into the book."""
-        book = self.book
-        book.last_update_id = last_update_id
-        book.ts_engine = ts_engine
-        self.awaits = last_update_id + 1
-        self._chained = True
 
     def opened(self) -> None:
         """The stream was subscribed on a new connection."""
@@ -230,7 +222,7 @@ class BookSync:
             state=self.state,
             attempts=self._attempts,
             requested=self._requested,
-            chained=self._chained,
+            joined_id=self._joined_id,
             joined_mono=self._joined_mono,
             last_update_id=book.last_update_id,
             ts_engine=book.ts_engine,
@@ -244,7 +236,7 @@ class BookSync:
         self.state = saved.state
         self._attempts = saved.attempts
         self._requested = saved.requested
-        self._chained = saved.chained
+        self._joined_id = saved.joined_id
         self._joined_mono = saved.joined_mono
         self.book.last_update_id = saved.last_update_id
         self.book.ts_engine = saved.ts_engine
@@ -266,7 +258,8 @@ class BookSync:
             return Event.DELTA
         if delta.u <= last:
             return Event.GAP if self._is_newer(delta) else Event.REPEAT
-        straddles = last + 1 >= delta.U and self.state is State.LIVE and not self._chained
+        # Straddling is for the first delta after the snapshot alone.
+        straddles = last >= delta.U and self.state is State.LIVE and last == self._joined_id
         return Event.DELTA if straddles else Event.GAP
 
     def _is_newer(self, delta: wire.Depth) -> bool:
@@ -293,7 +286,7 @@ class BookSync:
         book.last_update_id = snapshot.last
         book.ts_engine = snapshot.ts_engine
         self.awaits = snapshot.last + 1
-        self._chained = False
+        self._joined_id = snapshot.last
         self._joined_mono = ts_mono
         self._buffer.clear()
 

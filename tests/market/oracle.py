@@ -26,6 +26,7 @@ class ExpectedGap(NamedTuple):
 class Oracle:
     """Follows the frames; says after each whether the book is live, at which id, what is missing.
 
+    conn: the newest connection with a word of our stream on it.
     at, at_us, at_seq: newest id heard, of deltas or of a snapshot that joined; its engine time; the
         frame it came in. They outlive the connection, so that an outage shows.
     """
@@ -35,7 +36,7 @@ class Oracle:
         self.at: int | None = None
         self._at_us = 0
         self._at_seq = 0
-        self._conn = 0
+        self.conn = 0
         self._open = False
         self._reconnected = False  # and neither a delta nor a join since
         self._awaiting = False  # a request went out on this connection and was not answered yet
@@ -47,7 +48,7 @@ class Oracle:
         frame = step.frame
         if frame.kind is Kind.SENT or isinstance(step.note, Delta):
             self._open_on(frame.conn)
-        if frame.kind is Kind.CLOSE and frame.conn == self._conn:
+        if frame.kind is Kind.CLOSE and frame.conn == self.conn:
             self._lose()
             self._open = self._awaiting = False
         if frame.kind is Kind.REQUEST:
@@ -59,9 +60,9 @@ class Oracle:
         return self._delta(frame, step.note) if isinstance(step.note, Delta) else []
 
     def _open_on(self, conn: int) -> None:
-        if not self._open or conn != self._conn:
+        if not self._open or conn != self.conn:
             self._lose()
-            self._open, self._conn = True, conn
+            self._open, self.conn = True, conn
             self._reconnected = True
             self._awaiting = False
 

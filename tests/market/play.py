@@ -175,16 +175,16 @@ class Play:
             self._feed(self._stamper.frame(Kind.SENT, subscribe(self.topic), conn=self.conn))
 
     def _ask(self, eager: bool) -> None:
-        if self.asked and (eager or not self.is_flying()):
+        if self.asked and (eager or not self.is_flying(self.conn)):
             self.asked = False
             era = self.venue.now
             reply = Reply(era.last_id, era.us_of(era.last_id))
             self.flying.append(Flight(self.conn, snapshot(era, era.last_id), reply))
             self._feed(self._stamper.frame(Kind.REQUEST, topic=depth_path(SYMBOL)))
 
-    def is_flying(self) -> bool:
-        """Whether a request made on this connection is on its way."""
-        return any(flight.conn == self.conn for flight in self.flying)
+    def is_flying(self, conn: int) -> bool:
+        """Whether a request made since a connection began is on its way."""
+        return any(flight.conn >= conn for flight in self.flying)
 
     def _answer(self, flight: Flight, as_asked: bool, behind: int) -> None:
         body, reply = flight.body, flight.reply

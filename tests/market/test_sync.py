@@ -126,7 +126,7 @@ class Watch:
         """Whoever waits has asked, and has not been forgotten."""
         state = self.play.engine.book_state(self.play.topic)
         if state in (State.BUFFERING, State.STALE):
-            assert self.play.asked or self.play.is_flying()
+            assert self.play.asked or self.play.is_flying(self.oracle.conn)
 
 
 def levels_of(side: BookSide) -> Levels:

@@ -7,6 +7,7 @@ from shutil import copytree
 import pytest
 
 from tape.layout import Tape
+from tests.replay.eventful import eventful
 from tests.simulate import Plan
 from tests.tapes import Recording, Setting, simulated
 
@@ -44,3 +45,16 @@ def fresh_copy(
         return Tape(copytree(recording.tape.root, root))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def eventful_recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Twelve seconds with gaps, rejects and a lost connection, in four segments."""
+    return eventful(tmp_path_factory.mktemp("eventful") / "tape", EVERY)
+
+
+@pytest.fixture(params=["recording", "eventful_recording"])
+def any_recording(request: pytest.FixtureRequest) -> Recording:
+    """Both, one after the other."""
+    found: Recording = request.getfixturevalue(request.param)
+    return found

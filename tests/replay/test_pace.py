@@ -74,7 +74,7 @@ def test_a_consumer_that_falls_behind_is_not_waited_for_and_catches_up(tape: Tap
         if number == 100:
             clock.time += SECOND
             clock.slept.clear()
-        if 100 < number and late[-1] > 1_000:
+        if number > 100 and late[-1] > 1_000:
             assert clock.slept == []  # behind: straight on
     assert max(late) <= SECOND
     assert abs(late[-1]) <= 1_000  # and on time again, a second of tape later
@@ -99,7 +99,8 @@ def test_others_get_a_turn_while_an_unpaced_async_replay_runs(tape: Tape) -> Non
         return frames
 
     clock = FakeClock()
-    assert clock.turns < asyncio.run(run()) // 100 <= 5 * clock.turns
+    frames = asyncio.run(run())
+    assert clock.turns == frames // 256
     assert clock.slept == []
 
 
