@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import NamedTuple
 
-from tape.lock import lock
-
 from recorder.catalogue import Catalogue
 from recorder.intake import Intake
 from recorder.link import Link
@@ -21,6 +19,7 @@ from schemas.errors import VenueError
 from schemas.frames import Kind
 from schemas.requests import MARKETS_PATH, SnapshotRequest
 from tape.layout import Tape
+from tape.lock import lock
 
 MARKET_TRIES = 3
 MARKET_RETRY_S = 1.0
@@ -91,8 +90,10 @@ class Recorder:
         worker = asyncio.create_task(self.sealer.run())
         try:
             yield
-            await self.sealer.finish()
         finally:
+            if self.sealer.waiting:
+                self._notice(f"sealing: {self.sealer.waiting} to go")
+            await self.sealer.finish()
             worker.cancel()
             with suppress(asyncio.CancelledError):
                 await worker

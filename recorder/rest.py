@@ -47,7 +47,8 @@ class Rest:
         """Wait until another request may go out."""
         loop = asyncio.get_running_loop()
         async with self._turn:
-            await asyncio.sleep(max(0.0, self._next - loop.time()))
+            while (wait := self._next - loop.time()) > 0:
+                await asyncio.sleep(wait)  # and again, if somebody was told to slow down meanwhile
             self._next = loop.time() + 1 / PER_SECOND
 
     async def get(self, path: str) -> Reply:

@@ -21,6 +21,11 @@ class Sealer:
         self.sealed: list[SegmentName] = []
         self.failed: list[Path] = []
 
+    @property
+    def waiting(self) -> int:
+        """Journals not sealed yet."""
+        return self._queue.qsize()
+
     def add(self, journal: Path) -> None:
         """A journal that nobody writes to any more."""
         self._queue.put_nowait(journal)
@@ -31,6 +36,8 @@ class Sealer:
             journal = await self._queue.get()
             try:
                 await self._seal(journal)
+            except OSError as error:
+                self._fail(journal, str(error))
             finally:
                 self._queue.task_done()
 
@@ -48,7 +55,10 @@ class Sealer:
         _, errors = await process.communicate()
         if process.returncode:
             lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
-            self._notice(f"sealing {journal.name} failed, the journal is kept: {lines[-1]}")
-            self.failed.append(journal)
+            self._fail(journal, lines[-1])
         else:
             self.sealed.append(SegmentName.of(journal))
+
+    def _fail(self, journal: Path, reason: str) -> None:
+        self._notice(f"sealing {journal.name} failed, the journal is kept: {reason}")
+        self.failed.append(journal)

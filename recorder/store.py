@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from secrets import token_hex
 
 from recorder.intake import Intake
@@ -39,7 +42,7 @@ class Store:
         self._name = SegmentName(session_name(), 0)
         self._first_seq = 0
         self._rolls_at = 0.0
-        self._writing = asyncio.Lock()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     @property
     def session(self) -> str:
@@ -50,7 +53,7 @@ class Store:
         """Open the first segment; raises TapeError where the folder cannot be written."""
         self._topics = topics
         try:
-            self._next_segment()
+            self._begin_segment(self._open_journal(1), 1)
         except OSError as error:
             raise _unwritable(error) from None
 
@@ -68,7 +71,7 @@ class Store:
     async def finish(self) -> None:
         """End the last segment in order; raises TapeError when the disk refuses."""
         try:
-            await self._end("stop")
+            await self._close(self._intake.end("stop"), self._name)
         except OSError as error:
             raise _unwritable(error) from None
 
@@ -76,38 +79,44 @@ class Store:
         """Everything taken so far is on disk afterwards. Compressing and syncing happen in
         a thread, so that they never hold up the socket."""
         journal = self._journal
-        if journal is not None:
-            async with self._writing:
-                if batches := journal.take():
-                    await asyncio.to_thread(journal.write, batches)
+        if journal is not None and (batches := journal.take()):
+            await self._in_thread(partial(journal.write, batches))
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        """Work on a journal, one piece after another, whole even if the caller is cancelled: what
+        was taken from the buffer must reach the disk."""
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, work))
 
     def _is_due(self) -> bool:
         frames = self._intake.seq - self._first_seq
         return now().ts_recv / 1e9 >= self._rolls_at or frames >= LARGEST_SEGMENT_FRAMES
 
     async def _roll(self) -> None:
-        await self._end("roll", then=self._next_segment)
+        """No await between the end of a segment and the beginning of the next: no frame may come
+        in between. The new journal is there before the old one ends, if the disk has room."""
+        number = self._name.number + 1
+        journal = self._open_journal(number)
+        ended, name = self._intake.end("roll"), self._name
+        self._begin_segment(journal, number)
+        await asyncio.shield(self._close(ended, name))
 
-    async def _end(self, reason: str, then: Callable[[], None] | None = None) -> None:
-        """No await between the end of a segment and the beginning of the next: no frame may
-        come in between."""
-        journal, name = self._intake.end(reason), self._name
-        if then is not None:
-            then()
-        if journal is None or self._tape is None or self._sealer is None:
-            return
-        async with self._writing:
-            await asyncio.to_thread(journal.close)
-        self._sealer.add(self._tape.journal(name))
+    async def _close(self, journal: JournalWriter | None, name: SegmentName) -> None:
+        if journal is not None and self._tape is not None and self._sealer is not None:
+            await self._in_thread(journal.close)
+            self._sealer.add(self._tape.journal(name))
 
-    def _next_segment(self) -> None:
+    def _open_journal(self, number: int) -> JournalWriter | None:
+        if self._tape is None:
+            return None
+        return JournalWriter(self._tape.journal(SegmentName(self.session, number)))
+
+    def _begin_segment(self, journal: JournalWriter | None, number: int) -> None:
         roll = self._settings.roll
         self._rolls_at = (now().ts_recv / 1e9 // roll + 1) * roll  # on the hour, for 1h
-        self._name = SegmentName(self._name.session, self._name.number + 1)
-        if self._tape is not None:
-            self._journal = JournalWriter(self._tape.journal(self._name))
+        self._name = SegmentName(self.session, number)
+        self._journal = journal
         self._first_seq = self._intake.seq + 1
-        self._intake.begin(self._head(), self._journal)
+        self._intake.begin(self._head(), journal)
 
     def _head(self) -> SegmentHead:
         return SegmentHead(

@@ -61,6 +61,8 @@ class View:
     async def _lines(self, tally: Tally) -> None:
         while True:
             await asyncio.sleep(LINE_EVERY_S)
+            if tally.frames == self._frames_before:
+                continue  # sealing, at the end
             topics = tally.topics()
             books = [line.state for line in topics if line.state]
             rate = (tally.frames - self._frames_before) / LINE_EVERY_S
