@@ -85,7 +85,9 @@ class Peer:
         self.exchange: Any = ccxt.pro.backpack()
         self.exchange.set_markets([self._market(symbol) for symbol in SYMBOLS])
         self._client = self.exchange.client("ws://127.0.0.1")
-        self._snapshots = {symbol: msgspec.json.decode(snapshot(name, symbol)) for symbol in SYMBOLS}
+        self._snapshots = {
+            symbol: msgspec.json.decode(snapshot(name, symbol)) for symbol in SYMBOLS
+        }
 
     def run(self, texts: list[str]) -> None:
         """Feed all frames from a fresh start."""

@@ -51,8 +51,9 @@ class BookSide:
             del keys[bisect_left(keys, key)]
 
     def load(self, levels: Iterable[PriceQty]) -> None:
-        """Replace the whole side."""
-        self._levels = {price * self._sign: qty for price, qty in levels if qty}
+        """Replace the whole side. If a price comes twice, the last wins, be it zero."""
+        given = {price * self._sign: qty for price, qty in levels}
+        self._levels = {key: qty for key, qty in given.items() if qty}
         self._keys = sorted(self._levels)
 
     def clear(self) -> None:

@@ -140,8 +140,9 @@ class Engine:
         """A frame that cannot be made into rows. Only here is it taken apart a second time."""
         try:
             envelope = self._envelope(frame.payload)
-        except _UNREADABLE:
-            return [reject_row(frame, None, "not_json", str(error))]
+        except _UNREADABLE as refused:
+            reason = "bad_field" if isinstance(refused, msgspec.ValidationError) else "not_json"
+            return [reject_row(frame, None, reason, str(error))]
         lane = self._lanes[envelope.stream]
         if lane is None:
             return [reject_row(frame, None, "bad_field", str(error))]
@@ -160,9 +161,11 @@ class Engine:
 
     def _segment(self, frame: Frame) -> list[Row]:
         """A segment begins: whatever it needs of the past comes as keyframes."""
-        for lane in self._known():
+        for lane in list(self._known()):
             if lane.tracker is not None:
                 lane.tracker.reset()
+            else:  # a fresh engine has not heard of it either, and its lanes are counted
+                del self._lanes[lane.name]
         self.unknown.clear()
         self._outbox.clear()
         return [session_row(frame)]

@@ -123,7 +123,7 @@ class BookSync:
     __slots__ = (
         "_attempts",
         "_buffer",
-                "_joined_id",
+        "_joined_id",
         "_joined_mono",
         "_outbox",
         "_requested",

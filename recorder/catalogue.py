@@ -36,11 +36,14 @@ class Catalogue:
     def read(cls, body: bytes) -> "Catalogue":
         """From the body of REST ``/markets``; raises VenueError."""
         try:
-            return cls(_decode(body))
-        except msgspec.MsgspecError as error:
+            markets = _decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise VenueError(
                 f"the venue's market list cannot be read ({error}); is --rest-url right?"
             ) from None
+        if not markets:
+            raise VenueError("the venue lists no markets; is --rest-url right?")
+        return cls(markets)
 
     def resolve(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Topic names for names and patterns, in order, each once; raises TopicError."""
@@ -53,12 +56,11 @@ class Catalogue:
 
     def _resolve(self, text: str) -> list[str]:
         topic = Topic.parse(text)
-        channels = self._channels(text, topic)
-        if topic.channel == "kline" and "*" not in topic.variant:
-            _check_interval(text, topic)
+        channels, variants = self._channels(text, topic), _variants(text, topic)
         if any(mark in topic.symbol for mark in "*?["):
             return self._expand(text, topic, channels)
-        return [str(topic._replace(channel=c)) for c in channels if self._exists(text, topic, c)]
+        found = [channel for channel in channels if self._exists(text, topic, channel)]
+        return [str(Topic(channel, v, topic.symbol)) for channel in found for v in variants]
 
     def _channels(self, text: str, topic: Topic) -> tuple[str, ...]:
         if topic.channel == "*":
@@ -83,13 +85,12 @@ class Catalogue:
     def _expand(self, text: str, topic: Topic, channels: tuple[str, ...]) -> list[str]:
         if topic.channel in _STOCK_CHANNELS:
             raise TopicError(f"{text!r}: stock tickers are in no list, so name each one")
-        variants = [v for v in INTERVALS if fnmatchcase(v, topic.variant)] or [topic.variant]
         names = [
             str(Topic(channel, variant, market.symbol))
             for market in self._open_markets(topic.symbol)
             for channel in channels
             if _streams(market, channel)
-            for variant in variants
+            for variant in _variants(text, topic)
         ]
         if not names:
             raise TopicError(f"{text!r} matches none of the {len(self._markets)} markets")
@@ -107,7 +108,7 @@ class Catalogue:
             if symbol in self._markets:
                 return f"no throttle {window!r}; there are {', '.join(WINDOWS)}"
         if not topic.symbol:
-            return f"it lacks a market, as in {topic.channel}.SOL_USDC"
+            return f"it lacks a market, as in {topic._replace(symbol='SOL_USDC')}"
         return _hint(topic.symbol, self._markets)
 
 
@@ -115,9 +116,14 @@ def _streams(market: Market, channel: str) -> bool:
     return channel not in _DERIVATIVE_CHANNELS or market.marketType in DERIVATIVES
 
 
-def _check_interval(text: str, topic: Topic) -> None:
-    if topic.variant not in INTERVALS:
-        raise TopicError(f"no topic {text!r}: {_hint(topic.variant, INTERVALS)}")
+def _variants(text: str, topic: Topic) -> list[str]:
+    """The throttle of depth as it is; all intervals that the name or pattern of a kline means."""
+    if topic.channel != "kline":
+        return [topic.variant]
+    found = [interval for interval in INTERVALS if fnmatchcase(interval, topic.variant)]
+    if not found:
+        raise TopicError(f"no topic {text!r}: the interval {_hint(topic.variant, INTERVALS)}")
+    return found
 
 
 def _hint(name: str, valid: Iterable[str]) -> str:

@@ -34,9 +34,11 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
             f"configuration {path}: unknown {', '.join(sorted(unknown))};"
             f" there are {', '.join(_OPTIONS)}"
         )
-    topics = values.get("topics")
-    if topics is not None and not _is_texts(topics):
-        raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
+    for name, value in values.items():
+        if name == "topics" and not _is_texts(value):
+            raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
+        if name != "topics" and not isinstance(value, str):
+            raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     context.default_map = values
 
 

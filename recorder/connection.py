@@ -8,14 +8,12 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
 
+from recorder.settings import Patience
 from recorder.stamp import Stamp, now
 from schemas.errors import VenueError
 from schemas.frames import Kind
 
-PING_EVERY_S = 15  # a quiet market can be silent for 30 s; the venue answers pings (section 1)
-PONG_WITHIN_S = 20
-OPEN_WITHIN_S = 10
-LARGEST_MESSAGE = 64 << 20
+LARGEST_MESSAGE = 32 << 20  # with what may wait before it, it fits into a batch of the journal
 
 Sink = Callable[[Kind, bytes, Stamp], None]
 
@@ -55,7 +53,7 @@ class TapConnection(ClientConnection):
 _MESSAGE = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
-async def dial(url: str, sink: Sink) -> TapConnection:
+async def dial(url: str, sink: Sink, patience: Patience) -> TapConnection:
     """A new connection; raises VenueError where there is none to be had."""
 
     def tapped(*args: object, **kwargs: object) -> TapConnection:
@@ -67,9 +65,9 @@ async def dial(url: str, sink: Sink) -> TapConnection:
         return await connect(  # type: ignore[return-value]
             url,
             create_connection=tapped,  # type: ignore[arg-type]
-            open_timeout=OPEN_WITHIN_S,
-            ping_interval=PING_EVERY_S,
-            ping_timeout=PONG_WITHIN_S,
+            open_timeout=patience.opening,
+            ping_interval=patience.ping,
+            ping_timeout=patience.pong,
             max_size=LARGEST_MESSAGE,
         )
     except (OSError, WebSocketException, TimeoutError, asyncio.IncompleteReadError) as error:

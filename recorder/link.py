@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from recorder.connection import TapConnection, dial
 from recorder.intake import Intake
+from recorder.settings import Settings
 from recorder.stamp import Stamp
 from schemas.errors import VenueError
 from schemas.frames import ConnectionClosed as Closed
@@ -26,16 +27,24 @@ Notice = Callable[[str], None]
 
 
 class Link:
-    """One connection after another, each an epoch with a number of its own."""
+    """One connection after another, each an epoch with a number of its own.
 
-    def __init__(self, url: str, topics: Sequence[str], intake: Intake, notice: Notice) -> None:
-        self._url = url
+    conn: number of the newest, 0 before the first.
+    trouble: why the last dialling failed; None after one that did not.
+    """
+
+    def __init__(
+        self, settings: Settings, topics: Sequence[str], intake: Intake, notice: Notice
+    ) -> None:
+        self._url = settings.ws_url
+        self._patience = settings.patience
         self._topics = topics
         self._intake = intake
         self._notice = notice
         self._failures = 0
         self._open = False
         self.conn = 0
+        self.trouble: VenueError | None = None
 
     async def run(self) -> None:
         """Until cancelled; raises VenueError where the venue was never reached."""
@@ -46,6 +55,7 @@ class Link:
             except VenueError as error:
                 if self.conn == 0 and self._failures + 1 >= FIRST_TRIES:
                     raise
+                self.trouble = error
                 self._notice(str(error))
             if asyncio.get_running_loop().time() - started > STEADY_S:
                 self._failures = 0
@@ -58,7 +68,7 @@ class Link:
         return uniform(longest / 2, longest)
 
     async def _connection(self) -> None:
-        connection = await dial(self._url, self._message)
+        connection = await dial(self._url, self._message, self._patience)
         try:
             self._opened()
             await self._subscribe(connection)
@@ -76,6 +86,7 @@ class Link:
     def _opened(self) -> None:
         if not self._open:
             self._open = True
+            self.trouble = None
             self.conn += 1
             opened = ConnectionOpened(self._url)
             self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)

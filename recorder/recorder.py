@@ -50,6 +50,7 @@ class Recorder:
         self.store = Store(self.intake, self.tape, self.sealer, settings)
         self._notice = notice
         self._snapshots: Snapshots | None = None
+        self._link: Link | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
@@ -66,7 +67,7 @@ class Recorder:
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
         with lock(self.tape.root) if self.tape else nullcontext():
-            async with Rest(self.settings.rest_url) as rest:
+            async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
                 markets = await _market_list(rest)
                 self.topics = Catalogue.read(markets.body).resolve(self.settings.topics)
                 async with self._sealing():
@@ -101,10 +102,10 @@ class Recorder:
     async def _capture(self, rest: Rest) -> None:
         """The tasks that work until stopped; the first to fail ends all."""
         self._snapshots = Snapshots(rest, self.intake)
-        link = Link(self.settings.ws_url, self.topics, self.intake, self._notice)
+        self._link = Link(self.settings, self.topics, self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._snapshots.run())
-            tasks.create_task(link.run())
+            tasks.create_task(self._link.run())
             tasks.create_task(self.store.run())
 
     async def _stop(self, capture: asyncio.Task[None]) -> None:
@@ -116,6 +117,8 @@ class Recorder:
             pass
         except BaseExceptionGroup as group:
             failure = group.exceptions[0]
+        if failure is None and self._link is not None and not self._link.conn:
+            failure = self._link.trouble  # stopped before the venue was ever reached
         await self.store.finish()
         if failure is not None:
             raise failure

@@ -9,8 +9,7 @@ import aiohttp
 from schemas.frames import RequestFailed
 
 PER_SECOND = 5
-TIMEOUT_S = 15
-LARGEST_BODY = 64 << 20
+LARGEST_BODY = 32 << 20  # it fits into a batch of the journal
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)  # all requests wait, after a 429 or a 5xx
 _BODY_IN_ERROR = 2_000
 
@@ -25,14 +24,15 @@ class Reply(NamedTuple):
 class Rest:
     """GET requests to one base URL. Failures are values: they become frames."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, patience_s: float) -> None:
         self.base_url = base_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=patience_s)
         self._turn = asyncio.Lock()
         self._next = 0.0
         self._troubles = 0
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        self._http = aiohttp.ClientSession(timeout=self._timeout)
         return self
 
     async def __aexit__(

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from schemas.errors import ConfigError
 
@@ -11,6 +13,24 @@ REST_URL = "https://api.backpack.exchange"
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
+
+
+class Patience(NamedTuple):
+    """How long the venue is waited for, in seconds.
+
+    opening: of a websocket, handshake included.
+    ping, pong: between our pings, since a quiet market can be silent for 30 s and the venue answers
+        them (protocol section 1); and until an answer.
+    reply: of a REST request.
+    """
+
+    opening: float = 10.0
+    ping: float = 15.0
+    pong: float = 20.0
+    reply: float = 15.0
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +43,7 @@ class Settings:
     rest_url: str = REST_URL
     duration: float | None = None
     roll: float = 3_600.0
+    patience: Patience = PATIENCE
 
 
 def seconds(text: str) -> float:
@@ -39,6 +60,13 @@ def seconds(text: str) -> float:
 
 def as_url(text: str, schemes: tuple[str, ...]) -> str:
     """The text, if it is a URL of one of the schemes; raises ConfigError."""
-    if not re.fullmatch(rf"(?:{'|'.join(schemes)})://[^/\s]+\S*", text):
+    if not re.fullmatch(rf"(?:{'|'.join(schemes)})://\S+", text):
         raise ConfigError(f"{text!r} is not a URL: it should begin with {schemes[-1]}://")
+    try:
+        parts = urlsplit(text)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is no number, or a bracket that is not closed
+        whole = False
+    if not whole:
+        raise ConfigError(f"{text!r} is not a URL: expected {schemes[-1]}://<host>[:<port>]")
     return text

@@ -62,8 +62,8 @@ class Tally:
     def _count(self, frame: Frame) -> None:
         try:
             name = self._stream(frame.payload).stream
-        except msgspec.MsgspecError:
-            return
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return  # the engine has made a reject row of it
         if name is None:
             return
         count = self._topics.get(name)

@@ -42,7 +42,7 @@ class Parting(Finding, frozen=True, kw_only=True):
     """The first frame from which a file of rows and the replay make different rows.
 
     file: the one that holds, or should hold, the recorded row, below the recording's folder.
-    table, column: where they differ; column None if one side has no more rows.
+    table, column: where they differ; column None if only one side has such a row of this frame.
     recorded, replayed: that column's value in the file and in the replay, as bp-replay prints it;
         where column is None, the row of the side that has one, and None for the other.
     """

@@ -39,69 +39,63 @@ class PartingSearch:
             recorded = next(stored, None)
             if recorded is None or _encode(recorded) != _encode(row):
                 del self._open[part]
-                self.found.append(_parting(self._stored.path(part), recorded, row, frame))
+                self._part(part, frame, recorded, row)
 
     def finish(self) -> None:
         """The replay is over: what is stored beyond it is too much."""
         for part, stored in self._open.items():
             recorded = next(stored, None)
             if recorded is not None:
-                self.found.append(_surplus(self._stored.path(part), recorded))
+                self._part(part, None, recorded, None)
         self._open.clear()
 
+    def _part(
+        self, part: Part, frame: Frame | None, recorded: Row | None, replayed: Row | None
+    ) -> None:
+        """Two rows that should be one. Of different frames, only the earlier parts them."""
+        if recorded and replayed and recorded.seq != replayed.seq:
+            if recorded.seq < replayed.seq:
+                replayed = None
+            else:
+                recorded = None
+        if replayed is None and recorded is not None:
+            frame = self._stored.frame(recorded.seq)
+        self.found.append(_parting(self._stored.path(part), frame, recorded, replayed))
 
-def _parting(file: str, recorded: Row | None, replayed: Row, frame: Frame) -> Parting:
-    column, values = _difference(recorded, replayed)
+
+def _parting(file: str, frame: Frame | None, recorded: Row | None, replayed: Row | None) -> Parting:
+    row = replayed or recorded
+    assert row is not None, "a parting has a row on one side"
+    column, texts = _difference(recorded, replayed)
+    what = f"{row.TABLE}.{column}" if column else f"a row of {row.TABLE}"
+    said = [text or "nothing" for text in texts]
     return Parting(
-        problem=_sentence(file, replayed.TABLE, column, values),
-        first_seq=frame.seq,
-        last_seq=frame.seq,
-        ts_recv=frame.ts_recv,
-        topic=filed_topic(frame) or frame.kind.value,
+        problem=f"{what}: recorded {said[0]}, replay gives {said[1]} (in {file})",
+        first_seq=row.seq,
+        last_seq=row.seq,
+        ts_recv=row.ts_recv if frame is None else frame.ts_recv,
+        topic=None if frame is None else filed_topic(frame) or frame.kind.value,
         file=file,
-        table=replayed.TABLE,
+        table=row.TABLE,
         column=column,
-        recorded=values[0],
-        replayed=values[1],
-    )
-
-
-def _surplus(file: str, recorded: Row) -> Parting:
-    values = (_text(shown(recorded)), None)
-    return Parting(
-        problem=_sentence(file, recorded.TABLE, None, values),
-        first_seq=recorded.seq,
-        last_seq=recorded.seq,
-        ts_recv=recorded.ts_recv,
-        file=file,
-        table=recorded.TABLE,
-        column=None,
-        recorded=values[0],
-        replayed=None,
+        recorded=texts[0],
+        replayed=texts[1],
     )
 
 
 def _difference(
-    recorded: Row | None, replayed: Row
+    recorded: Row | None, replayed: Row | None
 ) -> tuple[str | None, tuple[str | None, str | None]]:
-    """The first column that differs with both values, or no column and the only row."""
-    right = shown(replayed)
-    if recorded is None:
-        return None, (None, _text(right))
-    left = shown(recorded)
+    """The first column that differs and both values; no column and whole rows if one is missing."""
+    if recorded is None or replayed is None:
+        rows = [None if row is None else _text(shown(row)) for row in (recorded, replayed)]
+        return None, (rows[0], rows[1])
+    left, right = shown(recorded), shown(replayed)
     for column in left.__struct_fields__:
-        values = getattr(left, column), getattr(right, column)
-        if _encode(values[0]) != _encode(values[1]):
-            return column, (_text(values[0]), _text(values[1]))
+        texts = _text(getattr(left, column)), _text(getattr(right, column))
+        if texts[0] != texts[1]:
+            return column, texts
     return None, (_text(left), _text(right))
-
-
-def _sentence(
-    file: str, table: str, column: str | None, values: tuple[str | None, str | None]
-) -> str:
-    recorded, replayed = (value or "no further row" for value in values)
-    what = f"{table}.{column}" if column else f"a row of {table}"
-    return f"{what}: recorded {recorded}, replay gives {replayed} (in {file})"
 
 
 def _text(value: object) -> str:

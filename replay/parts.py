@@ -13,10 +13,11 @@ from typing import NamedTuple
 from replay.certificate import Finding
 from schemas.digest import Digest
 from schemas.errors import TapeError
+from schemas.frames import Frame
 from schemas.rows import Row
 from tape.layout import DAY_NS, FRAMES, Tape, date_folder
 from tape.manifest import FileEntry, Manifest
-from tape.reader import read_rows
+from tape.reader import read_frames, read_rows
 
 
 class Part(NamedTuple):
@@ -56,6 +57,7 @@ class StoredRows:
 
     def __init__(self, tape: Tape, manifest: Manifest) -> None:
         self._tape = tape
+        self._manifest = manifest
         self._files: dict[Part, list[FileEntry]] = {}
         for entry in sorted(manifest.files, key=lambda entry: entry.first_seq):
             if entry.table != FRAMES:
@@ -85,6 +87,11 @@ class StoredRows:
         return chain.from_iterable(
             chain.from_iterable(read_rows(self._tape, entry) for entry in files)
         )
+
+    def frame(self, seq: int) -> Frame | None:
+        """The frame that a stored row says it was made of."""
+        frame = next(read_frames(self._tape, self._manifest, from_seq=seq), None)
+        return frame if frame is not None and frame.seq == seq else None
 
     def path(self, part: Part) -> str:
         """Where the rows of a part lie, or would."""

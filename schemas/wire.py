@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 # Bounds are those of an int64, in ns for times: what is beyond cannot be stored and is refused.
-Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# Ids end one earlier, as a gap row says the one that should have come next.
+Id = Annotated[int, Meta(ge=0, le=2**63 - 2)]
 Micros = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000)]
 Millis = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000_000)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=64)]

@@ -1,6 +1,7 @@
 """Reads one Parquet file of a segment, some thousand lines at a time.
 
-Whatever is wrong with it becomes a TapeError that names the file and the place.
+Whatever is wrong with it becomes a TapeError that names the file and the place. pyarrow sees a
+footer only after its sha256 was checked: a damaged one can end the whole process.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import TapeError
+from tape.files import sha256_of
 from tape.manifest import FileEntry
 
 _BATCH_ROWS = 8_192
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
 
 Line = TypeVar("Line")
+
+
+class DamagedFile(TapeError):
+    """A file of a segment that cannot be used; ``problem`` says why, without its name."""
+
+    def __init__(self, root: Path, entry: FileEntry, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"{root / entry.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; bring it"
+            " back from a copy (bp-tape verify lists all that is damaged)"
+        )
 
 
 def read_lines(
@@ -27,52 +40,56 @@ def read_lines(
 ) -> Iterator[list[Line]]:
     """Lines of a file as ``convert`` makes them; row groups wholly before ``from_seq`` are skipped.
 
-    Checksums of pages are checked. Raises TapeError for whatever cannot be read.
+    The footer and each page are checked. Raises DamagedFile for whatever cannot be read.
     """
+    check_footer(root, entry)
     place = "its footer"
     try:
         with pq.ParquetFile(root / entry.path, page_checksum_verification=True) as file:
-            _compare(file.metadata, root, entry)
             for number in range(file.num_row_groups):
                 first, last = _seqs(file.metadata.row_group(number))
                 place = f"row group {number + 1} of {file.num_row_groups} (seq {first} to {last})"
                 if last >= from_seq:
-                    for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number]):
-                        yield convert(batch)
+                    yield from map(convert, _batches(file, number))
     except _BROKEN as error:
-        raise _unreadable(root, entry, place, error) from None
+        raise DamagedFile(root, entry, f"{place} cannot be read ({_first_line(error)})") from None
 
 
 def check_footer(root: Path, entry: FileEntry) -> None:
-    """Raises TapeError where a file's footer does not say what the manifest says."""
+    """Raises DamagedFile where a file is missing, or its length or footer is not as sealed."""
+    path = root / entry.path
     try:
-        _compare(pq.read_metadata(root / entry.path), root, entry)
-    except _BROKEN as error:
-        raise _unreadable(root, entry, "its footer", error) from None
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise DamagedFile(root, entry, f"has {size} bytes, was sealed with {entry.bytes}")
+        if sha256_of(path, size - entry.footer_bytes) != entry.footer_sha256:
+            raise DamagedFile(root, entry, "its footer is damaged")
+    except OSError as error:
+        raise DamagedFile(root, entry, f"cannot be read ({error.strerror})") from None
 
 
-def _compare(metadata: pq.FileMetaData, root: Path, entry: FileEntry) -> None:
+def lines_in(root: Path, entry: FileEntry) -> tuple[int, int, int]:
+    """Number of lines, lowest and highest seq as a file's footer, once checked, has them."""
+    metadata = pq.read_metadata(root / entry.path)
     spans = [_seqs(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
-    first, last = min(span[0] for span in spans), max(span[1] for span in spans)
-    if (metadata.num_rows, first, last) != (entry.rows, entry.first_seq, entry.last_seq):
-        raise TapeError(
-            f"{root / entry.path} has {metadata.num_rows} rows (seq {first} to {last}), its"
-            f" manifest says {entry.rows} (seq {entry.first_seq} to {entry.last_seq}): it is not"
-            " the file that was sealed; bring it back from a copy"
-        )
+    return metadata.num_rows, min(first for first, _ in spans), max(last for _, last in spans)
+
+
+def _batches(file: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
+    """All of a row group; ValueError where a damaged page header hides a part of it."""
+    missing = file.metadata.row_group(number).num_rows
+    for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number]):
+        missing -= batch.num_rows
+        yield batch
+    if missing:
+        raise ValueError(f"{missing} rows are missing")
 
 
 def _seqs(group: pq.RowGroupMetaData) -> tuple[int, int]:
     """Lowest and highest seq of a row group, from its statistics."""
-    statistics = group.column(0).statistics
-    if group.column(0).path_in_schema != "seq" or statistics is None:
-        raise ValueError("it has no statistics of seq")
+    statistics = group.column(0).statistics  # seq is the first column of every table
     return statistics.min, statistics.max
 
 
-def _unreadable(root: Path, entry: FileEntry, place: str, error: Exception) -> TapeError:
-    said = str(error).partition("\n")[0] or type(error).__name__
-    return TapeError(
-        f"{root / entry.path}: {place} cannot be read ({said}); bring the file back from a copy"
-        " (bp-tape verify lists all that is damaged)"
-    )
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -49,6 +49,8 @@ def ls(data: Path, as_json: bool) -> None:
       divergent  it made something else: please report it
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
+
+    Example: bp-tape ls data/tape
     """
     lines = _segment_lines(Tape.open(data))
     if as_json:
@@ -61,7 +63,10 @@ def ls(data: Path, as_json: bool) -> None:
 @_folder
 @_json
 def info(data: Path, as_json: bool) -> None:
-    """Say what is in a recording: times, frames per topic, rows per table, gaps and losses."""
+    """Say what is in a recording: times, frames per topic, rows per table, gaps and losses.
+
+    Example: bp-tape info data/tape
+    """
     tape = Tape.open(data)
     summary = summarize(tape, segments(tape, merge=True))
     if as_json:
@@ -85,6 +90,8 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
 
     Exits 0 if it is whole, 1 if files are damaged, missing or strange, 3 if all files are as they
     were sealed but something was lost while recording.
+
+    Example: bp-tape verify data/tape && echo whole
     """
     tape = Tape.open(data)
     with console.Progress("verifying") as progress:

@@ -60,7 +60,8 @@ def rename(path: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def sha256_of(path: Path) -> str:
-    """sha256 of a file's content in hex."""
+def sha256_of(path: Path, offset: int = 0) -> str:
+    """sha256 of a file's content, from ``offset`` on, in hex."""
     with path.open("rb") as file:
+        file.seek(offset)
         return file_digest(file, "sha256").hexdigest()

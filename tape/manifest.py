@@ -28,6 +28,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     table: ``frames`` or a table of rows.
     symbol: market of the rows; None for frames and for rows about no market.
     first_seq, last_seq: lowest and highest seq in it.
+    footer_bytes, footer_sha256: of its end, which readers check before they trust it: a damaged
+        Parquet footer can end the process that parses it.
     """
 
     path: str
@@ -38,6 +40,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     first_seq: int
     last_seq: int
+    footer_bytes: int
+    footer_sha256: str
 
 
 class Lost(msgspec.Struct, frozen=True):

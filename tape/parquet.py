@@ -23,6 +23,7 @@ _PAYLOAD_LEVEL = 15
 _PAGE_BYTES = 180 << 10
 _PAGE_STEP = 128  # rows between two looks at the size of a page
 
+_TAIL_BYTES = 8  # length of the footer, and PAR1
 _DICTIONARY = "dictionary"
 _BY_UNIT = {
     Unit.PRICE.value: _DICTIONARY,
@@ -55,29 +56,41 @@ class PartFile:
         table = pa.Table.from_batches(batches, self._schema)
         self._writer.write_table(table, row_group_size=table.num_rows)
         span = pc.min_max(table.column("seq")).as_py()
-        self.first_seq = span["min"] if self.rows == 0 else min(self.first_seq, span["min"])
-        self.last_seq = max(self.last_seq, span["max"])
+        first = self.rows == 0
+        self.first_seq = span["min"] if first else min(self.first_seq, span["min"])
+        self.last_seq = span["max"] if first else max(self.last_seq, span["max"])
         self.rows += table.num_rows
 
     def finish(self, root: Path, table: str, symbol: str | None) -> FileEntry:
         """Complete the file, sync it and give it its name."""
         self._writer.close()
         publish(self._temporary, self.path)
+        size = self.path.stat().st_size
+        footer = _footer_bytes(self.path)
         return FileEntry(
             path=self.path.relative_to(root).as_posix(),
             table=table,
             symbol=symbol,
-            bytes=self.path.stat().st_size,
+            bytes=size,
             sha256=sha256_of(self.path),
             rows=self.rows,
             first_seq=self.first_seq,
             last_seq=self.last_seq,
+            footer_bytes=footer,
+            footer_sha256=sha256_of(self.path, size - footer),
         )
 
     def abandon(self) -> None:
         """Leave nothing behind, unless the file is finished already."""
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def _footer_bytes(path: Path) -> int:
+    """Length of a Parquet file's footer with the eight bytes that follow it."""
+    with path.open("rb") as file:
+        file.seek(-_TAIL_BYTES, 2)
+        return int.from_bytes(file.read(4), "little") + _TAIL_BYTES
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.errors import TapeError
-from tape.batches import check_footer, read_lines
+from tape.batches import DamagedFile, check_footer, lines_in, read_lines
 from tape.files import ASIDE, sha256_of
 from tape.layout import DAMAGED_ENDING, FRAMES, JOURNAL_ENDING, SegmentName, Tape
 from tape.lock import is_locked
@@ -74,29 +74,16 @@ def _wrong_counts(manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_file(root: Path, entry: FileEntry) -> Iterator[Finding]:
-    path = root / entry.path
-    if not path.exists():
-        yield Finding(entry.path, "missing", True)
-    elif path.stat().st_size != entry.bytes:
-        problem = f"{path.stat().st_size} bytes, the manifest says {entry.bytes}"
-        yield Finding(entry.path, _placed(problem, root, entry), True)
-    elif sha256_of(path) != entry.sha256:
-        yield Finding(entry.path, _placed("its sha256 is another", root, entry), True)
-    else:
-        try:
-            check_footer(root, entry)
-        except TapeError as error:
-            yield Finding(entry.path, str(error), True)
-
-
-def _placed(problem: str, root: Path, entry: FileEntry) -> str:
-    """The problem with the first place that cannot be read, if reading finds one."""
     try:
-        for _ in read_lines(root, entry, lambda _: [None]):
-            pass
-    except TapeError as error:
-        return f"{problem}: {error}"
-    return f"{problem}, though all pages can be read"
+        check_footer(root, entry)
+        if sha256_of(root / entry.path) != entry.sha256:
+            for _ in read_lines(root, entry, lambda _: [None]):
+                pass
+            yield Finding(entry.path, "its sha256 is another, though its pages can be read", True)
+        elif lines_in(root, entry) != (entry.rows, entry.first_seq, entry.last_seq):
+            yield Finding(entry.path, "its manifest counts other lines or seqs", True)
+    except DamagedFile as error:
+        yield Finding(entry.path, error.problem, True)
 
 
 def _wrong_order(tape: Tape, found: Sequence[Manifest]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ makes a whole recording of the simulated markets.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,8 +116,16 @@ class Recording:
         self._seal()
         return self.tape
 
-    def crash(self) -> Tape:
-        """The recorder is killed; the next one seals what it finds."""
+    def flush(self) -> None:
+        """What was taken so far becomes a batch of the journal."""
+        assert self._journal is not None, "begin() first"
+        self._journal.write(self._journal.take())
+
+    def crash(self, spoil: Callable[[Path], None] = lambda journal: None) -> Tape:
+        """The recorder is killed, the disk spoils its journal; the next one seals what it finds."""
+        assert self._journal is not None, "begin() first"
+        self._journal.close()
+        spoil(self.tape.journal(self._name))
         self._seal()
         return self.tape
 

@@ -21,7 +21,7 @@ class Hand:
     def __init__(self, topic: str = f"depth.{SYMBOL}", step_ns: int = 1_000_000) -> None:
         self.engine = Engine()
         self.topic = topic
-        self._stamper = Stamper(step_ns)
+        self.stamper = Stamper(step_ns)
 
     def subscribe(self, conn: int = 1) -> list[Row]:
         """We subscribe on a connection."""
@@ -95,7 +95,7 @@ class Hand:
     def _feed(
         self, kind: Kind, payload: bytes = b"", *, conn: int = 0, topic: str = ""
     ) -> list[Row]:
-        return self.engine.feed(self._stamper.frame(kind, payload, conn=conn, topic=topic))
+        return self.engine.feed(self.stamper.frame(kind, payload, conn=conn, topic=topic))
 
 
 def actions(rows: list[Row]) -> list[tuple[str, int | None, int | None]]:

@@ -5,11 +5,12 @@ from hypothesis import strategies as st
 
 from market.book import Book, BookSide
 from market.sync import TABLE, Act, Event, State
-from schemas.rows import Depth, Gap, Row
-from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY, Levels, Sides, put
+from schemas.rows import Depth, Gap
+from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY, Levels, Sides
 from tests.market.moves import Move, plays
 from tests.market.oracle import ExpectedGap, Oracle
 from tests.market.play import SYMBOL, Play, Step
+from tests.market.row_book import RowBook
 
 TOPICS = (f"depth.{SYMBOL}", f"depth.200ms.{SYMBOL}")
 
@@ -59,29 +60,6 @@ class TestTable:
         """A book that never lived is not called stale."""
         for (state, _), (after, _) in TABLE.items():
             assert after is not State.STALE or state in (State.LIVE, State.STALE)
-
-
-class RowBook:
-    """A book made of depth rows alone, by a reader who knows nothing but the column docs."""
-
-    def __init__(self) -> None:
-        self.bids: Levels = {}
-        self.asks: Levels = {}
-
-    def take(self, rows: list[Row]) -> None:
-        """Take rows in, in order."""
-        for row in rows:
-            if isinstance(row, Depth):
-                self._take(row)
-
-    def _take(self, row: Depth) -> None:
-        if row.action == "clear":
-            self.bids.clear()
-            self.asks.clear()
-        elif row.side is not None:
-            assert row.price is not None
-            assert row.qty is not None
-            put(self.bids if row.side == "bid" else self.asks, {row.price: row.qty})
 
 
 class Watch:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 
 import pytest
 
@@ -35,13 +35,12 @@ def copy(recording: Recording, tmp_path: Path) -> Tape:
 
 
 @pytest.fixture(scope="session")
-def fresh_copy(
-    recording: Recording, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Tape]:
-    """As ``copy``, as often as a property test needs one."""
+def copy_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recording], Tape]:
+    """Copies of a recording for a property test: each takes the place of the one before."""
+    root = tmp_path_factory.mktemp("copies") / "tape"
 
-    def make() -> Tape:
-        root = tmp_path_factory.mktemp("copies") / "tape"
+    def make(recording: Recording) -> Tape:
+        rmtree(root, ignore_errors=True)
         return Tape(copytree(recording.tape.root, root))
 
     return make
@@ -49,7 +48,7 @@ def fresh_copy(
 
 @pytest.fixture(scope="session")
 def eventful_recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Twelve seconds with gaps, rejects and a lost connection, in four segments."""
+    """Nine seconds with gaps, rejects and a lost connection, in four segments."""
     return eventful(tmp_path_factory.mktemp("eventful") / "tape", EVERY)
 
 

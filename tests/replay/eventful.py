@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.simulate import Plan, Session, simulate
 from tests.tapes import Recording, Setting
 
-PLAN = Plan(seed=11, seconds=12)
+PLAN = Plan(seed=11, seconds=9)
 CONTROL = (
     '{"id":null,"error":{"code":4006,"message":"Invalid stream"}}',
     '{"stream":"wonder.SOL_USDC","data":{"e":"wonder"}}',
@@ -17,7 +17,7 @@ CONTROL = (
 
 
 def eventful(root: Path, every: int) -> Recording:
-    """Twelve simulated seconds in four segments, of which much never came."""
+    """Nine simulated seconds in four segments, of which much never came."""
     session = simulate(PLAN)
     recording = Recording(root, Setting(every=every))
     recording.wall = PLAN.start_ns

@@ -1,6 +1,7 @@
 """Rows as JSON lines: exact, in order, and flushed when somebody watches."""
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -67,7 +68,7 @@ def test_decimals_are_exact_and_short(rate: str, text: str) -> None:
 
 def as_row(line: dict[str, Any]) -> Row:
     """The row again, by the units of its columns."""
-    back = {
+    back: dict[Unit, Callable[[Any], Any]] = {
         Unit.TIME: lambda text: moment(text, 0),
         Unit.PRICE: lambda text: int(Decimal(text).scaleb(9)),
         Unit.QTY: lambda text: int(Decimal(text).scaleb(6)),

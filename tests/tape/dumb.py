@@ -64,10 +64,10 @@ class DumbRecorder:
 
     tape: Tape
     name: SegmentName = NAME
+    ts: int = START
     frames: list[Frame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ts = START
         self._begin()
 
     def say(self, *levels: tuple[str | None, int, int], stream: str | None = "depth.X") -> Frame:

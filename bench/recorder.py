@@ -1,0 +1,87 @@
+"""Frames a second that ``bp-record`` takes from a local venue that sends as fast as it can."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from bench.process import Watched
+from bench.report import line
+from tape.layout import Tape
+from tape.manifest import Manifest
+from tape.reader import read_frames, segments
+
+FRAMES = 1_500_000
+AIM = 30_000
+CAPTURE = "spot2_events_90s"
+
+_BIN = Path(sys.executable).parent
+
+
+def run() -> None:
+    """Print the lines of this bench."""
+    cpus = sorted(os.sched_getaffinity(0))
+    with TemporaryDirectory(prefix="bp-bench-") as folder:
+        data = Path(folder) / "tape"
+        _record(data, cpus)
+        _replay(data, cpus[0])
+
+
+def _record(data: Path, cpus: list[int]) -> None:
+    venue = _venue(cpus[-1])
+    assert venue.stdout is not None
+    ready = json.loads(venue.stdout.readline())
+    urls = ["--ws-url", ready["ws"], "--rest-url", ready["rest"]]
+    command = [str(_BIN / "bp-record"), "-t", ",".join(ready["topics"]), "--data", str(data)]
+    recorder = Watched([*command, *urls], cpus[0])
+    played = json.loads(venue.stdout.readline())
+    recorder.process.send_signal(signal.SIGINT)
+    started = monotonic()
+    recorder.output()
+    sealing = monotonic() - started
+    venue.terminate()
+    venue.wait()
+    _report(data, played["frames"], recorder, sealing)
+
+
+def _report(data: Path, sent: int, recorder: Watched, sealing: float) -> None:
+    (manifest,) = segments(Tape(data))
+    kept = manifest.kinds["data"]
+    elapsed = _receiving_seconds(data, manifest)
+    print(f"-- bp-record on one core, {CAPTURE} looped, {sent:,} frames sent")
+    line("frames kept", f"{kept:,}", f"{sent - kept} lost, {manifest.verdict}")
+    line("sustained", f"{kept / elapsed:,.0f}/s", f"aim {AIM:,}/s")
+    line("sealing, in another process", f"{manifest.frames / sealing:,.0f}/s")
+    line("memory of the recorder", "", str(recorder.memory))
+
+
+def _receiving_seconds(data: Path, manifest: Manifest) -> float:
+    """From the first to the last data frame, by the recording's own stamps."""
+    stamps = [f.ts_mono for f in read_frames(Tape(data), manifest) if f.kind == "data"]
+    return (stamps[-1] - stamps[0]) / 1e9
+
+
+def _replay(data: Path, cpu: int) -> None:
+    command = [str(_BIN / "bp-replay"), str(data), "--speed", "max", "--output", "none"]
+    started = monotonic()
+    replay = Watched(command, cpu)
+    replay.output()
+    elapsed = monotonic() - started
+    (manifest,) = segments(Tape(data))
+    print("-- bp-replay --speed max of that recording")
+    line("replayed, start-up and summary included", f"{manifest.frames / elapsed:,.0f}/s")
+    line("memory of the replay", "", str(replay.memory))
+
+
+def _venue(cpu: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.venue", "--feed", f"real:{CAPTURE}", "--speed", "max"]
+    return subprocess.Popen(
+        [*command, "--expect", "all", "--repeat", "0", "--frames", str(FRAMES)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+    )

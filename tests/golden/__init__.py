@@ -1,0 +1,1 @@
+"""Golden tapes: frames with their rows beside them. ``python -m tests.golden.refresh``."""

@@ -1,0 +1,98 @@
+"""A recording made up by hand, so that each table, stream and kind of frame has a golden row.
+
+Values are invented; shapes are those of protocol sections 1 to 3.
+"""
+
+from collections.abc import Iterator
+
+from market.engine import Engine
+from schemas.frames import (
+    Checkpoint,
+    ConnectionClosed,
+    ConnectionOpened,
+    Frame,
+    Kind,
+    RequestFailed,
+    SegmentHead,
+    to_json,
+)
+from tests.market.stamps import Stamper, depth_path, event, subscribe
+from tests.market.texts import WELL_FORMED
+
+MARKET = "2Z_USDC_PERP"
+DEPTH = f"depth.{MARKET}"
+SLOW = f"depth.600ms.{MARKET}"
+HEAD = SegmentHead("20261122T060000Z", 1, 1, "0.1.0", (DEPTH,), "wss://venue", "https://venue")
+SHOT = (
+    '{"asks":[["0.1235","100"],["0.124","2000.5"]],"bids":[["0.12","10"],["0.1234","7"]],'
+    '"lastUpdateId":"41","timestamp":1788367430000000}'
+)
+
+
+def depth(first: int, last: int, bids: str, asks: str, stream: str = DEPTH) -> str:
+    """A depth frame; levels as ``price:qty`` with spaces between."""
+    us = 1_788_367_430_000_000 + last * 1_000
+    levels = [[part.split(":") for part in side.split()] for side in (asks, bids)]
+    members = {"E": us + 150, "T": us, "U": first, "u": last, "a": levels[0], "b": levels[1]}
+    return event(stream, e="depth", s=MARKET, **members)
+
+
+def trade(trade_id: int, maker: bool) -> str:
+    """A trade frame."""
+    members = {"E": 1788367431000150, "T": 1788367431000000, "m": maker, "t": trade_id}
+    stream = f"trade.{MARKET}"
+    return event(stream, e="trade", s=MARKET, p="0.1235", q="60.0", a="8", b="7", **members)
+
+
+MESSAGES = (
+    depth(41, 41, "0.1234:7.0", ""),
+    depth(42, 42, "0.1234:0.0 0.1233:5.5", "0.1235:40.0"),
+)
+LIVE_MESSAGES = (
+    depth(42, 42, "0.1234:0.0 0.1233:5.5", "0.1235:40.0"),  # a repeat
+    depth(43, 43, "", ""),  # empty
+    depth(40, 44, "0.1200:12.0", "", SLOW),  # straddles the snapshot
+    trade(5, True),
+    trade(5, True),  # a repeat
+    trade(8, False),  # two missing
+    depth(46, 46, "0.1300:1.0", ""),  # two missing
+    depth(47, 47, "0.12345678901:1.0", ""),  # fits no column
+    '{"id":null,"error":{"code":4006,"message":"Invalid stream"}}',
+    '{"data":{"e":"news","s":"2Z_USDC_PERP"},"stream":"news.2Z_USDC_PERP"}',
+    '{"data":{},"id":7}',
+    "oops",
+    *WELL_FORMED.values(),
+)
+
+
+def frames() -> Iterator[Frame]:
+    """All of it; keyframes are those of the engine at that point."""
+    stamper, engine = Stamper(), Engine()
+    for kind, payload, conn, topic in _parts():
+        frame = stamper.frame(kind, payload, conn=conn, topic=topic)
+        engine.feed(frame)
+        yield frame
+    keyframes = list(engine.keyframes())
+    yield stamper.frame(Kind.SEGMENT, to_json(HEAD))
+    for name, state in keyframes:
+        yield stamper.frame(Kind.KEYFRAME, state, topic=name)
+    yield stamper.frame(Kind.KEYFRAME, b"{}", topic=DEPTH)
+    yield stamper.frame(Kind.CLOSE, to_json(ConnectionClosed(1006, "gone")), conn=1)
+    yield stamper.frame(Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")))
+
+
+def _parts() -> Iterator[tuple[Kind, bytes, int, str]]:
+    path = depth_path(MARKET)
+    yield Kind.SEGMENT, to_json(HEAD), 0, ""
+    yield Kind.OPEN, to_json(ConnectionOpened("wss://venue")), 1, ""
+    yield Kind.SENT, subscribe(DEPTH, SLOW), 1, ""
+    for text in MESSAGES:
+        yield Kind.DATA, text.encode(), 1, ""
+    yield Kind.REQUEST, b"", 0, path
+    yield Kind.FAILED, to_json(RequestFailed(503, "Service Unavailable", "busy")), 0, path
+    yield Kind.REQUEST, b"", 0, path
+    yield Kind.REPLY, SHOT.encode(), 0, path
+    for text in LIVE_MESSAGES:
+        yield Kind.DATA, text.encode(), 1, ""
+    yield Kind.BINARY, b"\x00", 1, ""
+    yield Kind.REPLY, b"<html>", 0, path

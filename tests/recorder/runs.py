@@ -1,0 +1,126 @@
+"""The real recorder in this process, against whatever plays the venue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from market.book import Book, BookSide
+from market.sync import State
+from recorder.recorder import Recorder
+from recorder.settings import Settings
+from schemas.frames import Frame, Kind
+from schemas.rows import Row
+from tests.recorder.market import Sides
+from tests.venue import ShadowBook
+
+PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
+
+
+class FarEnd(Protocol):
+    """Where the venue is."""
+
+    @property
+    def ws_url(self) -> str: ...
+    @property
+    def rest_url(self) -> str: ...
+
+
+class Run:
+    """One run of the recorder: all frames it took, the rows it made, what it said to people.
+
+    payloads: what came over the websocket so far, in order.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.notices: list[str] = []
+        self.frames: list[Frame] = []
+        self.rows: list[Row] = []
+        self.payloads: list[bytes] = []
+        self.stop = asyncio.Event()
+        self.recorder = Recorder(settings, self.notices.append)
+        self.recorder.intake.listeners.append(self._hear)
+        self._task = asyncio.create_task(self.recorder.run(self.stop))
+
+    def kinds(self, *kinds: Kind) -> list[Frame]:
+        """The frames of some kinds."""
+        return [frame for frame in self.frames if frame.kind in kinds]
+
+    def table(self, name: str) -> list[Row]:
+        """The rows of one table."""
+        return [row for row in self.rows if row.TABLE == name]
+
+    def sides(self, symbol: str) -> Sides | None:
+        """The live book in decimals; None while there is none."""
+        book = self.recorder.intake.engine.book(symbol)
+        return None if book is None else sides_of(book)
+
+    def is_live(self, *topics: str) -> bool:
+        """Whether all these books are live."""
+        state = self.recorder.intake.engine.book_state
+        return all(state(topic) is State.LIVE for topic in topics)
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something that must come true; raises what ended the recorder, if that came
+        first, and TimeoutError after a minute."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not true():
+                if self._task.done():
+                    self._task.result()
+                    raise AssertionError("the recorder ended before its time")
+                await asyncio.sleep(0.005)
+
+    async def heard(self, count: int) -> None:
+        """Wait for so many websocket messages."""
+        await self.until(lambda: len(self.payloads) >= count)
+
+    async def finish(self) -> None:
+        """Stop in order; raises what the recorder raises."""
+        self.stop.set()
+        await self._task
+
+    def _hear(self, frame: Frame, rows: list[Row]) -> None:
+        self.frames.append(frame)
+        self.rows.extend(rows)
+        if frame.kind in (Kind.DATA, Kind.BINARY):
+            self.payloads.append(frame.payload)
+
+
+@asynccontextmanager
+async def running(
+    far_end: FarEnd, folder: Path | None, *topics: str, **settings: Any
+) -> AsyncIterator[Run]:
+    """Record these topics until the block ends, which stops and seals."""
+    run = Run(Settings(topics, folder, far_end.ws_url, far_end.rest_url, **settings))
+    try:
+        yield run
+    finally:
+        await run.finish()
+
+
+def sides_of(book: Book) -> Sides:
+    """A book of the engine in decimals."""
+    return _side(book.bids), _side(book.asks)
+
+
+def truth(book: ShadowBook) -> Sides:
+    """The venue's own book as it is now."""
+    now = book.catch_up()
+    return dict(now.bids), dict(now.asks)
+
+
+def play(*scenes: Awaitable[None]) -> None:
+    """Play scenes side by side to their ends; the first failure is raised."""
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*scenes)
+
+    asyncio.run(all_of_them())
+
+
+def _side(side: BookSide) -> dict[Decimal, Decimal]:
+    return {Decimal(level.price).scaleb(-9): Decimal(level.qty).scaleb(-6) for level in side.top()}

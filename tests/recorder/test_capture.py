@@ -1,0 +1,195 @@
+"""What came over the socket is on the tape, byte for byte and in order, and makes the right books.
+
+Read back twice: by the project's reader, and by plain pyarrow from the files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.frames import Frame
+
+from recorder.connection import LARGEST_MESSAGE
+from recorder.rest import LARGEST_BODY
+from schemas import frames as tape_frames
+from schemas.frames import Kind
+from tape.journal import BATCH_BYTES, JournalWriter, read_journal
+from tape.layout import Tape
+from tape.manifest import Verdict
+from tape.reader import read_frames, segments
+from tape.verify import verify
+from tests.recorder import plain
+from tests.recorder.market import SNAPSHOTS, SOL, Sides, TRADES, bid, bids, depth
+from tests.recorder.raw import BINARY, PING, TEXT, binary, fragments, text
+from tests.recorder.runs import Run, play, running, truth
+from tests.shared import CAPTURES, SHARED, needs_shared, sample_texts
+from tests.venue import (
+    Do,
+    Lose,
+    Options,
+    Play,
+    Send,
+    ShadowBook,
+    Step,
+    Venue,
+    WaitRequest,
+    WaitSubscribed,
+    load_real,
+)
+
+# Where the groups of samples/frames.jsonl do not join (samples/SOURCES.md): topic, id that should
+# have come, id that came. Frames older than those before them are repeats and no gap.
+SAMPLE_GAPS = [
+    ("depth.SOL_USDC", 4330361003, 4330361031),
+    ("depth.BTC_USDC_PERP", 6730019259, 6904947650),
+    ("depth.200ms.SOL_USDC", 1802083138, 1803724440),
+]
+
+
+def on_tape(root: Path) -> list[bytes]:
+    """Websocket messages as the project's reader gives them back."""
+    tape = Tape(root)
+    frames = [frame for m in segments(tape) for frame in read_frames(tape, m)]
+    return [f.payload for f in frames if f.kind in (Kind.DATA, Kind.BINARY)]
+
+
+def check_whole(root: Path, sent: list[bytes]) -> dict[str, Any]:
+    """The recording holds exactly what was sent and is certified; returns its only manifest."""
+    assert plain.payloads(root) == on_tape(root) == sent
+    assert verify(Tape(root)) == []
+    (manifest,) = plain.manifests(root)
+    assert manifest["verdict"] == Verdict.CERTIFIED
+    return manifest
+
+
+def shadow(payloads: list[bytes], symbol: str, body: str) -> Sides:
+    """A book of plain decimals from a snapshot and the depth frames on the tape."""
+    book = ShadowBook(body)
+    ending = f'"stream":"depth.{symbol}"}}'.encode()
+    for payload in payloads:
+        if payload.endswith(ending):
+            book.apply(json.loads(payload)["data"])
+    return book.bids, book.asks
+
+
+@needs_shared
+@pytest.mark.parametrize(("name", "deflate"), [(CAPTURES[0], True), (CAPTURES[1], False)])
+def test_a_real_capture_is_kept_and_its_books_are_right(
+    tmp_path: Path, name: str, deflate: bool
+) -> None:
+    feed = load_real(SHARED / "real", name)
+    script = [*map(WaitSubscribed, sorted(feed.topics)), Play(feed)]
+
+    async def scene() -> dict[str, Sides]:
+        venue = Venue.of_feed(feed, script, Options(deflate=deflate, log=False))
+        async with venue, running(venue, tmp_path, *sorted(feed.topics)) as run:
+            await run.heard(len(feed.frames))
+            await run.until(lambda: run.is_live("depth.BTC_USDC", "depth.ETH_USDC"))
+            assert venue.connections[0].deflates is deflate
+            return {symbol: run.sides(symbol) for symbol in feed.snapshots}
+
+    live = asyncio.run(scene())
+    sent = [frame.text.encode() for frame in feed.frames]
+    manifest = check_whole(tmp_path, sent)
+    assert sorted(live) == ["BTC_USDC", "ETH_USDC"]
+    for symbol, body in feed.snapshots.items():
+        right = shadow(sent, symbol, body)
+        assert all(len(side) > 500 for side in right)
+        assert live[symbol] == right
+        assert plain.book_of_rows(tmp_path, symbol) == right
+    assert "gap" not in manifest["rows"]
+    assert "reject" not in manifest["rows"]
+
+
+@needs_shared
+@pytest.mark.parametrize("deflate", [True, False])
+def test_all_samples_are_kept_and_their_jumps_are_told(tmp_path: Path, deflate: bool) -> None:
+    texts = [
+        *sample_texts("frames"),
+        *sample_texts("control_frames"),
+        *sample_texts("doc_examples"),
+    ]
+    real = (SHARED / "real" / "backpack_real_frames.jsonl").read_text().splitlines()
+    texts += [line["text"] for line in map(json.loads, real) if line["kind"] == "ws"]
+
+    def burst(venue: Venue) -> None:
+        """All at once, before any snapshot can come in between."""
+        for frame in texts:
+            venue.force(frame)
+
+    async def scene() -> None:
+        options = Options(deflate=deflate)
+        venue = Venue([WaitSubscribed(SOL), Do(burst)], snapshots=SNAPSHOTS, options=options)
+        async with venue, running(venue, tmp_path, SOL) as run:
+            await run.heard(len(texts))
+
+    asyncio.run(scene())
+    manifest = check_whole(tmp_path, [frame.encode() for frame in texts])
+    gaps = [(g["topic"], g["expected_id"], g["received_id"]) for g in plain.table(tmp_path, "gap")]
+    assert gaps == SAMPLE_GAPS
+    assert {g["cause"] for g in plain.table(tmp_path, "gap")} == {"depth_ids"}
+    assert manifest["unknown"] == {"account": sum('"stream":"account.' in one for one in texts)}
+    errors = [r["detail"] for r in plain.table(tmp_path, "session") if r["event"] == "error"]
+    assert errors == [one for one in texts if one.startswith('{"id":null,"error"')]
+    assert set(errors) == set(sample_texts("control_frames"))
+
+
+# What a venue could say and should not: the step, and the message as it is to be kept.
+UNREADABLE: list[tuple[Step, bytes]] = [
+    (binary(b"\x00\x01\xfe\xff"), b"\x00\x01\xfe\xff"),
+    (binary(b""), b""),
+    (fragments(BINARY, b"\xff" * 70_000, b"\x00", b"end"), b"\xff" * 70_000 + b"\x00end"),
+    (text(b""), b""),
+    (text(b"no JSON at all"), b"no JSON at all"),
+    (text(b"[" * 100_000), b"[" * 100_000),
+    (text(b'{"stream":' * 9_000), b'{"stream":' * 9_000),
+    (text(b'{"stream":"depth.SOL_USDC\xff"}'), b'{"stream":"depth.SOL_USDC\xff"}'),
+    (text(b"\xc3"), b"\xc3"),
+    (text(b'{"stream":"tr\xc3\x28"}\n\x00'), b'{"stream":"tr\xc3\x28"}\n\x00'),
+    (text(b"\xef\xbb\xbf{}"), b"\xef\xbb\xbf{}"),
+    (text(b"null"), b"null"),
+    (text(b"{}"), b"{}"),
+    (text(b'{"stream":5}'), b'{"stream":5}'),
+    (text(b'{"stream":"trade.SOL_USDC"}'), b'{"stream":"trade.SOL_USDC"}'),
+]
+# And what it may say, oddly cut: in pieces, some empty, with a Ping in between.
+PIECES = [bid(11)[at : at + 7].encode() for at in range(0, len(bid(11)), 7)]
+HALVES = [bid(12)[:50].encode(), b"", bid(12)[50:].encode()]
+READABLE: list[tuple[Step, bytes]] = [
+    (text(b'{"stream":"new.SOL_USDC","data":1}'), b'{"stream":"new.SOL_USDC","data":1}'),
+    (fragments(TEXT, *PIECES), bid(11).encode()),
+    (fragments(TEXT, *HALVES, between=Frame(PING, b"hi")), bid(12).encode()),
+]
+
+
+@pytest.mark.parametrize("deflate", [True, False])
+def test_odd_messages_are_kept_whole_and_the_recorder_goes_on(
+    tmp_path: Path, deflate: bool
+) -> None:
+    large = json.dumps({"stream": "new.thing", "data": list(range(700_000))}).encode()
+    assert len(large) > 5_000_000
+    steps = [step for step, _ in UNREADABLE + READABLE]
+    kept = [payload for _, payload in UNREADABLE + READABLE]
+    told = [Lose(bid(11)), Lose(bid(12))]  # to the venue's own book; the socket gets them raw
+    script = [WaitSubscribed(SOL), *told, *steps, text(large), *map(Send, bids(13, 3))]
+
+    async def scene() -> None:
+        venue = Venue(script, snapshots=SNAPSHOTS, options=Options(deflate=deflate))
+        async with venue, running(venue, tmp_path, SOL) as run:
+            await run.heard(len(kept) + 4)
+            await run.until(lambda: run.is_live(SOL))
+            assert len(venue.connections) == 1
+            assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
+
+    asyncio.run(scene())
+    check_whole(tmp_path, [*kept, large, *(frame.encode() for frame in bids(13, 3))])
+    messages = plain.frames(tmp_path, "data", "binary")
+    assert [line["kind"] for line in messages][:4] == [*["binary"] * 3, "data"]
+    unreadable = [line["seq"] for line in messages[: len(UNREADABLE)]]
+    assert [row["seq"] for row in plain.table(tmp_path, "reject")] == unreadable
+    assert plain.table(tmp_path, "gap") == []
+    assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":""}']
