@@ -147,7 +147,7 @@ class BookSync:
         self._attempts = 0
         self._requested = False  # a request of this epoch is on its way
         self._joined_id = _NOTHING  # id of the snapshot that joined
-        self._joined_mono = 0
+        self._joined_mono = 0  # when it did; 0 after it was lost
         self._buffer.clear()
         self.book.clear()
 
@@ -273,8 +273,9 @@ class BookSync:
         self._buffer.append(delta)
 
     def _lose(self, ts_mono: int) -> None:
-        if ts_mono - self._joined_mono > STEADY_NS:
+        if self._joined_mono and ts_mono - self._joined_mono > STEADY_NS:
             self._attempts = 0
+        self._joined_mono = 0
         self._buffer.clear()
         self.book.clear()
         self._ask_again()

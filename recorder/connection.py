@@ -68,6 +68,7 @@ async def dial(url: str, sink: Sink, patience: Patience) -> TapConnection:
             open_timeout=patience.opening,
             ping_interval=patience.ping,
             ping_timeout=patience.pong,
+            close_timeout=patience.closing,
             max_size=LARGEST_MESSAGE,
         )
     except (OSError, WebSocketException, TimeoutError, asyncio.IncompleteReadError) as error:

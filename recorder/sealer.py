@@ -49,6 +49,8 @@ class Sealer:
         command = (sys.executable, "-P", "-m", "recorder.seal", str(self._tape.root), str(journal))
         process = await asyncio.create_subprocess_exec(
             *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,  # ours may be a pipe, whose reader waits for its end
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the recorder, which lets the sealing finish
         )

@@ -21,12 +21,14 @@ class Patience(NamedTuple):
     opening: of a websocket, handshake included.
     ping, pong: between our pings, since a quiet market can be silent for 30 s and the venue answers
         them (protocol section 1); and until an answer.
+    closing: until the other end has said goodbye; a dead one never does.
     reply: of a REST request.
     """
 
     opening: float = 10.0
     ping: float = 15.0
     pong: float = 20.0
+    closing: float = 5.0
     reply: float = 15.0
 
 

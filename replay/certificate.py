@@ -116,5 +116,5 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
                 return "CERTIFIED AS FAR AS IT GOES: the recorder did not finish every segment"
             case Outcome.FAILED:
                 failed = sum(segment.outcome is Outcome.FAILED for segment in self.segments)
-                total = len(self.segments)
-                return f"NOT CERTIFIED: {failed} of {total} segments failed"
+                gone = f", {len(self.missing)} are missing" if self.missing else ""
+                return f"NOT CERTIFIED: {failed} of {len(self.segments)} segments failed{gone}"

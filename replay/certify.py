@@ -5,6 +5,7 @@ from pathlib import Path
 
 from replay.certificate import Certificate, SegmentCertificate
 from replay.hearing import Hearing
+from replay.sealed import check_sealed
 from schemas.errors import TapeError
 from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
@@ -23,6 +24,7 @@ def certify(data: Tape | Path | str, progress: Progress = lambda done, total: No
     NotARecording; whatever else is wrong is in the certificate.
     """
     tape = data if isinstance(data, Tape) else Tape.open(data)
+    check_sealed(tape)
     manifests, missing = _manifests(tape)
     meter = _Meter(progress, sum(manifest.frames for manifest in manifests))
     return Certificate(
@@ -83,7 +85,7 @@ def _notes(tape: Tape, manifests: list[Manifest]) -> Iterator[str]:
             if is_locked(tape.root)
             else "bp-tape seal makes segments of them"
         )
-        yield f"{len(journals)} journals are not sealed and were not looked at: {why}"
+        yield f"journals that are not sealed were not looked at: {len(journals)} ({why})"
     last = {manifest.session: manifest for manifest in manifests}
     for session, manifest in last.items():
         following = SegmentName(session, manifest.number + 1)

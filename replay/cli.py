@@ -91,7 +91,7 @@ def _patterns(
     type=click.Choice(["ndjson", "none"]),
     default="ndjson",
     show_default=True,
-    help="Rows on stdout as JSON, one per line, or nothing.",
+    help="Rows on stdout as JSON, one per line, or nothing. With --certify: its text, or nothing.",
 )
 @click.option("--merge", is_flag=True, help="Play sessions that overlap in time together.")
 @click.version_option(code_version())
@@ -130,7 +130,7 @@ def replay(**options: Any) -> None:
       130  stopped by Ctrl-C
     """
     asked = Options(**options)
-    with _quiet_when_unread():
+    with _orderly_end():
         raise SystemExit(_certify(asked) if asked.certify else _replay(asked))
 
 
@@ -140,11 +140,12 @@ def main() -> None:
 
 
 def _certify(options: Options) -> int:
-    if options.topics or options.start or options.until or options.merge:
+    if options.speed or options.topics or options.start or options.until or options.merge:
         raise UsageError("--certify is about the whole recording: leave the other options out")
     with console.Progress("certifying") as progress:
         certificate = certify(options.data, progress.show)
-    click.echo(str(certificate))
+    if options.output != "none":
+        click.echo(str(certificate))
     return _EXIT_CODES[certificate.outcome]
 
 
@@ -183,7 +184,8 @@ def _play(
 ) -> BackpackError | KeyboardInterrupt | None:
     """Play it all; what ends it early comes back as a value, so that the summary is shown."""
     with console.Progress("replaying") as progress:
-        bar = _bar(replay, progress)
+        rows_on_screen = printer is not None and sys.stdout.isatty()
+        bar = None if rows_on_screen or not sys.stderr.isatty() else _bar(replay, progress)
         try:
             for frame, rows in replay.frames():
                 report.see(frame, rows)
@@ -196,10 +198,8 @@ def _play(
     return None
 
 
-def _bar(replay: Replay, progress: console.Progress) -> Callable[[Frame], None] | None:
-    """Moves a bar with the time of the tape; None where nobody sees it, or rows run through it."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        return None
+def _bar(replay: Replay, progress: console.Progress) -> Callable[[Frame], None]:
+    """Moves a bar with the time of the tape."""
     first = max(replay.first_ts, replay.span.start)
     total = min(replay.last_ts, replay.span.until) - first
     due = 0.0
@@ -215,10 +215,12 @@ def _bar(replay: Replay, progress: console.Progress) -> Callable[[Frame], None] 
 
 
 @contextmanager
-def _quiet_when_unread() -> Iterator[None]:
+def _orderly_end() -> Iterator[None]:
     """``| head`` has seen enough: that is no failure, and nothing to tell anybody."""
     try:
         yield
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         # Python flushes stdout once more at its end, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

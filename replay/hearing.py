@@ -13,6 +13,7 @@ from market.engine import Engine
 from replay.certificate import Finding, Outcome
 from replay.parting import PartingSearch
 from replay.parts import Part, PartDigests, StoredRows
+from replay.rewritten import rewritten, with_files
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
@@ -38,7 +39,8 @@ class Hearing:
         self.frames = self.rows = self.checkpoints = 0
         self.findings: list[Finding] = []
         self._tape = tape
-        self._manifest = manifest
+        self._rewritten = list(rewritten(tape, manifest))
+        self._manifest = with_files(manifest, self._rewritten)
         self._trial = Trial()
         self._parts = PartDigests()
         self._recorded_by: str | None = None
@@ -91,6 +93,8 @@ class Hearing:
                 f"certified up to seq {self.until_seq}; the {after:,} frames after it have no"
                 " checkpoint to compare with: the recorder did not finish, or bytes were lost"
             )
+        for entry in self._rewritten:
+            yield f"{entry.path} is not the file that was sealed; it was read as it is"
         yield from self._manifest.losses
         if not self._readable:
             yield "stored rows were not compared, as not all frames can be read"

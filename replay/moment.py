@@ -9,8 +9,8 @@ from schemas.times import iso
 _NS = 1_000_000_000
 _NS_TEXT = re.compile(r"[0-9]{19}", re.ASCII)
 _CLOCK_ONLY = re.compile(r"[0-9]{2}:[0-9]{2}", re.ASCII)
-_FRACTION = re.compile(r"[.,]([0-9]+)", re.ASCII)
-_MICRO_DIGITS = 6  # what datetime keeps of a fraction; the rest is added by hand
+# What datetime can keep of the fraction of a second, and the rest, which is added by hand.
+_FINE = re.compile(r"([.,][0-9]{6})([0-9]{1,3})(?![0-9])", re.ASCII)
 _FIRST_NS = 10**18  # 2001: a smaller number is meant in other units
 _EXAMPLES = (
     "give UTC such as 2026-11-22T06:30, 2026-11-22, 06:30 (on the recording's first day)"
@@ -37,7 +37,7 @@ def moment(value: int | str, first_ns: int) -> int:
     if _CLOCK_ONLY.match(text):
         text = f"{_utc(first_ns):%Y-%m-%d}T{text}"
     try:
-        return iso(text) + _below_micros(text)
+        return iso(_FINE.sub(r"\1", text)) + _below_micros(text)
     except InexactNumber:
         raise UsageError(f"{value!r} is not a time: {_EXAMPLES}") from None
 
@@ -74,13 +74,8 @@ def _ns(value: int) -> int:
 
 def _below_micros(text: str) -> int:
     """The seventh to ninth decimal of the second, in ns."""
-    fraction = _FRACTION.search(text)
-    if fraction is None:
-        return 0
-    digits = fraction[1]
-    if len(digits) > _MICRO_DIGITS + 3:
-        raise InexactNumber(f"{text[:40]!r} is finer than a nanosecond")
-    return int(digits[_MICRO_DIGITS:].ljust(3, "0"))
+    fine = _FINE.search(text)
+    return 0 if fine is None else int(fine[2].ljust(3, "0"))
 
 
 def _utc(ns: int) -> datetime:

@@ -6,15 +6,15 @@ from pathlib import Path
 from market.book import Book
 from replay.moment import moment, stamp
 from replay.pace import Clock, Pace, SystemClock, Waiter
+from replay.sealed import check_sealed
 from replay.selection import Selection, nearest
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
-from schemas.errors import NotARecording, TopicError, UsageError
+from schemas.errors import TopicError, UsageError
 from schemas.frames import Frame
 from schemas.rows import Depth, Row
 from schemas.topics import Topic, depth_topic
 from tape.layout import Tape
-from tape.manifest import Manifest
 from tape.reader import segments
 
 Event = tuple[Frame, list[Row]]
@@ -62,21 +62,22 @@ class Replay:
         clock: Clock | None = None,
     ) -> None:
         self.tape = Tape.open(data)
-        self.segments = _sealed(self.tape, merge)
+        check_sealed(self.tape)
+        self.segments = tuple(segments(self.tape, merge=merge))
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
-        self._selection.check(self.topics)
+        self._selection.check(self.recorded_topics)
         self._speed = speed
         if speed is not None:
             Pace(speed)  # raises for what is no speed
         self._merge = merge
         self._clock = clock or SystemClock()
         self._playing: Sequence[Strand] = ()
-        self._markets = _markets(self.topics)
+        self._markets = _markets(self.recorded_topics)
 
     @property
-    def topics(self) -> list[str]:
-        """All that was recorded, selected or not."""
+    def recorded_topics(self) -> list[str]:
+        """Streams that were recorded, selected or not."""
         topics = {topic for segment in self.segments for topic in segment.topics if topic}
         entries = (entry for segment in self.segments for entry in segment.files)
         books = {entry.symbol for entry in entries if entry.table == Depth.TABLE and entry.symbol}
@@ -151,16 +152,6 @@ class Replay:
             )
         near = nearest(symbol, self._markets)
         return TopicError(f"no depth of {symbol!r} was recorded in {self.tape.root}; {near}")
-
-
-def _sealed(tape: Tape, merge: bool) -> tuple[Manifest, ...]:
-    found = segments(tape, merge=merge)
-    if not found:
-        raise NotARecording(
-            f"{tape.root} holds journals only, nothing is sealed yet: wait until the recorder rolls"
-            " a segment or stops; after a crash, bp-record seals them when it starts"
-        )
-    return tuple(found)
 
 
 def _span(recorded: Span, start: Moment | None, until: Moment | None) -> Span:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import merge as merge_sorted
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import attrgetter
 
 from replay.selection import Selection
@@ -37,15 +37,8 @@ def together(found: Sequence[Strand]) -> Iterator[list[Strand]]:
 
 def woven(group: Sequence[Strand], span: Span) -> Iterator[Stitch]:
     """The frames of a group by time of receipt; those of one session stay in their order."""
-    streams = [_stitches(strand, span) for strand in group]
-    if len(streams) == 1:
-        return streams[0]
-    return merge_sorted(*streams, key=_received)
-
-
-def _stitches(strand: Strand, span: Span) -> Iterator[Stitch]:
-    for frame in strand.frames(span):
-        yield strand, frame
+    streams = [zip(repeat(strand), strand.frames(span), strict=False) for strand in group]
+    return streams[0] if len(streams) == 1 else merge_sorted(*streams, key=_received)
 
 
 def _received(stitch: Stitch) -> int:

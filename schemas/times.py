@@ -1,5 +1,6 @@
 """Times of the wire to ns since the epoch, UTC. Every unit is converted once, here."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from schemas.errors import InexactNumber
@@ -7,6 +8,7 @@ from schemas.errors import InexactNumber
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INT64_MAX = 2**63 - 1
+_BELOW_MICROS = re.compile(r"[.,][0-9]{6}0*[1-9]")  # digits that datetime would cut off
 
 
 def optional_micros(value: int | None) -> int | None:
@@ -29,6 +31,8 @@ def iso(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise InexactNumber(f"{text[:40]!r} is not an ISO 8601 time") from None
+    if _BELOW_MICROS.search(text):
+        raise InexactNumber(f"{text[:40]!r} is finer than a microsecond")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     ns = (moment - _EPOCH) // _MICROSECOND * 1_000

@@ -87,7 +87,10 @@ def _batches(file: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
 
 def _seqs(group: pq.RowGroupMetaData) -> tuple[int, int]:
     """Lowest and highest seq of a row group, from its statistics."""
-    statistics = group.column(0).statistics  # seq is the first column of every table
+    column = group.column(0)  # seq is the first column of every table
+    statistics = column.statistics
+    if column.path_in_schema != "seq" or statistics is None or not statistics.has_min_max:
+        raise ValueError("it does not say which seqs are in it")
     return statistics.min, statistics.max
 
 

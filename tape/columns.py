@@ -54,13 +54,17 @@ def frames_to_arrow(frames: Sequence[Frame], topics: Sequence[str | None]) -> pa
 def arrow_to_frames(batch: pa.RecordBatch) -> list[Frame]:
     """The inverse of `frames_to_arrow`: topics made at sealing are taken off again.
 
-    Raises as `arrow_to_rows`; KeyError for a kind of frame this version does not know.
+    Raises as `arrow_to_rows`; KeyError for a kind of frame this version does not know, ValueError
+    for a value that is missing.
     """
+    _check_no_nulls(batch)
     seqs, received, monos, conns, names, topics, payloads = (
         _plain(batch.column(field.name), field.type) for field in FRAMES
     )
     kinds = [_KINDS[name] for name in names]
     own = ["" if kind in _TOPIC_MADE else topic for kind, topic in zip(kinds, topics, strict=True)]
+    if None in own:
+        raise ValueError("a frame of ours has no topic")
     return list(map(Frame, seqs, received, monos, conns, kinds, own, payloads))
 
 
@@ -75,6 +79,12 @@ def filed_topic(frame: Frame) -> str | None:
         return _ENVELOPE.decode(frame.payload).stream
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _check_no_nulls(batch: pa.RecordBatch) -> None:
+    for field in FRAMES:
+        if not field.nullable and batch.column(field.name).null_count:
+            raise ValueError(f"{field.name} is missing in a frame")
 
 
 def _transposed(structs: Iterable[msgspec.Struct], width: int) -> list[Sequence[Any]]:

@@ -44,11 +44,13 @@ class SegmentName(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> "SegmentName":
-        """The segment a file of a tape belongs to."""
+        """The segment a file of a tape belongs to; raises TapeError where it is of none."""
+        stem = path.name
         for ending in (JOURNAL_ENDING, PARQUET_ENDING, MANIFEST_ENDING):
-            if path.name.endswith(ending):
-                return cls.parse(path.name.removesuffix(ending))
-        raise TapeError(f"{path} is not a file of a segment")
+            stem = stem.removesuffix(ending)
+        if _SEGMENT.fullmatch(stem) is None:
+            raise TapeError(f"{path} is not a file of a recording; move it away")
+        return cls.parse(stem)
 
     def __str__(self) -> str:
         return f"{self.session}.{self.number:05d}"

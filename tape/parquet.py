@@ -7,8 +7,9 @@ are smallest as plain pages of about 180 KB at zstd level 15, an eighth below le
 Arrow schema is not stored: it would double the footer, and the Parquet types say the same.
 """
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -65,32 +66,39 @@ class PartFile:
         """Complete the file, sync it and give it its name."""
         self._writer.close()
         publish(self._temporary, self.path)
-        size = self.path.stat().st_size
-        footer = _footer_bytes(self.path)
         return FileEntry(
             path=self.path.relative_to(root).as_posix(),
             table=table,
             symbol=symbol,
-            bytes=size,
-            sha256=sha256_of(self.path),
             rows=self.rows,
             first_seq=self.first_seq,
             last_seq=self.last_seq,
-            footer_bytes=footer,
-            footer_sha256=sha256_of(self.path, size - footer),
+            **measure(self.path)._asdict(),
         )
 
     def abandon(self) -> None:
         """Leave nothing behind, unless the file is finished already."""
-        self._writer.close()
+        with suppress(OSError):  # a full disk may be why it is abandoned
+            self._writer.close()
         self._temporary.unlink(missing_ok=True)
 
 
-def _footer_bytes(path: Path) -> int:
-    """Length of a Parquet file's footer with the eight bytes that follow it."""
+class Measure(NamedTuple):
+    """What a FileEntry says of a file's bytes."""
+
+    bytes: int
+    sha256: str
+    footer_bytes: int
+    footer_sha256: str
+
+
+def measure(path: Path) -> Measure:
+    """Measure a Parquet file as it is. Its footer ends with its length and four more bytes."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(-_TAIL_BYTES, 2)
-        return int.from_bytes(file.read(4), "little") + _TAIL_BYTES
+        footer = int.from_bytes(file.read(4), "little") + _TAIL_BYTES
+    return Measure(size, sha256_of(path), footer, sha256_of(path, size - footer))
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:

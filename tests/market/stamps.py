@@ -6,6 +6,7 @@ from typing import Any
 from schemas.frames import Frame, Kind
 
 START_NS = 1_790_000_000_000_000_000
+MONO_NS = 5_000_000_000_000  # a machine that has been up for a while
 STEP_NS = 1_000_000
 
 
@@ -20,7 +21,8 @@ class Stamper:
         """The next frame."""
         self.seq += 1
         passed = self.seq * self._step_ns
-        return Frame(self.seq, START_NS + passed, passed, conn, kind, topic, payload)
+        ts_recv, ts_mono = START_NS + passed, MONO_NS + passed
+        return Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
 
     def data(self, payload: bytes | str, conn: int = 1) -> Frame:
         """A websocket message of the venue."""

@@ -1,4 +1,4 @@
-"""Reads a recording as a stranger would: pyarrow, json and hashlib, none of the project's code."""
+"""Reads a recording as a stranger would, with open tools and none of the project's code."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import zstandard
 
 from tests.recorder.market import Sides
 
+_FRAMES = "frames/**/*.parquet"
 MESSAGES = ("data", "binary")  # the kinds of frame that came over the websocket
-_FRAME = ("seq", "conn", "kind", "topic", "payload")
+_FRAME = ("seq", "ts_recv", "conn", "kind", "topic", "payload")
 _LEVEL = ("seq", "action", "side", "price", "qty")
 
 
@@ -26,19 +29,19 @@ def manifests(root: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in paths]
 
 
-def frames(root: Path, *kinds: str) -> list[dict[str, Any]]:
-    """Frames of some kinds in order of arrival; of a recording with one session."""
-    return _lines(root, "frames", _FRAME, kinds)
+def frames(root: Path, *kinds: str, session: str = "") -> list[dict[str, Any]]:
+    """Frames of some kinds in order of arrival; of one session, where there are several."""
+    return _lines(root, f"frames/**/{session}*.parquet", _FRAME, kinds)
 
 
 def payloads(root: Path, *kinds: str) -> list[bytes]:
     """Payloads of frames of some kinds, by default of all websocket messages."""
-    return [line["payload"] for line in _lines(root, "frames", _FRAME, kinds or MESSAGES)]
+    return [line["payload"] for line in _lines(root, _FRAMES, _FRAME, kinds or MESSAGES)]
 
 
 def table(root: Path, name: str) -> list[dict[str, Any]]:
     """The rows of a table in the order they were made."""
-    return _lines(root, f"rows/{name}")
+    return _lines(root, f"rows/{name}/**/*.parquet")
 
 
 def book_of_rows(root: Path, symbol: str) -> Sides:
@@ -48,7 +51,7 @@ def book_of_rows(root: Path, symbol: str) -> Sides:
     """
     book: dict[str, dict[Decimal, Decimal]] = {"bid": {}, "ask": {}}
     before = book
-    for row in _lines(root, f"rows/depth/*/symbol={symbol}", _LEVEL):
+    for row in _lines(root, f"rows/depth/*/symbol={symbol}/*.parquet", _LEVEL):
         if row["action"] == "clear":
             book, before = {"bid": {}, "ask": {}}, book
         elif row["side"] is not None and row["qty"]:
@@ -68,16 +71,29 @@ def fingerprints(root: Path) -> dict[str, str]:
     }
 
 
+def journal(path: Path) -> tuple[list[list[Any]], int]:
+    """Frames of a journal as arrays, as far as it is whole; and the bytes behind that."""
+    content, found = path.read_bytes(), []
+    while content:
+        batch = zstandard.ZstdDecompressor().decompressobj()
+        packed = batch.decompress(content)
+        if not batch.eof:
+            break
+        found += msgspec.msgpack.decode(packed)
+        content = batch.unused_data
+    return found, len(content)
+
+
 def journals(root: Path) -> list[str]:
     """What is left in the journal's folder."""
     return sorted(path.name for path in (root / "journal").iterdir())
 
 
 def _lines(
-    root: Path, folder: str, columns: Sequence[str] | None = None, kinds: Sequence[str] = ()
+    root: Path, pattern: str, columns: Sequence[str] | None = None, kinds: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Lines of all files below a folder (or pattern); those of one frame keep their order."""
-    paths = sorted(root.glob(f"{folder}/**/*.parquet"))
+    """Lines of all these files; those of one frame keep their order."""
+    paths = sorted(root.glob(pattern))
     if not paths:
         return []
     names = None if columns is None else list(columns)

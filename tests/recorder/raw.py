@@ -1,4 +1,4 @@
-"""What the venue's script cannot say: websocket frames of any kind, and far ends without manners."""
+"""What the venue's script cannot say: any websocket frame, and far ends without manners."""
 
 from __future__ import annotations
 

@@ -52,12 +52,17 @@ class Run:
 
     def table(self, name: str) -> list[Row]:
         """The rows of one table."""
-        return [row for row in self.rows if row.TABLE == name]
+        return [row for row in self.rows if name == row.TABLE]
 
     def sides(self, symbol: str) -> Sides | None:
         """The live book in decimals; None while there is none."""
         book = self.recorder.intake.engine.book(symbol)
         return None if book is None else sides_of(book)
+
+    def last_id(self, symbol: str) -> int | None:
+        """Newest update id of the live book."""
+        book = self.recorder.intake.engine.book(symbol)
+        return None if book is None else book.last_update_id
 
     def is_live(self, *topics: str) -> bool:
         """Whether all these books are live."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ from tape.manifest import Verdict
 from tape.reader import read_frames, segments
 from tape.verify import verify
 from tests.recorder import plain
-from tests.recorder.market import SNAPSHOTS, SOL, Sides, TRADES, bid, bids, depth
+from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids
 from tests.recorder.raw import BINARY, PING, TEXT, binary, fragments, text
-from tests.recorder.runs import Run, play, running, truth
+from tests.recorder.runs import running, truth
 from tests.shared import CAPTURES, SHARED, needs_shared, sample_texts
 from tests.venue import (
     Do,
@@ -84,7 +85,7 @@ def test_a_real_capture_is_kept_and_its_books_are_right(
     feed = load_real(SHARED / "real", name)
     script = [*map(WaitSubscribed, sorted(feed.topics)), Play(feed)]
 
-    async def scene() -> dict[str, Sides]:
+    async def scene() -> dict[str, Sides | None]:
         venue = Venue.of_feed(feed, script, Options(deflate=deflate, log=False))
         async with venue, running(venue, tmp_path, *sorted(feed.topics)) as run:
             await run.heard(len(feed.frames))
@@ -193,3 +194,51 @@ def test_odd_messages_are_kept_whole_and_the_recorder_goes_on(
     assert [row["seq"] for row in plain.table(tmp_path, "reject")] == unreadable
     assert plain.table(tmp_path, "gap") == []
     assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":""}']
+
+
+def test_all_that_shaped_the_recording_is_on_it(tmp_path: Path) -> None:
+    """Market list, requests, replies, what was sent: replay never has to ask anybody."""
+    script = [WaitSubscribed(TRADES), Send(bid(11)), WaitRequest("/api/v1/depth"), Send(bid(12))]
+
+    async def scene() -> Venue:
+        venue = Venue(script, snapshots=SNAPSHOTS)
+        async with venue, running(venue, tmp_path, SOL, TRADES) as run:
+            await run.until(lambda: run.is_live(SOL) and len(run.payloads) == 2)
+        return venue
+
+    began = time_ns()
+    venue = asyncio.run(scene())
+    frames = plain.frames(tmp_path)
+    assert [line["seq"] for line in frames] == list(range(1, len(frames) + 1))
+    heads = [line["kind"] for line in frames if line["kind"] not in ("data", "request", "reply")]
+    assert heads == ["segment", "open", "sent", "sent", "close", "checkpoint"]
+    sent = [text.decode() for text in plain.payloads(tmp_path, "sent")]
+    assert sent == [received.frame for received in venue.received]
+    requests = [line["topic"] for line in plain.frames(tmp_path, "request")]
+    assert requests == ["/api/v1/markets", "/api/v1/depth?symbol=SOL_USDC"] == venue.requests
+    markets, book = plain.payloads(tmp_path, "reply")
+    assert [market["symbol"] for market in json.loads(markets)] == ["SOL_USDC"]
+    assert book.decode() == truth_at(bid(11)).body()
+    stamps = [line["ts_recv"].value for line in plain.frames(tmp_path, *plain.MESSAGES)]
+    assert began < stamps[0] <= stamps[1] < time_ns()
+
+
+def truth_at(*frames: str) -> ShadowBook:
+    """The venue's book after these frames."""
+    book = ShadowBook(SNAPSHOTS["SOL_USDC"])
+    for frame in frames:
+        book.note(frame)
+    return book.catch_up()
+
+
+def test_nothing_is_taken_that_the_journal_could_not_give_back(tmp_path: Path) -> None:
+    """The largest message and the largest reply, behind a batch that is all but full."""
+    path = tmp_path / "large.journal.zst"
+    writer = JournalWriter(path)
+    sizes = [BATCH_BYTES - 100, LARGEST_MESSAGE, BATCH_BYTES - 100, LARGEST_BODY, 1]
+    for seq, size in enumerate(sizes, 1):
+        writer.append(tape_frames.Frame(seq, 1, 1, 1, Kind.DATA, "", bytes(size)))
+    writer.close()
+    reader = read_journal(path)
+    assert [len(frame.payload) for frame in reader] == sizes
+    assert reader.damage == []

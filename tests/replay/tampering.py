@@ -1,4 +1,4 @@
-"""Ways to spoil a sealed recording."""
+"""Ways to spoil a sealed recording, and what a certificate says of it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from replay.certificate import Certificate, Finding, Parting
 from tape.layout import Tape
 from tape.manifest import FileEntry, Manifest
 from tape.reader import segments
@@ -29,7 +30,7 @@ def change_value(path: Path, line: int, column: str, change: Change) -> None:
     table = pq.ParquetFile(path).read()
     values = table.column(column).to_pylist()
     values[line] = change(values[line])
-    field = table.schema.field(column)
+    field = table.schema.field(column).with_nullable(True)
     array = pa.array(values, field.type)
     changed = table.set_column(table.schema.get_field_index(column), field, array)
     pq.write_table(changed, path, compression="zstd", store_schema=False)
@@ -51,3 +52,13 @@ def entries_of(tape: Tape, *tables: str) -> list[tuple[Manifest, FileEntry]]:
         for table in tables
         for entry in segment.files_of(table)
     ]
+
+
+def findings_of(certificate: Certificate) -> list[Finding]:
+    """Of all segments."""
+    return [finding for segment in certificate.segments for finding in segment.findings]
+
+
+def partings_of(certificate: Certificate) -> list[Parting]:
+    """Those that name rows."""
+    return [f for f in findings_of(certificate) if isinstance(f, Parting)]

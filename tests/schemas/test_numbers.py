@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import InexactNumber
 from schemas.numbers import (
+    PRICES,
     optional_price,
     optional_qty,
     optional_rate,
@@ -41,8 +42,7 @@ def result(read: Callable[[str], int | Decimal | None], text: str) -> int | Deci
     """What is read; None if it is refused."""
     try:
         return read(text)
-    except InexactNumber as error:
-        assert str(error)
+    except InexactNumber:
         return None
 
 
@@ -157,6 +157,7 @@ def test_what_is_remembered_has_a_bound() -> None:
     for cents in range(70_000):
         assert price(f"{cents // 100}.{cents % 100:02d}") == cents * 10_000_000
     assert price("0.01") == 10_000_000
+    assert len(PRICES) < 70_000
 
 
 @given(st.integers(-(10**18) + 1, 10**18 - 1), st.sampled_from([1, 6, 9]))

@@ -157,6 +157,12 @@ def test_what_is_not_a_segments_name(text: str) -> None:
         SegmentName.parse(text)
 
 
+def test_a_strange_name_among_the_manifests_is_named(whole: Tape) -> None:
+    (whole.manifest_folder / "notes.json").write_bytes(b"{}")
+    with pytest.raises(TapeError, match=r"manifest/notes\.json is not a file of a recording"):
+        segments(whole)
+
+
 def test_segment_names_sort_and_come_back(whole: Tape) -> None:
     name = SegmentName("20261122T070000Z.night", 12)
     assert SegmentName.parse(str(name)) == name

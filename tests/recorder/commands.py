@@ -1,0 +1,159 @@
+"""The real ``bp-record`` and the venue as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from signal import SIGINT, SIGKILL
+from typing import Any, NamedTuple
+
+from tests.shared import ROOT
+
+BP_RECORD = Path(sys.executable).parent / "bp-record"
+PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
+
+# Whatever the shell says about proxies or the width of terminals is not part of a test.
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+class Urls(NamedTuple):
+    """Where a venue is, and what it plays."""
+
+    ws_url: str
+    rest_url: str
+    topics: tuple[str, ...]
+
+
+class Ended(NamedTuple):
+    """What is left of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """Standard output, cut at its tabs."""
+        return [line.split("\t") for line in self.out.splitlines()]
+
+
+class Recording:
+    """``bp-record`` at work. What seals for it is a child with a session of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [BP_RECORD, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        self.pid = self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something it must do before it ends."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not true():
+            if not self.is_running or time.monotonic() > deadline:
+                self._process.kill()
+                raise AssertionError(f"it never came to that: {self.end()}")
+            time.sleep(0.005)
+
+    def sealers(self) -> list[int]:
+        """Its children: the processes that seal for it."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            return [int(pid) for pid in _children(self.pid).read_text().split()]
+        return []
+
+    def interrupt(self) -> None:
+        """Ctrl-C."""
+        self._process.send_signal(SIGINT)
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def end(self) -> Ended:
+        """Wait until it ends by itself."""
+        out, err = self._process.communicate(timeout=PATIENCE_S)
+        return Ended(self._process.returncode, out, err)
+
+    def kill(self) -> None:
+        """kill -9, to itself alone."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextmanager
+def at_work(*arguments: str) -> Iterator[Recording]:
+    """``bp-record``, dead at the end of the block if it has not ended by then."""
+    recording = Recording(*arguments)
+    try:
+        yield recording
+    finally:
+        if recording.is_running:
+            recording.kill()
+
+
+def bp_record(*arguments: str) -> Ended:
+    """Run ``bp-record`` to its end."""
+    with at_work(*arguments) as recording:
+        return recording.end()
+
+
+@contextmanager
+def venue(*arguments: str) -> Iterator[Urls]:
+    """``python -m tests.venue`` until the end of the block."""
+    command = [sys.executable, "-m", "tests.venue", *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready: dict[str, Any] = json.loads(process.stdout.readline())
+            yield Urls(ready["ws"], ready["rest"], tuple(ready["topics"]))
+        finally:
+            process.terminate()
+
+
+def options(urls: Urls, data: Path, *topics: str) -> list[str]:
+    """The arguments to record these topics (all of the venue's) of a venue into a folder."""
+    names = ",".join(topics or urls.topics)
+    return ["-t", names, "--data", str(data), "--ws-url", urls.ws_url, "--rest-url", urls.rest_url]
+
+
+def kill(pid: int) -> None:
+    """kill -9, if it still runs."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, SIGKILL)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for something that must come true within a minute."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.005)
+
+
+def _children(pid: int) -> Path:
+    return Path(f"/proc/{pid}/task/{pid}/children")
