@@ -32,7 +32,7 @@ class Rest:
         self._troubles = 0
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(timeout=self._timeout)
+        self._http = aiohttp.ClientSession(timeout=self._timeout, middlewares=(_ask_once,))
         return self
 
     async def __aexit__(
@@ -77,6 +77,17 @@ class Rest:
             delay = max(delay, min(float(retry_after), 600.0))
         self._troubles += 1
         self._next = max(self._next, asyncio.get_running_loop().time() + delay)
+
+
+async def _ask_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """A connection that breaks is a failure to be taped; aiohttp would ask again, unseen and at
+    once."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

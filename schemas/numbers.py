@@ -108,9 +108,10 @@ def _decimal(text: str, digits: int) -> Decimal:
     if _PLAIN.fullmatch(text) is None:
         raise InexactNumber(f"{text[:40]!r} is not a plain decimal number")
     try:
-        return Decimal(text).quantize(Decimal(1).scaleb(-digits), context=_EXACT)
+        value = Decimal(text).quantize(Decimal(1).scaleb(-digits), context=_EXACT)
     except ArithmeticError:
         raise InexactNumber(f"{text[:40]!r} does not fit {digits} decimals exactly") from None
+    return value if value else value.copy_abs()  # a column knows no negative zero
 
 
 def pretty(value: int, digits: int) -> str:

@@ -299,6 +299,14 @@ class TestConnections:
         hand.join(12, bids=BID)
         assert hand.id == 12
 
+    def test_a_request_made_without_a_connection_is_not_the_next_ones(self, hand: Hand) -> None:
+        """Its reply may be older than the subscription."""
+        hand.close()
+        hand.ask()
+        hand.subscribe(conn=2)
+        assert actions(hand.reply(10, bids=BID)) == []
+        assert hand.id is None
+
     @pytest.mark.parametrize("announced", [True, False])
     def test_the_old_book_ends_where_a_new_connection_begins(
         self, live: Hand, announced: bool
@@ -409,6 +417,26 @@ class TestRequests:
         assert only(hand.reply(10, bids=TINY), Reject).reason == "bad_reply"
         assert hand.id is None
         assert hand.wanted() == [500]
+
+    def test_subscribing_again_starts_again_with_short_delays(self, live: Hand) -> None:
+        """Whoever does it by hand after a gap wants to see something."""
+        for update_id in (12, 14, 16):
+            live.delta(update_id)
+        assert live.wanted() == [500, 1_000, 2_000]
+        live.subscribe()
+        assert live.wanted() == [2_000]
+        live.ask()
+        live.fail(500)
+        assert live.wanted() == [500]
+
+    def test_what_comes_after_the_end_of_a_connection_is_waited_for(self, hand: Hand) -> None:
+        """However it can come; nothing is left without a request."""
+        hand.ask()
+        hand.fail(500)
+        hand.close()
+        hand.wanted()
+        hand.delta(11)
+        assert hand.wanted() == [0]
 
     def test_nothing_is_asked_while_there_is_no_connection(self, live: Hand) -> None:
         """Failures of before included."""

@@ -149,28 +149,31 @@ def test_a_venue_that_answers_no_pings_is_left(tmp_path: Path) -> None:
 def test_a_venue_may_go_away_and_come_back_on_its_port(tmp_path: Path) -> None:
     """Connections are refused for a while. The venue that comes back knows what was missed."""
 
-    async def scene() -> Run:
-        gone = Venue(outage(11), snapshots=SNAPSHOTS)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(gone)
-            far_end = Where(gone.ws_url, gone.rest_url)
-            async with running(far_end, tmp_path, SOL) as run:
-                await gone.finished()
+    async def scene() -> None:
+        gone = Venue(ending(11), snapshots=SNAPSHOTS)
+        async with AsyncExitStack() as going:
+            await going.enter_async_context(gone)
+            async with running(Where(gone.ws_url, gone.rest_url), tmp_path, SOL) as run:
                 await run.until(lambda: run.last_id("SOL_USDC") == 14)
-                await stack.aclose()
+                await going.aclose()
                 refused = f"no websocket at {gone.ws_url}: "
                 await run.until(lambda: sum(refused in text for text in run.notices) == 2)
-                again = {"SOL_USDC": gone.truth.book("SOL_USDC").catch_up().body()}
-                port = int(gone.ws_url.rpartition(":")[2])
-                back = Venue(ending(19), snapshots=again, options=Options(port=port))
-                async with back:
-                    await run.until(lambda: run.last_id("SOL_USDC") == 22)
-                    assert run.sides("SOL_USDC") == truth(back.truth.book("SOL_USDC"))
-                    await run.finish()
-                return run
+                await record_return(gone, run)
 
     asyncio.run(scene())
     check_one_outage(tmp_path, 1001, "")
+
+
+async def record_return(gone: Venue, run: Run) -> None:
+    """The venue is back on its port, has gone on meanwhile, and stays until the recorder ends."""
+    for frame in bids(15, MISSED):
+        gone.truth.note("SOL_USDC", frame)
+    book = {"SOL_USDC": gone.truth.book("SOL_USDC").catch_up().body()}
+    options = Options(port=int(gone.ws_url.rpartition(":")[2]))
+    async with Venue(ending(19), snapshots=book, options=options) as back:
+        await run.until(lambda: run.last_id("SOL_USDC") == 22)
+        assert run.sides("SOL_USDC") == truth(back.truth.book("SOL_USDC"))
+        await run.finish()
 
 
 class Where(NamedTuple):
@@ -192,7 +195,7 @@ def test_dialling_backs_off(tmp_path: Path) -> None:
             run.stop.set()
             ends = run.kinds(Kind.OPEN, Kind.CLOSE)
         pauses = [b.ts_mono - a.ts_mono for a, b in pairwise(ends) if a.kind is Kind.CLOSE]
-        assert [kind for kind in (f.kind for f in ends)] == [Kind.OPEN, Kind.CLOSE] * 4
+        assert [end.kind for end in ends] == [Kind.OPEN, Kind.CLOSE] * 4
         least = [0.25, 0.5, 1.0]  # half of what is doubled from 0.5 s on
         assert all(pause >= s * 0.99e9 for pause, s in zip(pauses, least, strict=True))
         assert len(venue.connections) == 4
