@@ -93,7 +93,8 @@ class Catalogue:
             for variant in _variants(text, topic)
         ]
         if not names:
-            raise TopicError(f"{text!r} matches none of the {len(self._markets)} markets")
+            none = f"it matches none of the {len(self._markets)} markets"
+            raise TopicError(f"no topic {text!r}: {self._throttle_hint(topic) or none}")
         return names
 
     def _open_markets(self, pattern: str) -> Iterator[Market]:
@@ -103,13 +104,16 @@ class Catalogue:
                 yield market
 
     def _hint(self, topic: Topic) -> str:
-        if topic.channel == "depth":
-            window, _, symbol = topic.symbol.partition(".")
-            if symbol in self._markets:
-                return f"no throttle {window!r}; there are {', '.join(WINDOWS)}"
         if not topic.symbol:
             return f"it lacks a market, as in {topic._replace(symbol='SOL_USDC')}"
-        return _hint(topic.symbol, self._markets)
+        return self._throttle_hint(topic) or _hint(topic.symbol, self._markets)
+
+    def _throttle_hint(self, topic: Topic) -> str:
+        """For depth of a market with something in between that is no throttle."""
+        window, _, symbol = topic.symbol.partition(".")
+        if topic.channel != "depth" or not any(fnmatchcase(name, symbol) for name in self._markets):
+            return ""
+        return f"no throttle {window!r}; there are {', '.join(WINDOWS)}"
 
 
 def _streams(market: Market, channel: str) -> bool:
@@ -120,6 +124,8 @@ def _variants(text: str, topic: Topic) -> list[str]:
     """The throttle of depth as it is; all intervals that the name or pattern of a kline means."""
     if topic.channel != "kline":
         return [topic.variant]
+    if not topic.variant:
+        raise TopicError(f"no topic {text!r}: write it as kline.1m.SOL_USDC")
     found = [interval for interval in INTERVALS if fnmatchcase(interval, topic.variant)]
     if not found:
         raise TopicError(f"no topic {text!r}: the interval {_hint(topic.variant, INTERVALS)}")

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from pathlib import Path
 
 from market.book import Book
 from market.engine import Engine
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings
-from schemas.errors import BackpackError, TopicError
+from schemas.errors import BackpackError, TopicError, UsageError
 from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.topics import Topic
@@ -22,8 +22,8 @@ class Live:
 
     Iterate it with ``for`` or ``async for``, once. Frames are stamped and journaled as they arrive;
     a second engine is fed at the pace of your loop, so that ``book(symbol)`` is the book at the row
-    you hold, exactly as in `replay.Replay`. A loop that falls 200,000 frames behind gets
-    BackpackError.
+    you hold, exactly as in `replay.Replay`. A loop that falls ``lag_limit`` frames behind gets
+    BackpackError; what is recorded is whole all the same.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Live:
         ws_url: str = WS_URL,
         rest_url: str = REST_URL,
         duration: float | None = None,
+        lag_limit: int = LAG_LIMIT,
     ) -> None:
         folder = None if data is None else Path(data)
         self._recorder = Recorder(
@@ -43,6 +44,9 @@ class Live:
         self._engine = Engine()
         self._frames: deque[Frame] = deque()
         self._wake = asyncio.Event()
+        self._lag_limit = lag_limit
+        self._lagging = False
+        self._started = False
         self._ended = False
 
     def book(self, symbol: str) -> Book | None:
@@ -55,11 +59,14 @@ class Live:
             raise TopicError(f"no depth topic of {symbol!r} is subscribed; there are: {known}")
         return self._engine.book(symbol)
 
-    async def __aiter__(self) -> AsyncIterator[Row]:
+    async def __aiter__(self) -> AsyncGenerator[Row, None]:
+        if self._started:
+            raise UsageError("a Live can be iterated once; make another one to go on")
+        self._started = True
         async with self._recorder.capturing() as capture:
             ending = asyncio.create_task(self._end(capture))
             try:
-                while self._frames or not self._ended:
+                while self._frames or self._lagging or not self._ended:
                     for row in await self._next_rows():
                         yield row
             finally:
@@ -78,15 +85,20 @@ class Live:
 
     def _arrived(self, frame: Frame, rows: list[Row]) -> None:
         del rows  # of the recorder's engine, which is ahead of the loop's
-        if not self._ended:
+        if self._ended or self._lagging:
+            return
+        if len(self._frames) < self._lag_limit:
             self._frames.append(frame)
-            self._wake.set()
+        else:  # told at the next row; until then nothing more is kept for the loop
+            self._lagging = True
+            self._frames.clear()
+        self._wake.set()
 
     async def _next_rows(self) -> list[Row]:
-        if len(self._frames) > LAG_LIMIT:
+        if self._lagging:
             raise BackpackError(
-                f"the loop over Live is {len(self._frames)} frames behind the venue: do less in"
-                " it, or subscribe to less; a recording of the same topics can be replayed"
+                f"the loop over Live is more than {self._lag_limit} frames behind the venue: do"
+                " less in it, or subscribe to less; a recording of the same topics can be replayed"
             )
         if not self._frames:
             self._wake.clear()

@@ -1,17 +1,23 @@
 """What a recording has to say for itself at its end."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from recorder.recorder import Recorder
 from tape.manifest import Manifest, Verdict, load
+
+Fact = tuple[object, ...]
 
 WHOLE, FAILED, LOSSES = 0, 1, 3
 _TOPIC_LINES = 40
 
 
 def print_summary(console: Console, recorder: Recorder) -> None:
-    """Frames per topic, rows per table, gaps, verdicts, and where it all is."""
+    """Frames per topic, rows per table, gaps, verdicts, and where it all is; in a pipe one fact to
+    a line, its parts between tabs."""
     tally = recorder.tally
     if not tally.frames:
         return
@@ -19,10 +25,10 @@ def print_summary(console: Console, recorder: Recorder) -> None:
     shown = sorted(topics, key=lambda line: (-line.frames, line.topic))[:_TOPIC_LINES]
     _print_counts(console, "topic", "frames", {line.topic: line.frames for line in shown})
     if len(topics) > len(shown):
-        console.print(f"and {len(topics) - len(shown)} topics with fewer frames")
+        _tell(console, ("more topics", len(topics) - len(shown)))
     _print_counts(console, "table", "rows", dict(sorted(tally.rows.items())))
-    for line in (*_doubts(recorder), *_verdicts(recorder)):
-        console.print(line, highlight=False, soft_wrap=True)
+    for fact in (*_doubts(recorder), *_verdicts(recorder)):
+        _tell(console, fact)
 
 
 def exit_code(recorder: Recorder) -> int:
@@ -38,46 +44,59 @@ def exit_code(recorder: Recorder) -> int:
 def _print_counts(console: Console, name: str, unit: str, counts: dict[str, int]) -> None:
     if not console.is_terminal:
         for key, count in counts.items():
-            print(f"{name}\t{key}\t{count}\t{unit}")
+            _tell(console, (name, key, count, unit))
         return
     table = Table(name, unit, box=None)
     table.columns[1].justify = "right"
     for key, count in counts.items():
-        table.add_row(key, f"{count:,}")
+        table.add_row(Text(_cell(key)), f"{count:,}")
     console.print(table)
 
 
-def _doubts(recorder: Recorder) -> list[str]:
+def _tell(console: Console, fact: Fact) -> None:
+    name, *parts = map(_cell, fact)
+    if console.is_terminal:
+        console.print(Text(f"{name}: {' '.join(parts)}"), soft_wrap=True)
+    else:
+        print(name, *parts, sep="\t")
+
+
+def _cell(value: object) -> str:
+    """On one line and in one cell, whatever a venue put into it."""
+    text = str(value)
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _doubts(recorder: Recorder) -> Iterator[Fact]:
     tally = recorder.tally
-    lines = [f"gaps: {sum(tally.gaps.values())}, rejects: {tally.rows['reject']}"]
-    if unknown := dict(recorder.intake.engine.unknown):
-        names = ", ".join(f"{name} ({count})" for name, count in sorted(unknown.items()))
-        lines.append(f"kept raw, as nothing is known of them: {names}")
-    if waiting := [line.topic for line in tally.topics() if not line.frames]:
-        lines.append(f"never heard of: {', '.join(waiting)}")
-    return lines
+    yield "gaps", sum(tally.gaps.values())
+    yield "rejects", tally.rows["reject"]
+    for name, count in sorted(recorder.intake.engine.unknown.items()):
+        yield "kept raw", name, count, "frames"
+    heard = {line.topic for line in tally.topics() if line.frames}
+    for topic in recorder.topics:
+        if topic not in heard:
+            yield "never heard of", topic
 
 
-def _verdicts(recorder: Recorder) -> list[str]:
-    """A line for each verdict; all segments sealed by this run, an earlier run's among them."""
+def _verdicts(recorder: Recorder) -> Iterator[Fact]:
+    """A fact for each verdict; all segments sealed by this run, an earlier run's among them."""
     if recorder.tape is None or recorder.sealer is None:
-        return []
+        return
     groups: dict[Verdict, list[Manifest]] = {}
     for manifest in _manifests(recorder):
         groups.setdefault(manifest.verdict, []).append(manifest)
-    lines = [_group_line(verdict, manifests) for verdict, manifests in groups.items()]
-    lines += [f"not sealed, kept for the next start: {path}" for path in recorder.sealer.failed]
-    return [*lines, f"recording: {recorder.tape.root} (session {recorder.store.session})"]
-
-
-def _group_line(verdict: Verdict, manifests: list[Manifest]) -> str:
-    frames = sum(manifest.frames for manifest in manifests)
-    size = sum(entry.bytes for manifest in manifests for entry in manifest.files)
-    causes = [m.divergence or str(m.lost or "") for m in manifests if m.divergence or m.lost]
-    return (
-        f"{verdict.value}: {len(manifests)} segments, {frames} frames, {size} bytes on disk"
-        + "".join(f"\n  {cause}" for cause in causes)
-    )
+    for verdict, manifests in groups.items():
+        frames = sum(manifest.frames for manifest in manifests)
+        size = sum(manifest.stored_bytes() for manifest in manifests)
+        parts = (len(manifests), "segments", frames, "frames", size, "bytes")
+        yield "verdict", verdict.value, *parts
+    for manifest in _manifests(recorder):
+        for loss in manifest.losses:
+            yield "loss", manifest.name, loss
+    for path in recorder.sealer.failed:
+        yield "not sealed", path, "kept for the next start"
+    yield "recording", recorder.tape.root, "session", recorder.store.session
 
 
 def _manifests(recorder: Recorder) -> list[Manifest]:

@@ -1,6 +1,7 @@
 """What a person sees while recording: a live table on a terminal, a line now and then in a pipe."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -33,7 +34,7 @@ class View:
     def notice(self, text: str) -> None:
         """A line for people, such as a reconnect."""
         if self._display is None:
-            print(text, file=sys.stderr, flush=True)
+            _say(text)
         self._notices = [*self._notices, text][-_NOTICES:]
 
     @asynccontextmanager
@@ -67,12 +68,10 @@ class View:
             books = [line.state for line in topics if line.state]
             rate = (tally.frames - self._frames_before) / LINE_EVERY_S
             self._frames_before = tally.frames
-            self._console.print(
+            _say(
                 f"{tally.frames} frames, {rate:.0f}/s, {len(topics)} topics,"
                 f" {books.count('live')} of {len(books)} books live,"
-                f" {sum(tally.gaps.values())} gaps, {tally.rows['reject']} rejects",
-                highlight=False,
-                soft_wrap=True,
+                f" {sum(tally.gaps.values())} gaps, {tally.rows['reject']} rejects"
             )
 
     def _render(self, tally: Tally) -> Group:
@@ -93,6 +92,15 @@ class View:
 
     def _rate(self, line: TopicLine) -> float:
         return (line.frames - self._before.get(line.topic, line.frames)) / REFRESH_S
+
+
+def _say(text: str) -> None:
+    """A line on stderr, so that stdout holds nothing but the summary. When nobody reads it any
+    more, recording goes on."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # nor may what is left in its buffer spoil the exit code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _cells(line: TopicLine, rate: float) -> tuple[str | Text, ...]:

@@ -402,6 +402,15 @@ class TestRequests:
             hand.delta(20)
             assert hand.wanted() == [expected]
 
+    def test_how_long_it_lived_is_not_how_long_ago(self) -> None:
+        """Losses while waiting are no new lives, however much time goes by between them."""
+        hand = Hand(step_ns=11_000_000_000)
+        hand.subscribe()
+        hand.join(10)
+        for update_id in (12, 14, 16):
+            hand.delta(update_id)
+        assert hand.wanted() == [500, 1_000, 2_000]
+
     @pytest.mark.parametrize(
         ("status", "delay"), [(0, 500), (400, 60_000), (404, 60_000), (429, 500), (503, 500)]
     )

@@ -11,6 +11,7 @@ from schemas.digest import Witness
 from schemas.frames import Frame, Kind
 from schemas.requests import SnapshotRequest
 from schemas.rows import BookKeyframe, Row, Session
+from tests.market.hand import Hand
 from tests.market.moves import Answer, Ask, Connect, Deliver, Move, Tick, plays
 from tests.market.nasty import bent
 from tests.market.play import SYMBOL, Play
@@ -164,6 +165,36 @@ def test_feeding_is_a_fold(frames: list[Frame], pauses: list[int]) -> None:
             engine.book_state(frame.topic)
         witness.see(frame, engine.feed(frame))
     assert witness.checkpoint() == whole.witness.checkpoint()
+
+
+def rolled(hand: Hand) -> Hand:
+    """The same stream, followed by an engine that begins with a new segment."""
+    begin = head(hand.engine, hand.stamper.frame(Kind.CHECKPOINT))
+    hand.engine = Run().feed(begin).engine
+    return hand
+
+
+def test_a_delta_across_the_snapshot_may_come_in_the_next_segment() -> None:
+    """That the snapshot was the last that happened is part of the state."""
+    hand = Hand()
+    hand.subscribe()
+    hand.join(10, bids=[("1", "1")])
+    rolled(hand).delta(8, 13)
+    assert hand.id == 13
+    assert rolled(hand).delta(12, 15)[0].TABLE == "gap"
+
+
+def test_how_long_a_book_has_lived_goes_over_segments() -> None:
+    """So does how often it was asked for in vain."""
+    for step_ns, expected in ((1_000_000, 1_000), (11_000_000_000, 500)):
+        hand = Hand(step_ns=step_ns)
+        hand.subscribe()
+        hand.delta(12)
+        hand.ask()
+        hand.reply(10)
+        rolled(hand).join(12)
+        rolled(hand).delta(20)
+        assert hand.wanted() == [expected]
 
 
 def test_one_stream_too_many_is_too_many_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

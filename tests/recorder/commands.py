@@ -13,6 +13,7 @@ from pathlib import Path
 from signal import SIGINT, SIGKILL
 from typing import Any, NamedTuple
 
+from tests.recorder.runs import Address
 from tests.shared import ROOT
 
 BP_RECORD = Path(sys.executable).parent / "bp-record"
@@ -20,14 +21,6 @@ PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
 
 # Whatever the shell says about proxies or the width of terminals is not part of a test.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-
-
-class Urls(NamedTuple):
-    """Where a venue is, and what it plays."""
-
-    ws_url: str
-    rest_url: str
-    topics: tuple[str, ...]
 
 
 class Ended(NamedTuple):
@@ -72,15 +65,26 @@ class Recording:
     def sealers(self) -> list[int]:
         """Its children: the processes that seal for it."""
         with suppress(FileNotFoundError, ProcessLookupError):
-            return [int(pid) for pid in _children(self.pid).read_text().split()]
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+            return [int(pid) for pid in children.split()]
         return []
 
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        self._process.send_signal(SIGINT)
-
-    def signal(self, number: int) -> None:
+    def interrupt(self, number: int = SIGINT) -> None:
+        """Ctrl-C, or another signal."""
         self._process.send_signal(number)
+
+    def hear(self, text: str) -> None:
+        """Wait until it has said this to people."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if text in line:
+                return
+        raise AssertionError(f"it ended without having said {text!r}")
+
+    def hang_up(self) -> None:
+        """Nobody reads its notices any more."""
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
     def end(self) -> Ended:
         """Wait until it ends by itself."""
@@ -90,10 +94,46 @@ class Recording:
     def kill(self) -> None:
         """kill -9, to itself alone."""
         self._process.kill()
-        self._process.wait()
+        self.leave()
+
+    def leave(self) -> int:
+        """Wait until it ends, without reading what it says; its exit code."""
+        code = self._process.wait(PATIENCE_S)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
+        return code
+
+
+class FarEnd:
+    """The venue as a process: where it is, and what it can play."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.venue", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            cwd=ROOT,
+        )
+        ready = self._line()
+        self.ws_url: str = ready["ws"]
+        self.rest_url: str = ready["rest"]
+        self.topics: list[str] = ready["topics"]
+        self._report: dict[str, Any] | None = None
+
+    def end(self) -> dict[str, Any]:
+        """Stop it; what it says it has sent."""
+        if self._report is None:
+            self._process.terminate()
+            self._report = self._line()
+            self._process.communicate()
+        return self._report
+
+    def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return line
 
 
 @contextmanager
@@ -114,24 +154,19 @@ def bp_record(*arguments: str) -> Ended:
 
 
 @contextmanager
-def venue(*arguments: str) -> Iterator[Urls]:
+def venue(*arguments: str) -> Iterator[FarEnd]:
     """``python -m tests.venue`` until the end of the block."""
-    command = [sys.executable, "-m", "tests.venue", *arguments]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT
-    ) as process:
-        try:
-            assert process.stdout is not None
-            ready: dict[str, Any] = json.loads(process.stdout.readline())
-            yield Urls(ready["ws"], ready["rest"], tuple(ready["topics"]))
-        finally:
-            process.terminate()
+    far_end = FarEnd(*arguments)
+    try:
+        yield far_end
+    finally:
+        far_end.end()
 
 
-def options(urls: Urls, data: Path, *topics: str) -> list[str]:
-    """The arguments to record these topics (all of the venue's) of a venue into a folder."""
-    names = ",".join(topics or urls.topics)
-    return ["-t", names, "--data", str(data), "--ws-url", urls.ws_url, "--rest-url", urls.rest_url]
+def options(address: Address, data: Path, *topics: str) -> list[str]:
+    """The arguments to record topics of a venue into a folder."""
+    urls = ["--ws-url", address.ws_url, "--rest-url", address.rest_url]
+    return ["-t", ",".join(topics), "--data", str(data), *urls]
 
 
 def kill(pid: int) -> None:
@@ -153,7 +188,3 @@ def wait_until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.005)
-
-
-def _children(pid: int) -> Path:
-    return Path(f"/proc/{pid}/task/{pid}/children")

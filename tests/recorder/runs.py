@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from market.book import Book, BookSide
 from market.sync import State
@@ -21,13 +21,20 @@ from tests.venue import ShadowBook
 PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
 
 
-class FarEnd(Protocol):
+class Address(Protocol):
     """Where the venue is."""
 
     @property
     def ws_url(self) -> str: ...
     @property
     def rest_url(self) -> str: ...
+
+
+class Where(NamedTuple):
+    """Where a venue was, is or will be."""
+
+    ws_url: str
+    rest_url: str
 
 
 class Run:
@@ -97,7 +104,7 @@ class Run:
 
 @asynccontextmanager
 async def running(
-    far_end: FarEnd, folder: Path | None, *topics: str, **settings: Any
+    far_end: Address, folder: Path | None, *topics: str, **settings: Any
 ) -> AsyncIterator[Run]:
     """Record these topics until the block ends, which stops and seals."""
     run = Run(Settings(topics, folder, far_end.ws_url, far_end.rest_url, **settings))

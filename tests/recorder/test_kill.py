@@ -24,8 +24,8 @@ from tape.verify import verify
 from tests.recorder import plain
 from tests.recorder.commands import (
     ENVIRONMENT,
+    FarEnd,
     Recording,
-    Urls,
     at_work,
     bp_record,
     kill,
@@ -93,10 +93,10 @@ def sealed(data: Path, wreck: Wreck) -> dict[str, Any]:
     return manifest
 
 
-def check_unchanged(urls: Urls, data: Path) -> None:
+def check_unchanged(urls: FarEnd, data: Path) -> None:
     """Another start leaves all that is sealed as it is."""
     before = plain.fingerprints(data)
-    assert bp_record(*options(urls, data), *SHORT).code == 0
+    assert bp_record(*options(urls, data, *urls.topics), *SHORT).code == 0
     after = plain.fingerprints(data)
     assert {path: after[path] for path in before} == before
     assert len(plain.manifests(data)) == sum(path.startswith("manifest/") for path in before) + 1
@@ -111,9 +111,9 @@ def test_what_was_flushed_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
     with venue(*flow, "--log", str(log)) as urls:
         for _ in range(5):
             moment = MOMENTS.uniform(0, 0.8)
-            with at_work(*options(urls, data)) as recording:
+            with at_work(*options(urls, data, *urls.topics)) as recording:
                 wrecks.append(killed(recording, data, {w.name for w in wrecks}, moment))
-        last = bp_record(*options(urls, data), *SHORT)
+        last = bp_record(*options(urls, data, *urls.topics), *SHORT)
         assert last.code == LOSSES, last
         check_unchanged(urls, data)
     sent = list(map(json.loads, log.read_text().splitlines()))
@@ -127,17 +127,17 @@ def test_what_was_flushed_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def flow() -> Iterator[Urls]:
+def flow() -> Iterator[FarEnd]:
     """A venue that sends as fast as it can, some 60,000 frames, and then goes on serving."""
     with venue("--feed", "sim", "--seconds", "20", "--speed", "max", "--repeat", "20") as urls:
         yield urls
 
 
 @pytest.fixture(scope="module")
-def large(flow: Urls, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def large(flow: FarEnd, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A journal that takes seconds to seal, left by a recorder that was killed."""
     data = tmp_path_factory.mktemp("large") / "tape"
-    with at_work(*options(flow, data)) as recording:
+    with at_work(*options(flow, data, *flow.topics)) as recording:
         recording.until(lambda: sum(p.stat().st_size for p in data.glob("journal/*")) > 200_000)
         recording.kill()
     path = newest(data)
@@ -159,7 +159,7 @@ def is_sealing(data: Path) -> bool:
     return any(path.suffix == ".tmp" for path in data.rglob("*.tmp"))
 
 
-def test_the_torn_tail_is_named(flow: Urls, wrecked: tuple[Path, Wreck]) -> None:
+def test_the_torn_tail_is_named(flow: FarEnd, wrecked: tuple[Path, Wreck]) -> None:
     """A power cut: the last batch is on disk in part. Everything before it is kept."""
     data, _ = wrecked
     path = newest(data)
@@ -167,7 +167,7 @@ def test_the_torn_tail_is_named(flow: Urls, wrecked: tuple[Path, Wreck]) -> None
     path.write_bytes(path.read_bytes()[:-7])
     wreck = Wreck(path.name, *plain.journal(path))
     assert wreck.torn > 0
-    last = bp_record(*options(flow, data), *SHORT)
+    last = bp_record(*options(flow, data, *flow.topics), *SHORT)
     assert last.code == LOSSES
     lost = sealed(data, wreck)["lost"]
     assert (lost["bytes"], lost["after_seq"]) == (wreck.torn, len(wreck.frames))
@@ -176,7 +176,7 @@ def test_the_torn_tail_is_named(flow: Urls, wrecked: tuple[Path, Wreck]) -> None
     check_unchanged(flow, data)
 
 
-def start_sealing(urls: Urls, data: Path) -> tuple[Recording, int]:
+def start_sealing(urls: FarEnd, data: Path) -> tuple[Recording, int]:
     """A recorder that is half through sealing what it found, and the process that does it."""
     recording = Recording(*options(urls, data, "depth.SOL_USDC"))
     recording.until(lambda: is_sealing(data))
@@ -192,12 +192,12 @@ def check_sealed_once(data: Path, wreck: Wreck) -> None:
     assert not [finding for finding in verify(Tape(data)) if finding.damage]
 
 
-def restart(urls: Urls, data: Path) -> None:
+def restart(urls: FarEnd, data: Path) -> None:
     """A start that is left in peace."""
-    assert bp_record(*options(urls, data), *SHORT).code == LOSSES
+    assert bp_record(*options(urls, data, *urls.topics), *SHORT).code == LOSSES
 
 
-def test_a_killed_sealing_leaves_the_journal(flow: Urls, wrecked: tuple[Path, Wreck]) -> None:
+def test_a_killed_sealing_leaves_the_journal(flow: FarEnd, wrecked: tuple[Path, Wreck]) -> None:
     """Only the sealing process is killed: the recorder goes on, says so and exits 1."""
     data, wreck = wrecked
     recording, sealer = start_sealing(flow, data)
@@ -209,12 +209,13 @@ def test_a_killed_sealing_leaves_the_journal(flow: Urls, wrecked: tuple[Path, Wr
     ended = recording.end()
     assert ended.code == 1
     assert f"sealing {wreck.name} failed, the journal is kept" in ended.err
-    assert f"not sealed, kept for the next start: {data / 'journal' / wreck.name}" in ended.out
+    left = ["not sealed", str(data / "journal" / wreck.name), "kept for the next start"]
+    assert left in ended.lines
     restart(flow, data)
     check_sealed_once(data, wreck)
 
 
-def test_recorder_and_sealing_may_die_together(flow: Urls, wrecked: tuple[Path, Wreck]) -> None:
+def test_recorder_and_sealing_may_die_together(flow: FarEnd, wrecked: tuple[Path, Wreck]) -> None:
     data, wreck = wrecked
     recording, sealer = start_sealing(flow, data)
     recording.kill()
@@ -227,7 +228,7 @@ def test_recorder_and_sealing_may_die_together(flow: Urls, wrecked: tuple[Path, 
 
 
 def test_a_sealing_that_outlives_its_recorder_is_not_disturbed(
-    flow: Urls, wrecked: tuple[Path, Wreck]
+    flow: FarEnd, wrecked: tuple[Path, Wreck]
 ) -> None:
     """The recorder dies, its sealing goes on; the next recorder finds the same journal."""
     data, wreck = wrecked
@@ -235,7 +236,7 @@ def test_a_sealing_that_outlives_its_recorder_is_not_disturbed(
     os.kill(sealer, SIGSTOP)  # so that it cannot be done before the next one begins
     try:
         recording.kill()
-        with at_work(*options(flow, data), *SHORT) as following:
+        with at_work(*options(flow, data, *flow.topics), *SHORT) as following:
             following.until(lambda: bool(following.sealers()))
             os.kill(sealer, SIGCONT)
             assert following.end().code == LOSSES
@@ -255,3 +256,28 @@ def test_two_sealings_of_one_journal_make_one_segment(wrecked: tuple[Path, Wreck
     ]
     assert [(one.communicate()[1], one.returncode) for one in both] == [("", 0), ("", 0)]
     check_sealed_once(data, wreck)
+
+
+def test_a_second_ctrl_c_leaves_the_sealing_to_the_next_start(
+    flow: FarEnd, wrecked: tuple[Path, Wreck]
+) -> None:
+    """The first one closes the journal in order; the second does not wait for the sealing."""
+    data, wreck = wrecked
+    recording, sealer = start_sealing(flow, data)
+    os.kill(sealer, SIGSTOP)  # so that there is something to wait for
+    try:
+        recording.interrupt()
+        recording.hear("stopping")
+        recording.hear("sealing: 1 to go")
+        recording.interrupt()
+        assert recording.leave() == LOSSES
+    finally:
+        kill(sealer)
+    (own,) = set(plain.journals(data)) - {wreck.name}
+    frames, torn = plain.journal(data / "journal" / own)
+    assert torn == 0
+    assert json.loads(frames[-1][6])["end"] == "stop"
+    restart(flow, data)
+    check_sealed_once(data, wreck)
+    verdicts = {m["session"]: m["verdict"] for m in plain.manifests(data)}
+    assert verdicts[own.partition(".")[0]] == "certified"

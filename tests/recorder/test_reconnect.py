@@ -10,7 +10,7 @@ import json
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from websockets.frames import Frame, Opcode
 
@@ -20,7 +20,7 @@ from tape.manifest import Verdict
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, trade
 from tests.recorder.raw import raw
-from tests.recorder.runs import Run, play, running, truth
+from tests.recorder.runs import Run, Where, play, running, truth
 from tests.venue import (
     Close,
     Cut,
@@ -174,13 +174,6 @@ async def record_return(gone: Venue, run: Run) -> None:
         await run.until(lambda: run.last_id("SOL_USDC") == 22)
         assert run.sides("SOL_USDC") == truth(back.truth.book("SOL_USDC"))
         await run.finish()
-
-
-class Where(NamedTuple):
-    """Where a venue was, is or will be."""
-
-    ws_url: str
-    rest_url: str
 
 
 def test_dialling_backs_off(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ All scenes but the last run side by side, each with a venue and a recorder of it
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -17,18 +19,9 @@ from recorder.settings import Patience
 from schemas.frames import Frame, Kind
 from tape.manifest import Verdict
 from tests.recorder import plain
-from tests.recorder.market import SNAPSHOT, SNAPSHOTS, SOL, bid, bids
+from tests.recorder.market import SNAPSHOT, SNAPSHOTS, SOL, bid, bids, depth
 from tests.recorder.runs import Run, play, running, truth
-from tests.venue import (
-    Fault,
-    Lose,
-    Send,
-    Step,
-    Venue,
-    Wait,
-    WaitRequest,
-    WaitSubscribed,
-)
+from tests.venue import Cut, Fault, Lose, Send, Step, Venue, Wait, WaitRequest, WaitSubscribed
 
 DEPTH = "/api/v1/depth"
 TOO_MANY = '{"code":"TOO_MANY_REQUESTS","message":"slow down"}'
@@ -41,64 +34,50 @@ PER_SECOND = 5
 class Trouble(NamedTuple):
     """What REST does at first, and what the tape has to say of it.
 
-    statuses: of the FAILED frames in order; 0 where there was no reply at all.
+    failed: status and body of the FAILED frames in order; 0 where there was no reply at all.
     waits: seconds that must lie between one request and the next, at least.
+    rejects: replies that are no book.
     """
 
     faults: Sequence[Fault]
-    statuses: Sequence[int] = ()
+    failed: Sequence[tuple[int, str]] = ()
     waits: Sequence[float] = ()
-    script: Sequence[Step] = ()
     rejects: int = 0
+    script: Sequence[Step] = (WaitSubscribed(SOL), *map(Send, bids(11, 5)))
 
 
-LIVE = (WaitSubscribed(SOL), *map(Send, bids(11, 5)))
+LATER = Fault(429, TOO_MANY, headers={"Retry-After": "3"})
+DATED = Fault(429, TOO_MANY, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})
+INEXACT = SNAPSHOT.replace("100.7", "100.70000000001")
+LOST = (WaitSubscribed(SOL), Lose(bid(11)), Lose(bid(12)), *map(Send, bids(13, 3)))
+SLOW = (WaitSubscribed(SOL), Send(bid(11)), WaitRequest(DEPTH), *map(Send, bids(12, 4)))
+FAST = (
+    *(WaitSubscribed(SOL), Send(bid(11)), Lose(bid(12)), Lose(bid(13)), WaitRequest(DEPTH)),
+    *(Wait(0.2), *map(Send, bids(12, 4))),
+)
 TROUBLES: dict[str, Trouble] = {
-    # The pause of REST as a whole: 1 s, 2 s, 4 s.. after "too many" and the server's own errors.
-    "429": Trouble([Fault(429, TOO_MANY)] * 2, [429] * 2, [1, 2], LIVE),
-    "429 with Retry-After": Trouble(
-        [Fault(429, TOO_MANY, headers={"Retry-After": "3"})], [429], [3], LIVE
-    ),
-    "429 with a date": Trouble(
-        [Fault(429, TOO_MANY, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"})],
-        [429],
-        [1],
-        LIVE,
-    ),
-    "500": Trouble([Fault(500, "oops")] * 2, [500] * 2, [1, 2], LIVE),
-    "503": Trouble([Fault(503, "")], [503], [1], LIVE),
-    # The book's own: 0.5 s, doubled.
-    "dropped": Trouble([Fault(drop=True)] * 3, [0] * 3, [0.5, 1, 2], LIVE),
-    "silent": Trouble([Fault(delay=6)], [0], [0.5], LIVE),
-    "html": Trouble([Fault(body=HTML)] * 2, [], [0.5, 1], LIVE, rejects=2),
-    "empty": Trouble([Fault(body="")], [], [0.5], LIVE, rejects=1),
-    "another shape": Trouble([Fault(body='{"bids":[]}')], [], [0.5], LIVE, rejects=1),
-    "inexact": Trouble(
-        [Fault(body=SNAPSHOT.replace("100.7", "100.70000000001"))], [], [0.5], LIVE, rejects=1
-    ),
-    "no content": Trouble([Fault(204, "")], [204], [0.5], LIVE),
-    # True replies of another moment.
-    "stale": Trouble(
-        [Fault(stale=5), Fault(stale=4)],
-        waits=[0.5, 1],
-        script=(WaitSubscribed(SOL), Lose(bid(11)), Lose(bid(12)), *map(Send, bids(13, 3))),
-    ),
-    "behind": Trouble(
-        [Fault(delay=0.2)],
-        script=(WaitSubscribed(SOL), Send(bid(11)), WaitRequest(DEPTH), *map(Send, bids(12, 4))),
-    ),
-    "ahead": Trouble(
-        [],
-        script=(
-            *(WaitSubscribed(SOL), Send(bid(11)), Lose(bid(12)), Lose(bid(13)), WaitRequest(DEPTH)),
-            *(Wait(0.2), *map(Send, bids(12, 4))),
-        ),
-    ),
+    # REST as a whole pauses 1 s, 2 s, 4 s.. after "too many" and after the server's own errors.
+    "429": Trouble([Fault(429, TOO_MANY)] * 2, [(429, TOO_MANY)] * 2, [1, 2]),
+    "429 with Retry-After": Trouble([LATER], [(429, TOO_MANY)], [3]),
+    "429 with a date": Trouble([DATED], [(429, TOO_MANY)], [1]),
+    "500": Trouble([Fault(500, "oops")] * 2, [(500, "oops")] * 2, [1, 2]),
+    "503": Trouble([Fault(503, "")], [(503, "")], [1]),
+    # A book's own pause: 0.5 s, doubled.
+    "dropped": Trouble([Fault(drop=True)] * 3, [(0, "")] * 3, [0.5, 1, 2]),
+    "silent": Trouble([Fault(delay=6)], [(0, "")], [0.5]),
+    "no content": Trouble([Fault(204, "")], [(204, "")], [0.5]),
+    "html": Trouble([Fault(body=HTML)] * 2, [], [0.5, 1], rejects=2),
+    "empty": Trouble([Fault(body="")], [], [0.5], rejects=1),
+    "another shape": Trouble([Fault(body='{"bids":[]}')], [], [0.5], rejects=1),
+    "inexact": Trouble([Fault(body=INEXACT)], [], [0.5], rejects=1),
+    # True replies of another moment than now.
+    "stale": Trouble([Fault(stale=5), Fault(stale=4)], [], [0.5, 1], script=LOST),
+    "behind": Trouble([Fault(delay=0.2)], script=SLOW),
+    "ahead": Trouble([], script=FAST),
     "all mixed": Trouble(
-        [Fault(drop=True), Fault(body=HTML), Fault(500), Fault(429, TOO_MANY)],
-        [0, 500, 429],
+        [Fault(drop=True), Fault(body=HTML), Fault(500, "oops"), Fault(429, TOO_MANY)],
+        [(0, ""), (500, "oops"), (429, TOO_MANY)],
         [0.5, 1, 2, 4],
-        LIVE,
         rejects=1,
     ),
 }
@@ -148,14 +127,115 @@ def test_a_trouble_passes(suffered: tuple[Path, dict[str, Run]], name: str) -> N
     between = waits(run.frames)
     assert all(was >= least * 0.99 for was, least in zip(between, trouble.waits, strict=True))
     failures = [json.loads(text) for text in plain.payloads(folder / name, "failed")]
-    assert [failure["status"] for failure in failures] == list(trouble.statuses)
-    bodies = [f.body for f, s in zip(trouble.faults, trouble.statuses, strict=False) if s]
-    assert [f["body"] for f in failures if f["status"]] == [body or "" for body in bodies] or (
-        name == "all mixed"
-    )
+    assert [(f["status"], f["body"]) for f in failures] == list(trouble.failed)
     assert all(failure["error"] for failure in failures if not failure["status"])
     rejects = plain.table(folder / name, "reject")
     assert [row["reason"] for row in rejects] == ["bad_reply"] * trouble.rejects
     assert len(plain.payloads(folder / name, "reply")) == 1 + tries - len(failures)
     assert plain.table(folder / name, "gap") == []
     assert plain.manifests(folder / name)[0]["verdict"] == Verdict.CERTIFIED
+
+
+class Clocked(list[str]):
+    """The venue's log of requests, with the time of each in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def append(self, target: str) -> None:
+        self.times.append(time.monotonic())
+        super().append(target)
+
+
+def crowd(count: int) -> dict[str, str]:
+    """First books of so many markets."""
+    return {f"M{number:02d}_USDC": SNAPSHOT for number in range(count)}
+
+
+async def start_all(venue: Venue, folder: Path, done: Callable[[Run], bool]) -> Run:
+    """Record the depth of all markets of a crowd until something is true."""
+    topics = [f"depth.{market}" for market in crowd(12)]
+    async with venue, running(venue, folder, *topics) as run:
+        await run.until(lambda: done(run))
+    return run
+
+
+def crowd_venue() -> Venue:
+    topics = [f"depth.{market}" for market in crowd(12)]
+    frames = [Send(depth(11, symbol=market)) for market in crowd(12)]
+    return Venue([*map(WaitSubscribed, topics), *frames], snapshots=crowd(12))
+
+
+def test_snapshots_of_many_markets_keep_the_venues_pace(tmp_path: Path) -> None:
+    """Never more than five requests in a second, by the venue's clock. A quarter of the second is
+    left to the scheduler: without a limit all twelve come at once."""
+    topics = [f"depth.{market}" for market in crowd(12)]
+
+    async def scene() -> Clocked:
+        venue, log = crowd_venue(), Clocked()
+        venue.requests = log
+        await start_all(venue, tmp_path, lambda run: run.is_live(*topics))
+        return log
+
+    log = asyncio.run(scene())
+    assert len(log) == 1 + len(topics) == len(set(log))
+    spans = [b - a for a, b in zip(log.times, log.times[PER_SECOND:], strict=False)]
+    assert all(span > 0.75 for span in spans), spans
+
+
+def test_one_refusal_silences_all_markets(tmp_path: Path) -> None:
+    """After a 429 nobody asks until its Retry-After is over, whoever waits in turn already."""
+
+    async def scene() -> Run:
+        venue = crowd_venue()
+        venue.faults.add(DEPTH, Fault(429, TOO_MANY, headers={"Retry-After": "2"}))
+        return await start_all(venue, tmp_path, lambda run: len(run.kinds(Kind.REPLY)) > 3)
+
+    frames = asyncio.run(scene()).frames
+    (refused,) = [frame for frame in frames if frame.kind == Kind.FAILED]
+    after = [frame for frame in requests(frames) if frame.seq > refused.seq]
+    assert after
+    assert all(frame.ts_mono - refused.ts_mono > 1.99 * SECOND for frame in after)
+
+
+def test_a_market_that_is_not_there_is_not_asked_for_again(tmp_path: Path) -> None:
+    """404 does not mend soon: no request while the connection lasts and frames go on; but a new
+    connection asks anew."""
+    closed = Fault(404, CLOSED)
+    script = [
+        *[WaitSubscribed(SOL), Send(bid(11)), WaitRequest(DEPTH), *map(Send, bids(12, 3))],
+        *[Wait(1.5), *map(Send, bids(15, 3)), Wait(0.05), Cut()],
+        *[WaitSubscribed(SOL), Send(bid(18)), WaitRequest(DEPTH), Send(bid(19))],
+    ]
+
+    async def scene() -> Run:
+        venue = Venue(script, snapshots=SNAPSHOTS)
+        venue.faults.add(DEPTH, closed)
+        async with venue, running(venue, tmp_path, SOL) as run:
+            await run.until(lambda: run.last_id("SOL_USDC") == 19)
+            assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
+        return run
+
+    run = asyncio.run(scene())
+    first, second = requests(run.frames)
+    (cut, _) = run.kinds(Kind.CLOSE)
+    assert first.seq < cut.seq < second.seq
+    (failure,) = map(json.loads, plain.payloads(tmp_path, "failed"))
+    assert (failure["status"], failure["body"]) == (404, CLOSED)
+
+
+def test_the_market_list_is_asked_for_again(tmp_path: Path) -> None:
+    """Two failures at the start are overcome; what came in the end is on the tape."""
+
+    async def scene() -> None:
+        venue = Venue(snapshots=SNAPSHOTS)
+        venue.faults.add("/api/v1/markets", Fault(500, "oops"))
+        venue.faults.add("/api/v1/markets", Fault(drop=True))
+        async with venue, running(venue, tmp_path, SOL) as run:
+            await run.until(lambda: bool(run.kinds(Kind.OPEN)))
+        assert venue.requests == ["/api/v1/markets"] * 3
+
+    asyncio.run(scene())
+    (markets,) = plain.payloads(tmp_path, "reply")
+    assert [market["symbol"] for market in json.loads(markets)] == ["SOL_USDC"]

@@ -1,0 +1,401 @@
+"""``bp-record`` as a person or a script meets it: what it refuses, how it stops, what it prints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+from market.streams import STREAMS
+from recorder.cli import record
+from recorder.settings import Patience
+from schemas.errors import VenueError
+from tests.recorder import plain
+from tests.recorder.commands import (
+    Ended,
+    FarEnd,
+    at_work,
+    bp_record,
+    options,
+    venue,
+)
+from tests.recorder.market import SNAPSHOTS, SOL, bids
+from tests.recorder.raw import http, rude
+from tests.recorder.runs import Where, play, running
+from tests.venue import Close, Send, Venue, WaitSubscribed
+
+WHOLE, FAILED, USAGE, LOSSES = 0, 1, 2, 3
+NOWHERE = ("--ws-url", "ws://127.0.0.1:9", "--rest-url", "http://127.0.0.1:9")  # nobody listens
+
+
+class Refusal(NamedTuple):
+    """A command that cannot be, and what the message must name. Codes: 1 failed, 2 misused."""
+
+    arguments: tuple[str, ...]
+    says: tuple[str, ...]
+    code: int = USAGE
+
+
+def topic(name: str, *says: str) -> Refusal:
+    """A topic that cannot be: the message has it as it was written."""
+    return Refusal(("-t", name), (f"'{name.rpartition(',')[2]}'", *says))
+
+
+# Names as in the market list of the simulated venue (tests/simulation/session.py).
+TOPICS = [
+    topic("depth.SOLUSDC", "nearest: SOL_USDC"),
+    topic("dept.SOL_USDC", "nearest: depth"),
+    topic("depth.100ms.SOL_USDC", "200ms, 600ms, 1000ms"),
+    topic("depth.100ms.*", "200ms, 600ms, 1000ms"),
+    topic("depth.5.BTC_USDC_PERP", "200ms, 600ms, 1000ms"),
+    topic("kline.7m.SOL_USDC", "5m", "3m", "1m"),
+    topic("kline.1M.SOL_USDC", "1m"),
+    topic("kline.SOL_USDC", "interval", "1month"),
+    topic("kline.1m", "kline.1m.SOL_USDC"),
+    topic("kline", "kline.1m.SOL_USDC"),
+    topic("kline.x*.SOL_USDC", "interval"),
+    topic("depth.MOBILE_USDC", "closed"),
+    topic("depth.sol_usdc", "nearest: SOL_USDC"),
+    topic("depth.KBONK_USDC_PERP", "nearest: kBONK_USDC_PERP"),
+    topic("DEPTH.SOL_USDC", "nearest: depth"),
+    topic("bookticker.SOL_USDC", "nearest: bookTicker"),
+    topic("depth", "depth.SOL_USDC"),
+    topic("trade.", "trade.SOL_USDC"),
+    topic("depth.NOPE*", "10 markets"),
+    topic("depth.MOBILE*", "10 markets"),
+    topic("stockPrice.*", "name each one"),
+    topic("account.orderUpdate", "depth", "trade"),
+    topic("trade.SOL_USDC,trade.SOLUSDC", "nearest: SOL_USDC"),
+    topic("*.SOLUSDC", "nearest: SOL_USDC"),
+]
+OPTIONS = [
+    Refusal((), ("--topics depth.ETH_USDC",)),
+    Refusal(("-t", " , "), ("--topics depth.ETH_USDC",)),
+    Refusal(("-t", SOL, "--duration", "5"), ("'5'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--duration", "-5s"), ("'-5s'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--duration", "0s"), ("'0s'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--roll", "1y"), ("'1y'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--roll", ""), ("''", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
+    Refusal(("-t", SOL, "--ws-url", "wss://"), ("'wss://'", "wss://")),
+    Refusal(("-t", SOL, "--ws-url", "ws://host:port"), ("'ws://host:port'", "wss://<host>")),
+    Refusal(("-t", SOL, "--ws-url", "ws://:80"), ("'ws://:80'", "wss://<host>")),
+    Refusal(("-t", SOL, "--ws-url", "ws://h:99999"), ("'ws://h:99999'", "wss://<host>")),
+    Refusal(("-t", SOL, "--rest-url", "api.backpack.exchange"), ("https://",)),
+    Refusal(("-t", SOL, "--rest-url", "http://[::1"), ("'http://[::1'", "https://<host>")),
+    Refusal(("-t", SOL, "--rate", "5"), ("--rate",)),
+    Refusal((SOL,), (SOL,)),
+]
+CONFIGS = {
+    "broken.toml": ('topics = ["depth.SOL_USDC"', ("cannot be read",)),
+    "not_text.toml": ("\udcff", ("cannot be read",)),
+    "unknown.toml": ('topic = "depth.SOL_USDC"', ("unknown topic", "topics, data, ws_url")),
+    "no_list.toml": ('topics = "depth.SOL_USDC"', ("topics is a list",)),
+    "no_texts.toml": ("topics = [1]", ("topics is a list",)),
+    "number.toml": ('topics = ["depth.SOL_USDC"]\nduration = 5', ("duration is a text", "not 5")),
+    "path.toml": ('topics = ["depth.SOL_USDC"]\ndata = 5', ("data is a text", "not 5")),
+    "table.toml": ('topics = ["depth.SOL_USDC"]\n[roll]\na = 1', ("roll is a text",)),
+}
+
+
+def never(refusal: Refusal, data: Path) -> Refusal:
+    """The same, for a folder that is never to become a recording."""
+    return refusal._replace(arguments=("--data", str(data), *refusal.arguments))
+
+
+def refusals(folder: Path) -> list[Refusal]:
+    """All of them; those about files need a folder."""
+    (folder / "file").write_text("in the way")
+    for name, (text, _) in CONFIGS.items():
+        (folder / name).write_bytes(text.encode(errors="surrogateescape"))
+    configs = [Refusal(("--config", str(folder / n)), (n, *s)) for n, (_, s) in CONFIGS.items()]
+    return [
+        *(never(refusal, folder / f"never{n}") for n, refusal in enumerate(TOPICS + OPTIONS)),
+        *configs,
+        Refusal(("--config", str(folder / "missing.toml")), ("missing.toml", "No such file")),
+        Refusal(("--config", str(folder)), ("is a directory",)),
+        Refusal(("-t", SOL, "--data", str(folder / "file")), ("file", "is a file")),
+        Refusal(("-t", SOL, "--data", str(folder / "file" / "below")), ("file",), FAILED),
+        Refusal(("-t", SOL, "--data", "/proc/tape"), ("/proc/tape",), FAILED),
+    ]
+
+
+def check_refused(refusal: Refusal, ended: Ended) -> None:
+    """One clear message on stderr, the right code, and nothing else."""
+    assert "Traceback" not in ended.err, ended.err
+    assert ended.code == refusal.code, (refusal, ended)
+    assert ended.out == ""
+    assert [text for text in refusal.says if text not in ended.err] == [], ended.err
+    assert re.search(r"^error: |^Error: ", ended.err, re.MULTILINE), ended.err
+
+
+def in_process(*arguments: str) -> Ended:
+    """The command without a process of its own, which would take half a second each."""
+    result = CliRunner().invoke(record, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result
+    return Ended(result.exit_code, result.stdout, result.stderr)
+
+
+def test_what_cannot_be_is_refused_by_name_before_connecting(tmp_path: Path) -> None:
+    """Not one of them opens a websocket, or leaves so much as a journal."""
+    with venue("--feed", "sim", "--seconds", "1") as far_end:
+        urls = ("--ws-url", far_end.ws_url, "--rest-url", far_end.rest_url)
+        for refusal in refusals(tmp_path):
+            check_refused(refusal, in_process(*urls, *refusal.arguments))
+        for refusal in refusals(tmp_path)[:: len(TOPICS) // 4]:
+            check_refused(refusal, bp_record(*urls, *refusal.arguments))
+        assert far_end.end()["connections"] == 0
+    assert not list(tmp_path.rglob("journal")) + list(tmp_path.rglob("manifest"))
+
+
+def nothing_on_stdout(ended: Ended, code: int, *says: str) -> None:
+    """It failed with a message that has all this in it."""
+    check_refused(Refusal((), says, code), ended)
+
+
+async def record_from(port: int, folder: Path, *more: str) -> Ended:
+    """``bp-record`` against whatever is on a port."""
+    urls = ("--ws-url", f"ws://127.0.0.1:{port}", "--rest-url", f"http://127.0.0.1:{port}")
+    return await asyncio.to_thread(bp_record, *urls, "-t", SOL, "--data", str(folder), *more)
+
+
+LISTS = {  # of markets: the HTTP reply, and what the message has to name
+    "html": (http("200 OK", b"<html>Sign in</html>", "text/html"), "--rest-url"),
+    "another shape": (http("200 OK", b'{"markets":[]}'), "--rest-url"),
+    "another list": (http("200 OK", b'["SOL_USDC"]'), "--rest-url"),
+    "no UTF-8": (http("200 OK", b'[{"symbol":"\xff"}]'), "--rest-url"),
+    "too deep": (http("200 OK", b"[" * 100_000), "--rest-url"),
+    "no markets": (http("200 OK", b"[]"), "lists no markets"),
+    "refused": (http("403 Forbidden", b"go away"), "HTTP 403"),
+    "down": (http("503 Service Unavailable", b""), "HTTP 503"),
+    "silent": (b"", "Server disconnected"),
+    "no HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "is the address right"),
+}
+
+
+def test_a_venue_without_a_market_list_is_named(tmp_path: Path) -> None:
+    """Side by side. Nobody connects, nothing is recorded."""
+
+    async def scene(name: str, reply: bytes, says: str) -> None:
+        async with rude(lambda target: reply) as far_end:
+            ended = await record_from(far_end.port, tmp_path / name)
+        nothing_on_stdout(ended, FAILED, says)
+        assert set(far_end.targets) == {"/api/v1/markets"}
+        assert len(far_end.targets) in (1, 3)  # what is an answer is not asked for again
+        assert not (tmp_path / name / "journal").exists()
+
+    async def nobody() -> None:
+        ended = await record_from(9, tmp_path / "nobody")
+        nothing_on_stdout(ended, FAILED, "http://127.0.0.1:9/api/v1/markets", "is there a network")
+
+    play(nobody(), *(scene(name, *LISTS[name]) for name in LISTS))
+
+
+HANDSHAKES = {
+    "forbidden": (http("403 Forbidden", b"go away"), "403"),
+    "plain page": (http("200 OK", b"<html>hello</html>", "text/html"), "200"),
+    "no HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", "no websocket"),
+    "cut": (b"", "no websocket"),
+}
+
+
+def test_a_venue_without_a_websocket_is_named(tmp_path: Path) -> None:
+    """Given up after three tries, or when the time asked for is over: either way exit code 1. What
+    there is, the market list, is sealed."""
+    markets = json.dumps([{"symbol": "SOL_USDC"}]).encode()
+
+    async def scene(name: str, reply: bytes, says: str) -> None:
+        def answer(target: str) -> bytes:
+            return reply if target == "websocket" else http("200 OK", markets)
+
+        async with rude(answer) as far_end:
+            ended = await record_from(far_end.port, tmp_path / name)
+            early = await record_from(far_end.port, tmp_path / name, "--duration", "100ms")
+        for one, tries in ((ended, 3), (early, 1)):
+            assert one.code == FAILED, one
+            assert "Traceback" not in one.err, one.err
+            assert f"error: no websocket at ws://127.0.0.1:{far_end.port}" in one.err
+            assert says in one.err
+            assert one.err.count("\nerror: ") + one.err.count("no websocket at") >= tries
+        assert far_end.targets.count("websocket") == 4
+        assert plain.journals(tmp_path / name) == []
+        assert [m["verdict"] for m in plain.manifests(tmp_path / name)] == ["certified"] * 2
+        assert plain.payloads(tmp_path / name, "reply") == [markets] * 2
+
+    play(*(scene(name, *HANDSHAKES[name]) for name in HANDSHAKES))
+
+
+def test_a_venue_that_never_answers_the_handshake_is_given_up(tmp_path: Path) -> None:
+    """The socket opens and that is all."""
+
+    async def scene() -> None:
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(hang, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, Venue(snapshots=SNAPSHOTS) as far_end:
+            address = Where(f"ws://127.0.0.1:{port}", far_end.rest_url)
+            with pytest.raises(VenueError, match="timed out"):
+                async with running(address, tmp_path, SOL, patience=Patience(opening=0.1)) as run:
+                    await run.until(lambda: False)
+
+    asyncio.run(scene())
+
+
+def session_head(data: Path) -> dict[str, Any]:
+    """What the only session on a tape was asked for."""
+    (head,) = plain.payloads(data, "segment")
+    return dict(json.loads(head))
+
+
+def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
+    """All options may stand in a file; what is said on the command line as well counts there."""
+    config, ours, theirs = tmp_path / "bp.toml", tmp_path / "ours", tmp_path / "theirs"
+    with venue("--feed", "sim", "--seconds", "5") as far_end:
+        config.write_text(
+            f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
+            f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
+            'duration = "300ms"\nroll = "1h"\n'
+        )
+        both = bp_record("--config", str(config), "-t", SOL, "--data", str(ours))
+        alone = bp_record("--config", str(config))
+    assert (both.code, alone.code) == (WHOLE, WHOLE), (both, alone)
+    assert session_head(ours)["topics"] == [SOL]
+    perps = [t for t in session_head(theirs)["topics"] if t != "trade.SOL_USDC"]
+    assert len(perps) == 5
+    assert all(t.startswith("depth.") and t.endswith("_PERP") for t in perps)
+    assert session_head(theirs)["ws_url"] == far_end.ws_url
+
+
+def test_help_teaches() -> None:
+    """Examples, all kinds of topics, how to stop, and the exit codes."""
+    ended = bp_record("--help")
+    assert (ended.code, ended.err) == (0, "")
+    for channel in STREAMS:
+        assert channel in ended.out
+    for text in (
+        "bp-record --topics depth.ETH_USDC",
+        "Ctrl-C",
+        "Exit code 0",
+        "--roll",
+        "[default",
+    ):
+        assert text in ended.out
+
+
+@pytest.fixture(scope="module")
+def flow() -> Iterator[FarEnd]:
+    """A venue with some 600 frames a second for as long as anybody listens."""
+    with venue("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0") as far_end:
+        yield far_end
+
+
+def is_flowing(data: Path) -> bool:
+    """Whether frames are on disk."""
+    return any(path.stat().st_size > 4_000 for path in data.glob("journal/*"))
+
+
+def check_summary(ended: Ended, data: Path) -> None:
+    """Standard output is tab-separated lines whose numbers are those of the tape."""
+    (manifest,) = plain.manifests(data)
+    assert all(len(line) > 1 for line in ended.lines), ended.out
+    topics = {line[1]: int(line[2]) for line in ended.lines if line[0] == "topic"}
+    assert {name: count for name, count in topics.items() if count} == manifest["topics"]
+    tables = {line[1]: int(line[2]) for line in ended.lines if line[0] == "table"}
+    assert tables == manifest["rows"]
+    frames = str(sum(manifest["kinds"].values()))
+    size = str(sum(entry["bytes"] for entry in manifest["files"]))
+    assert ["gaps", "0"] in ended.lines
+    assert ["rejects", "0"] in ended.lines
+    verdict = ["verdict", "certified", "1", "segments", frames, "frames", size, "bytes"]
+    assert verdict in ended.lines
+    assert ["recording", str(data), "session", manifest["session"]] in ended.lines
+
+
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "duration"])
+def test_stopping_in_order(flow: FarEnd, tmp_path: Path, how: str) -> None:
+    """Flushed, sealed, certified, told; nothing is left in the journal's folder."""
+    more = ("--duration", "1s") if how == "duration" else ()
+    with at_work(*options(flow, tmp_path, *flow.topics), *more) as recording:
+        if how != "duration":
+            recording.until(lambda: is_flowing(tmp_path))
+            recording.interrupt(SIGINT if how == "SIGINT" else SIGTERM)
+        ended = recording.end()
+    assert ended.code == WHOLE, ended
+    assert "Traceback" not in ended.err
+    check_summary(ended, tmp_path)
+    assert plain.journals(tmp_path) == []
+    assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":""}']
+    (end,) = plain.frames(tmp_path, "checkpoint")[-1:]
+    assert json.loads(end["payload"])["end"] == "stop"
+
+
+def test_a_second_recorder_on_the_folder_is_refused(flow: FarEnd, tmp_path: Path) -> None:
+    """It names the process that is at work, which is not disturbed."""
+    with at_work(*options(flow, tmp_path, SOL)) as recording:
+        recording.until(lambda: is_flowing(tmp_path))
+        second = bp_record(*options(flow, tmp_path, SOL))
+        nothing_on_stdout(second, FAILED, str(tmp_path), f"process {recording.pid}")
+        recording.interrupt()
+        assert recording.end().code == WHOLE
+    assert len(plain.manifests(tmp_path)) == 1
+
+
+def test_recording_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    """A notice goes into a pipe that is closed at the other end."""
+
+    async def scene() -> None:
+        script = [WaitSubscribed(SOL), Close(1012), WaitSubscribed(SOL), *map(Send, bids(11, 3))]
+        async with Venue(script, snapshots=SNAPSHOTS) as far_end:
+            with at_work(*options(far_end, tmp_path, SOL)) as recording:
+                recording.hang_up()
+                await asyncio.wait_for(far_end.finished(), 60)
+                recording.interrupt()
+                assert await asyncio.to_thread(recording.leave) == WHOLE
+
+    asyncio.run(scene())
+    assert plain.payloads(tmp_path) == [frame.encode() for frame in bids(11, 3)]
+    assert plain.manifests(tmp_path)[0]["verdict"] == "certified"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can only be mounted by root")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_ends_the_recording_and_loses_nothing_that_was_flushed(
+    small_disk: Path,
+) -> None:
+    """It says so and exits 1. With more room, the next start seals what there was."""
+    data = small_disk / "tape"
+    flow = ("--feed", "sim", "--seconds", "20", "--speed", "max", "--repeat", "30")
+    with venue(*flow) as far_end:
+        ended = bp_record(*options(far_end, data, *far_end.topics))
+        assert ended.code == FAILED, ended
+        assert "error: the recording cannot be written: [Errno 28]" in ended.err
+        assert "Traceback" not in ended.err
+        (path,) = data.glob("journal/*")
+        flushed, _ = plain.journal(path)
+        assert len(flushed) > 10_000
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+        again = bp_record(*options(far_end, data, SOL), "--duration", "300ms")
+    assert again.code == LOSSES, again
+    session = path.name.partition(".")[0]
+    kept = [frame["payload"] for frame in plain.frames(data, session=session)]
+    assert kept[: len(flushed)] == [frame[6] for frame in flushed]
+    assert plain.manifests(data)[0]["verdict"] == "recovered"

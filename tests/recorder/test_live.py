@@ -1,0 +1,190 @@
+"""``recorder.Live``: the loop body of a replay, fed by the venue. What it saw is what is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from market.book import Book
+from recorder import Live
+from replay import Replay
+from schemas.errors import BackpackError, TopicError, UsageError, VenueError
+from schemas.rows import Depth, Row, Trade
+from tests.recorder import plain
+from tests.recorder.commands import FarEnd, venue
+from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bids, trade
+from tests.recorder.runs import Address, Where, sides_of
+from tests.venue import Cut, Send, Venue, Wait, WaitRequest, WaitSubscribed
+
+LAST = 77  # id of the trade that ends a loop
+SCRIPT = [
+    *[WaitSubscribed(TRADES), *map(Send, bids(11, 3)), Send(trade(70))],
+    *[WaitRequest("/api/v1/depth"), *map(Send, bids(14, 20)), Send(trade(71)), Wait(0.05), Cut()],
+    *[WaitSubscribed(TRADES), *map(Send, bids(36, 3)), WaitRequest("/api/v1/depth"), Wait(0.2)],
+    *[*map(Send, bids(39, 20)), Send(trade(LAST))],
+]
+
+Seen = tuple[Row, object]  # a row, and the book as it stood with it
+
+
+def live_from(address: Address, *topics: str, **more: Any) -> Live:
+    """A live feed from a venue."""
+    return Live(topics, ws_url=address.ws_url, rest_url=address.rest_url, **more)
+
+
+def seen(row: Row, book: Book | None) -> Seen:
+    """What a loop sees; the book is copied, since it goes on changing."""
+    return row, None if book is None else (book.last_update_id, sides_of(book))
+
+
+def replayed(data: Path, *topics: str) -> list[Seen]:
+    """What the same loop sees in a replay of the recording."""
+    replay = Replay(data, topics=topics or None)
+    return [seen(row, replay.book("SOL_USDC")) for row in replay]
+
+
+def check_same(live: list[Seen], data: Path) -> None:
+    """The loop saw what the recording replays, from its first row on. What the recording has more
+    is its end, or what came while the loop was being left."""
+    again = replayed(data)
+    assert len(live) > 50
+    assert live == again[: len(live)]
+    assert plain.manifests(data)[0]["verdict"] == "certified"
+
+
+def test_async_rows_and_books_are_those_of_the_recording(tmp_path: Path) -> None:
+    """Through an outage with a hole, to the last trade of the script."""
+
+    async def scene() -> list[Seen]:
+        found: list[Seen] = []
+        async with Venue(SCRIPT, snapshots=SNAPSHOTS) as far_end:
+            live = live_from(far_end, SOL, TRADES, data=tmp_path)
+            async with aclosing(aiter(live)) as rows:
+                async for row in rows:
+                    found.append(seen(row, live.book("SOL_USDC")))
+                    if isinstance(row, Trade) and row.trade_id == LAST:
+                        break
+        return found
+
+    live = asyncio.run(scene())
+    check_same(live, tmp_path)
+    tables = {row.TABLE for row, _ in live}
+    assert tables == {"session", "depth", "trade", "gap"}
+    assert live[-1][1] is not None
+    assert plain.journals(tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def flow() -> Iterator[FarEnd]:
+    """A venue as a process, since a plain loop leaves no room for it in this one."""
+    with venue("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0") as far_end:
+        yield far_end
+
+
+def test_plain_rows_and_books_are_those_of_the_recording(flow: FarEnd, tmp_path: Path) -> None:
+    """For a second, without a line of asyncio; it ends by itself and seals."""
+    live = live_from(flow, *flow.topics, data=tmp_path, duration=1.0)
+    found = [seen(row, live.book("SOL_USDC")) for row in live]
+    check_same(found, tmp_path)
+    rest = replayed(tmp_path)[len(found) :]
+    assert {row.TABLE for row, _ in rest} <= {"session", "depth"}  # the close, and books cleared
+    assert all(book is None for _, book in rest)
+    assert plain.journals(tmp_path) == []
+
+
+def test_a_plain_loop_may_be_left_at_any_row(flow: FarEnd, tmp_path: Path) -> None:
+    """Leaving it stops in order: sealed before the next statement."""
+    found = []
+    live = live_from(flow, *flow.topics, data=tmp_path)
+    for row in live:
+        found.append(seen(row, live.book("SOL_USDC")))
+        if len(found) == 200:
+            break
+    check_same(found, tmp_path)
+
+
+def test_nothing_need_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a folder no file is made."""
+    monkeypatch.chdir(tmp_path)
+
+    async def scene() -> list[Row]:
+        async with Venue(SCRIPT, snapshots=SNAPSHOTS) as far_end:
+            rows: list[Row] = []
+            async with aclosing(aiter(live_from(far_end, SOL, TRADES))) as live:
+                async for row in live:
+                    rows.append(row)
+                    if isinstance(row, Trade) and row.trade_id == LAST:
+                        return rows
+        raise AssertionError("the last trade never came")
+
+    rows = asyncio.run(scene())
+    assert [row.trade_id for row in rows if isinstance(row, Trade)] == [70, 71, LAST]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_loop_is_told_and_the_recording_is_whole(tmp_path: Path) -> None:
+    """It does nothing until 500 frames are out; 100 were to be kept for it."""
+    script = [WaitSubscribed(SOL), *map(Send, bids(11, 500))]
+
+    async def scene() -> None:
+        async with Venue(script, snapshots=SNAPSHOTS) as far_end:
+            rows = aiter(live_from(far_end, SOL, data=tmp_path, lag_limit=100))
+            await anext(rows)
+            await far_end.finished()
+            await far_end.drain()
+            with pytest.raises(BackpackError, match="more than 100 frames behind"):
+                await asyncio.wait_for(exhaust(rows), 60)
+
+    asyncio.run(scene())
+    assert plain.payloads(tmp_path) == [frame.encode() for frame in bids(11, 500)]
+    assert plain.manifests(tmp_path)[0]["verdict"] == "certified"
+
+
+async def exhaust(rows: AsyncIterator[Row]) -> list[Row]:
+    return [row async for row in rows]
+
+
+def test_a_loop_that_keeps_up_is_not_told(tmp_path: Path) -> None:
+    """The limit is on what waits, not on what came: three times 300 frames do no harm at 400."""
+    thirds = [[*map(Send, bids(first, 300)), Wait(0.05)] for first in (11, 311, 611)]
+    script = [WaitSubscribed(SOL), *thirds[0], *thirds[1], *thirds[2]]
+
+    async def scene() -> int:
+        async with Venue(script, snapshots=SNAPSHOTS) as far_end:
+            live = live_from(far_end, SOL, data=tmp_path, lag_limit=400)
+            async with aclosing(aiter(live)) as rows:
+                async for row in rows:
+                    if isinstance(row, Depth) and row.last_update_id == 910:
+                        return row.seq
+        raise AssertionError("the last frame never came")
+
+    assert asyncio.run(scene()) > 900
+
+
+def test_misuse_is_told(flow: FarEnd, tmp_path: Path) -> None:
+    """A book nobody subscribed to, a topic that is none, a second loop, no venue."""
+    trades = live_from(flow, TRADES, duration=0.3)
+    for _ in trades:
+        with pytest.raises(
+            TopicError, match=r"no depth topic of 'SOL_USDC' is .*; there are: none"
+        ):
+            trades.book("SOL_USDC")
+    with pytest.raises(UsageError, match="once"):
+        list(trades)
+    depth = live_from(flow, SOL, duration=0.3)
+    for _ in depth:
+        with pytest.raises(TopicError, match="there are: SOL_USDC"):
+            depth.book("BTC_USDC_PERP")
+    with pytest.raises(TopicError, match="nearest: SOL_USDC"):
+        list(live_from(flow, "depth.SOLUSDC"))
+    nowhere = "ws://127.0.0.1:9", "http://127.0.0.1:9"
+    with pytest.raises(VenueError, match="no market list"):
+        list(live_from(Where(*nowhere), SOL, data=tmp_path))
+    with pytest.raises(VenueError, match="no websocket"):
+        list(live_from(Where(nowhere[0], flow.rest_url), SOL, data=tmp_path))
+    assert [m["verdict"] for m in plain.manifests(tmp_path)] == ["certified"]
