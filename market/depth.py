@@ -1,5 +1,7 @@
 """Depth frames and snapshot replies to rows, through the book sync of their stream."""
 
+from collections import deque
+
 import msgspec
 
 from market.book import PriceQty
@@ -38,12 +40,12 @@ class DepthTracker:
         "topic",
     )
 
-    def __init__(self, topic: Topic, outbox: list[SnapshotRequest]) -> None:
+    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
         self._book, self._symbol, self._window = self.sync.book, topic.symbol, topic.variant
         self.conn = 0
-        self.fresh = True  # neither a delta nor a join on this connection yet
+        self.fresh = True  # no delta on this connection yet
         self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
         self._last_id = 0  # ..and its update id
 
@@ -88,9 +90,10 @@ class DepthTracker:
         kept = self.sync.snapshot(snapshot, frame.ts_mono)
         if kept is None:
             return []
-        self.fresh = False
-        if not kept:  # the stream has to go on from here
-            self._last, self._last_id = frame, snapshot.last
+        if not kept and not (self._after_outage and snapshot.last >= self._last_id):
+            # The stream has to go on from here. (After an outage, its first delta shows the hole.)
+            self._last, self._last_id, self.fresh = frame, snapshot.last, False
+        self._look_out()
         rows: list[Row] = [self._clear_row(frame)]
         for side, levels in (("bid", snapshot.bids), ("ask", snapshot.asks)):
             rows += self._snapshot_rows(frame, snapshot, side, levels)
@@ -112,6 +115,7 @@ class DepthTracker:
         if saved.seen is not None:
             self._last, self._last_id = saved.seen, saved.seen.id
         self.sync.restore(saved.sync)
+        self._look_out()
         last = saved.sync.last_update_id
         return [
             BookKeyframe(
@@ -131,17 +135,36 @@ class DepthTracker:
         was_live = self.sync.state is State.LIVE
         begins = self.sync.last_id is None  # whatever comes first is taken
         event = self.sync.delta(delta, frame.ts_mono)
-        if event is Event.REPEAT:
-            return rows
-        if event is Event.GAP or (begins and self._missed(delta)):
-            rows.append(self._gap_row(frame, delta, begins and self.fresh))
+        rows += self._missing(frame, delta, event, begins)
+        if event is not Event.REPEAT or self.fresh:
+            self._last, self._last_id = frame, max(delta.u, self.sync.last_id or 0)
         self.fresh = False
-        self._last, self._last_id = frame, delta.u
         if was_live and event is Event.GAP:
             rows.append(self._clear_row(frame))
         if was_live and event is Event.DELTA:
             rows += self._apply(frame, delta)
         return rows
+
+    def _missing(
+        self, frame: Frame, delta: wire.Depth, event: Event, begins: bool
+    ) -> list[Row]:
+        """A gap row, if the delta shows one: against what came before it or, as the first of its
+        connection, against what came before the outage, even if a snapshot has joined since."""
+        if self._after_outage and self._missed(delta):
+            return [self._gap_row(frame, delta, reconnected=True)]
+        if event is Event.GAP or (begins and self._missed(delta)):
+            return [self._gap_row(frame, delta, reconnected=False)]
+        return []
+
+    @property
+    def _after_outage(self) -> bool:
+        """Whether the next delta is the first since the stream was interrupted."""
+        return self.fresh and self._last is not None
+
+    def _look_out(self) -> None:
+        """Keep the first delta of a connection off the fast way: it may show what was missed."""
+        if self._after_outage:
+            self.sync.awaits = -1
 
     def _apply(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """Put a delta into the book and make its rows, in one pass over its levels. If a price

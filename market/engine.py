@@ -1,6 +1,6 @@
 """Frames in, rows out. The same object and the same call live, in replay and in sealing."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -18,6 +18,7 @@ from schemas.requests import SnapshotRequest, depth_symbol
 from schemas.rows import Row
 from schemas.topics import WINDOWS, Topic, depth_topic
 
+OUTBOX_LIMIT = 10_000
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
 CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
 _DATA = Kind.DATA
@@ -30,7 +31,7 @@ class Lanes(dict[str | None, Lane | None]):
     """Streams by name. One is made when first asked for; None, and not kept, for a name that is
     of no known kind, or for one stream too many."""
 
-    def __init__(self, outbox: list[SnapshotRequest]) -> None:
+    def __init__(self, outbox: deque[SnapshotRequest]) -> None:
         super().__init__()
         self._outbox = outbox
 
@@ -52,7 +53,8 @@ class Engine:
 
     def __init__(self) -> None:
         self.unknown: Counter[str] = Counter()
-        self._outbox: list[SnapshotRequest] = []
+        # Bounded, as sealing and replay never take from it.
+        self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox)
         self._envelope = wire.decoder(wire.Envelope).decode
         self._control: dict[Kind, Callable[[Frame], list[Row]]] = {
@@ -88,7 +90,7 @@ class Engine:
         """What the engine has asked for since the last call. Replay drops it."""
         if not self._outbox:
             return []
-        requests = self._outbox[:]
+        requests = list(self._outbox)
         self._outbox.clear()
         return requests
 

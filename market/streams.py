@@ -1,5 +1,6 @@
 """``STREAMS``: one line per kind of public stream. All else about a stream derives from it."""
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ class Lane:
 
     __slots__ = ("decode", "event", "handle", "name", "symbol", "topic", "tracker")
 
-    def __init__(self, name: str, stream: Stream, outbox: list[SnapshotRequest]) -> None:
+    def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
         self.name = name
         self.topic = Topic.parse(name)
         self.symbol = self.topic.symbol

@@ -101,7 +101,7 @@ class SyncState(msgspec.Struct):
 
     state: State
     attempts: int
-    requested: bool
+    flying: list[bool]
     joined_id: int
     joined_mono: int
     last_update_id: int
@@ -123,17 +123,17 @@ class BookSync:
     __slots__ = (
         "_attempts",
         "_buffer",
+        "_flying",
         "_joined_id",
         "_joined_mono",
         "_outbox",
-        "_requested",
         "awaits",
         "book",
         "state",
         "symbol",
     )
 
-    def __init__(self, symbol: str, outbox: list[SnapshotRequest]) -> None:
+    def __init__(self, symbol: str, outbox: deque[SnapshotRequest]) -> None:
         self.symbol = symbol
         self._outbox = outbox
         self.book = Book()
@@ -145,7 +145,7 @@ class BookSync:
         self.state = State.EMPTY
         self.awaits = _NOTHING
         self._attempts = 0
-        self._requested = False  # a request of this epoch is on its way
+        self._flying: list[bool] = []  # requests on their way, oldest first: is the reply of use
         self._joined_id = _NOTHING  # id of the snapshot that joined
         self._joined_mono = 0  # when it did; 0 after it was lost
         self._buffer.clear()
@@ -161,7 +161,7 @@ class BookSync:
     def opened(self) -> None:
         """The stream was subscribed on a new connection."""
         if self._step(Event.OPEN) is Act.ASK_LATER:
-            self._requested = False
+            self._distrust()
             self._attempts = 0
             self._ask(QUIET_DELAY_NS)
 
@@ -177,20 +177,21 @@ class BookSync:
         return event
 
     def unreadable(self, ts_mono: int) -> None:
-        """A frame of the stream arrived that cannot be read: its ids are unknown."""
+        """A frame of the stream arrived that cannot be read: its ids are unknown, so a snapshot
+        on its way may or may not have what was in it."""
         self._step(Event.GAP)
+        self._distrust()
         self._lose(ts_mono)
 
     def requested(self) -> None:
-        """The door sent a request for our snapshot."""
-        self._requested = True
+        """The door sent a request for our snapshot. One market's are answered in turn."""
+        self._flying.append(True)
 
     def snapshot(self, snapshot: Snapshot, ts_mono: int) -> list[wire.Depth] | None:
         """A snapshot arrived. If it joined, it is the book now, and the kept deltas that are to be
         applied on top come back; None if it did not."""
-        if not self._requested:
-            return None  # asked for on an earlier connection
-        self._requested = False
+        if not self._landed():
+            return None
         kept = [delta for delta in self._buffer if delta.u > snapshot.last]
         behind = bool(kept) and snapshot.last + 1 < kept[0].U
         match self._step(Event.BEHIND if behind else Event.JOIN):
@@ -203,14 +204,13 @@ class BookSync:
 
     def failed(self, patience_ns: int = 0) -> None:
         """The request failed, or its reply could not be read; ask again, not before patience."""
-        self._requested = False
-        if self._step(Event.BEHIND) is Act.ASK_AGAIN:
+        if self._landed() and self._step(Event.BEHIND) is Act.ASK_AGAIN:
             self._ask_again(patience_ns)
 
     def closed(self) -> None:
         """The connection ended. A new one starts over (a new epoch)."""
         self._step(Event.CLOSE)
-        self._requested = False
+        self._distrust()
         self._attempts = 0
         self._buffer.clear()
         self.book.clear()
@@ -221,7 +221,7 @@ class BookSync:
         return SyncState(
             state=self.state,
             attempts=self._attempts,
-            requested=self._requested,
+            flying=self._flying[:],
             joined_id=self._joined_id,
             joined_mono=self._joined_mono,
             last_update_id=book.last_update_id,
@@ -235,7 +235,7 @@ class BookSync:
         """Become what `export` described."""
         self.state = saved.state
         self._attempts = saved.attempts
-        self._requested = saved.requested
+        self._flying = saved.flying
         self._joined_id = saved.joined_id
         self._joined_mono = saved.joined_mono
         self.book.last_update_id = saved.last_update_id
@@ -266,6 +266,14 @@ class BookSync:
         live = self.state is State.LIVE
         newest = self.book.ts_engine if live else self._buffer[-1].T * 1_000
         return newest is not None and newest + BACKWARDS_NS < delta.T * 1_000
+
+    def _distrust(self) -> None:
+        """Replies to what was asked before this moment will be of no use."""
+        self._flying = [False] * len(self._flying)
+
+    def _landed(self) -> bool:
+        """The oldest request was answered; whether the answer is of use."""
+        return self._flying.pop(0) if self._flying else False
 
     def _keep(self, delta: wire.Depth) -> None:
         if not self._buffer and not self._attempts:  # otherwise a request is waiting already

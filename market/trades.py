@@ -1,5 +1,7 @@
 """Trades to rows. Their ids are sequential per symbol, so a hole shows (protocol section 2.4)."""
 
+from collections import deque
+
 import msgspec
 
 from market.gaps import Hole, Seen, gap_row
@@ -24,7 +26,7 @@ class TradeTracker:
 
     __slots__ = ("seen", "topic", "ts_engine")
 
-    def __init__(self, topic: Topic, outbox: list[SnapshotRequest]) -> None:
+    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         del outbox  # trades ask for nothing
         self.topic = topic
         self.reset()

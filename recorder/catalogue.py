@@ -9,7 +9,7 @@ import msgspec
 from market.streams import STREAMS
 from schemas.errors import TopicError, VenueError
 from schemas.topics import INTERVALS, WINDOWS, Topic
-from schemas.wire import Market
+from schemas.wire import Symbol
 
 DERIVATIVES = ("PERP", "IPERP", "DATED", "PREDICTION")  # they have mark price and open interest
 CLOSED = "Closed"  # such a market never streams (protocol section 6)
@@ -23,6 +23,17 @@ _EVERY_CHANNEL = tuple(
     for channel in STREAMS
     if channel not in (*_STOCK_CHANNELS, "kline", "externalTicker", _ALL_MARKETS_CHANNEL)
 )
+
+
+class Market(msgspec.Struct, gc=False):
+    """What is needed of a market object (protocol section 6); whatever else the venue changes in
+    it must not keep anybody from recording."""
+
+    symbol: Symbol
+    marketType: str | None = None
+    orderBookState: str | None = None
+
+
 _decode = msgspec.json.Decoder(list[Market]).decode
 
 

@@ -105,16 +105,18 @@ class Link:
 
 
 def batches(topics: Sequence[str]) -> list[list[str]]:
-    """Topics in requests of one channel each, since nobody knows what the venue does with the
+    """Topics in requests of one kind each, since nobody knows what the venue does with the
     good names of a batch that holds a bad one (section 1)."""
-    ordered = sorted(topics, key=_channel)
+    ordered = sorted(topics, key=_kind)
     result = []
-    for _, group in groupby(ordered, key=_channel):
+    for _, group in groupby(ordered, key=_kind):
         names = list(group)
         result += [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
     return result
 
 
-def _channel(name: str) -> tuple[str, bool]:
+def _kind(name: str) -> tuple[str, str, bool]:
+    """Channel, throttle or interval, and whether it is about one market: any may be unknown to
+    the venue by now."""
     topic = Topic.parse(name)
-    return topic.channel, bool(topic.symbol)
+    return topic.channel, topic.variant, bool(topic.symbol)

@@ -24,6 +24,9 @@ class Live:
     a second engine is fed at the pace of your loop, so that ``book(symbol)`` is the book at the row
     you hold, exactly as in `replay.Replay`. A loop that falls ``lag_limit`` frames behind gets
     BackpackError; what is recorded is whole all the same.
+
+    With a plain ``for`` the socket is read while the loop asks for its next row, so what the body
+    takes long for is stamped late; with ``async for`` whenever the body awaits.
     """
 
     def __init__(
@@ -77,11 +80,11 @@ class Live:
         with asyncio.Runner() as runner:
             try:
                 while True:
-                    yield runner.run(anext(rows))  # type: ignore[arg-type]
+                    yield runner.run(anext(rows))
             except StopAsyncIteration:
                 return
             finally:
-                runner.run(rows.aclose())  # type: ignore[attr-defined]
+                runner.run(rows.aclose())
 
     def _arrived(self, frame: Frame, rows: list[Row]) -> None:
         del rows  # of the recorder's engine, which is ahead of the loop's

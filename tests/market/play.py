@@ -98,10 +98,10 @@ class Play:
                 self._connect(told)
             case Ask(eager):
                 self._ask(eager)
-            case Answer(which, as_asked, behind) if self.flying:
-                self._answer(self.flying.pop(which % len(self.flying)), as_asked, behind)
-            case Fail(which, status) if self.flying:
-                self.flying.pop(which % len(self.flying))
+            case Answer(as_asked, behind) if self.flying:
+                self._answer(self.flying.pop(0), as_asked, behind)
+            case Fail(status) if self.flying:
+                self.flying.pop(0)
                 self._fail(status)
             case _:
                 self._send(move)
@@ -113,9 +113,9 @@ class Play:
         while self.unsent:
             self.do(Deliver(1))
         while self.flying:
-            self.do(Answer(0, as_asked=False, behind=0))
+            self.do(Answer(as_asked=False, behind=0))
         self.do(Ask(eager=False))
-        self.do(Answer(0, as_asked=False, behind=0))
+        self.do(Answer(as_asked=False, behind=0))
 
     def _send(self, move: Move) -> None:
         """What reaches the websocket, or should have."""

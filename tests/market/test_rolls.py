@@ -95,7 +95,7 @@ def head(engine: Engine, last: Frame) -> list[Frame]:
 LIVE: list[Move] = [
     Connect(told=True),
     Ask(eager=False),
-    Answer(0, as_asked=False, behind=0),
+    Answer(as_asked=False, behind=0),
     Tick({98: 1}, {101: 0}, 5),
     Deliver(1),
     Tick({97: 2}, {}, 5),
@@ -223,11 +223,16 @@ def test_a_keyframe_that_cannot_be_read_is_rejected() -> None:
 
 
 def test_a_new_segment_forgets_what_no_keyframe_says() -> None:
-    """Or it could not be replayed alone."""
-    run = Run().feed(Play().run(LIVE).frames)
-    assert run.engine.book(SYMBOL) is not None
-    stamper = Stamper()
-    (row,) = run.engine.feed(stamper.frame(Kind.SEGMENT, b"{}"))
+    """Or it could not be replayed alone: books, ids seen, and what was counted."""
+    hand = Hand()
+    hand.subscribe()
+    hand.join(10, bids=[("1", "1")])
+    hand.delta(11)
+    hand.data(trade(1).decode())
+    hand.data('{"data":{},"stream":"news.A"}')
+    (row,) = hand.engine.feed(hand.stamper.frame(Kind.SEGMENT, b"{}"))
     assert isinstance(row, Session)
-    assert run.engine.book(SYMBOL) is None
-    assert run.engine.feed(stamper.data(trade(100)))[0].TABLE == "trade"
+    assert hand.id is None
+    assert not hand.engine.unknown
+    assert hand.delta(20) == []
+    assert [row.TABLE for row in hand.data(trade(100).decode())] == ["trade"]

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -21,8 +24,9 @@ from schemas.frames import Kind
 from tape.journal import BATCH_BYTES, JournalWriter, read_journal
 from tape.layout import Tape
 from tape.manifest import Verdict
-from tape.reader import read_frames, segments
+from tape.reader import read_frames, read_rows, segments
 from tape.verify import verify
+from tests.golden.tapes import FOLDER, SAMPLES, readable
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids
 from tests.recorder.raw import BINARY, PING, TEXT, binary, fragments, text
@@ -30,6 +34,7 @@ from tests.recorder.runs import running, truth
 from tests.shared import CAPTURES, SHARED, needs_shared, sample_texts
 from tests.venue import (
     Do,
+    Feed,
     Lose,
     Options,
     Play,
@@ -77,19 +82,28 @@ def shadow(payloads: list[bytes], symbol: str, body: str) -> Sides:
     return book.bids, book.asks
 
 
+def depths(feed: Feed) -> list[str]:
+    """Its depth topics."""
+    return sorted(topic for topic in feed.topics if topic.startswith("depth."))
+
+
 @needs_shared
 @pytest.mark.parametrize(("name", "deflate"), [(CAPTURES[0], True), (CAPTURES[1], False)])
 def test_a_real_capture_is_kept_and_its_books_are_right(
     tmp_path: Path, name: str, deflate: bool
 ) -> None:
     feed = load_real(SHARED / "real", name)
-    script = [*map(WaitSubscribed, sorted(feed.topics)), Play(feed)]
+    # The snapshots are asked for after the first depth frames, as they were when it was captured.
+    first = 1 + max(next(i for i, c in enumerate(feed.cues) if c.topic == d) for d in depths(feed))
+    asked = [WaitRequest(f"/api/v1/depth?symbol={symbol}") for symbol in feed.snapshots]
+    begin = [*map(WaitSubscribed, sorted(feed.topics)), Play(feed, stop=first), *asked]
+    script = [*begin, Play(feed, start=first)]
 
     async def scene() -> dict[str, Sides | None]:
         venue = Venue.of_feed(feed, script, Options(deflate=deflate, log=False))
         async with venue, running(venue, tmp_path, *sorted(feed.topics)) as run:
             await run.heard(len(feed.frames))
-            await run.until(lambda: run.is_live("depth.BTC_USDC", "depth.ETH_USDC"))
+            await run.until(lambda: run.is_live(*depths(feed)))
             assert venue.connections[0].deflates is deflate
             return {symbol: run.sides(symbol) for symbol in feed.snapshots}
 
@@ -102,34 +116,39 @@ def test_a_real_capture_is_kept_and_its_books_are_right(
         assert all(len(side) > 500 for side in right)
         assert live[symbol] == right
         assert plain.book_of_rows(tmp_path, symbol) == right
-    assert "gap" not in manifest["rows"]
-    assert "reject" not in manifest["rows"]
+    made, golden = manifest["rows"], json.loads((FOLDER / "real.json").read_text())[name]["rows"]
+    closing = len(feed.snapshots)  # each book is cleared at the end
+    assert made["depth"] - closing == golden["depth"]
+    assert {**made, "depth": 0, "session": 0} == {**golden, "depth": 0, "session": 0}
+    assert "gap" not in made
+    assert "reject" not in made
 
 
-@needs_shared
-@pytest.mark.parametrize("deflate", [True, False])
-def test_all_samples_are_kept_and_their_jumps_are_told(tmp_path: Path, deflate: bool) -> None:
-    texts = [
-        *sample_texts("frames"),
-        *sample_texts("control_frames"),
-        *sample_texts("doc_examples"),
-    ]
-    real = (SHARED / "real" / "backpack_real_frames.jsonl").read_text().splitlines()
-    texts += [line["text"] for line in map(json.loads, real) if line["kind"] == "ws"]
+def record_burst(texts: list[str], data: Path, deflate: bool = True) -> dict[str, Any]:
+    """All these frames at once, before any snapshot can come in between; the manifest."""
 
     def burst(venue: Venue) -> None:
-        """All at once, before any snapshot can come in between."""
         for frame in texts:
             venue.force(frame)
 
     async def scene() -> None:
         options = Options(deflate=deflate)
-        venue = Venue([WaitSubscribed(SOL), Do(burst)], snapshots=SNAPSHOTS, options=options)
-        async with venue, running(venue, tmp_path, SOL) as run:
+        venue = Venue([WaitSubscribed(TRADES), Do(burst)], snapshots=SNAPSHOTS, options=options)
+        async with venue, running(venue, data, TRADES) as run:
             await run.heard(len(texts))
 
     asyncio.run(scene())
-    manifest = check_whole(tmp_path, [frame.encode() for frame in texts])
+    return check_whole(data, [frame.encode() for frame in texts])
+
+
+@needs_shared
+@pytest.mark.parametrize("deflate", [True, False])
+def test_all_samples_are_kept_and_their_jumps_are_told(tmp_path: Path, deflate: bool) -> None:
+    names = ("frames", "control_frames", "doc_examples")
+    texts = [text for name in names for text in sample_texts(name)]
+    real = (SHARED / "real" / "backpack_real_frames.jsonl").read_text().splitlines()
+    texts += [line["text"] for line in map(json.loads, real) if line["kind"] == "ws"]
+    manifest = record_burst(texts, tmp_path, deflate)
     gaps = [(g["topic"], g["expected_id"], g["received_id"]) for g in plain.table(tmp_path, "gap")]
     assert gaps == SAMPLE_GAPS
     assert {g["cause"] for g in plain.table(tmp_path, "gap")} == {"depth_ids"}
@@ -137,6 +156,37 @@ def test_all_samples_are_kept_and_their_jumps_are_told(tmp_path: Path, deflate: 
     errors = [r["detail"] for r in plain.table(tmp_path, "session") if r["event"] == "error"]
     assert errors == [one for one in texts if one.startswith('{"id":null,"error"')]
     assert set(errors) == set(sample_texts("control_frames"))
+
+
+# What is of the moment of recording, in rows that are otherwise the golden ones.
+OF_THE_MOMENT = ("seq", "ts_recv", "since_seq", "ts_since", "conn")
+
+
+def timeless(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
+
+
+@needs_shared
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_make_their_golden_rows_on_disk(tmp_path: Path, name: str) -> None:
+    """Over the socket, through journal and sealing and back: the rows kept beside the samples."""
+    record_burst(sample_texts(name), tmp_path)
+    tape = Tape(tmp_path)
+    (manifest,) = segments(tape)
+    rows = defaultdict(list)
+    for entry in manifest.files:
+        if entry.table != "frames":
+            for row in chain.from_iterable(read_rows(tape, entry)):
+                rows[row.seq].append(timeless(readable(row)))
+    golden = map(json.loads, (FOLDER / f"{name}.jsonl").read_text().splitlines())
+    seqs = [frame["seq"] for frame in plain.frames(tmp_path, "data")]
+    for seq, line in zip(seqs, golden, strict=True):
+        assert by_table(rows[seq]) == by_table(map(timeless, line["rows"]))
+
+
+def by_table(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of one frame; between tables they have no order on disk."""
+    return sorted(rows, key=lambda row: str(row["table"]))
 
 
 # What a venue could say and should not: the step, and the message as it is to be kept.

@@ -1,4 +1,4 @@
-"""``recorder.Live``: the loop body of a replay, fed by the venue. What it saw is what is recorded."""
+"""``recorder.Live``: the loop body of a replay, fed by the venue; it sees what is recorded."""
 
 from __future__ import annotations
 
