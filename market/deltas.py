@@ -4,6 +4,7 @@ import msgspec
 
 from market.book import PriceQty
 from schemas import wire
+from schemas.nesting import too_deep
 from schemas.numbers import PRICES, QUANTITIES
 from schemas.times import optional_micros
 
@@ -19,6 +20,8 @@ class Snapshot(msgspec.Struct, gc=False, frozen=True):
 
 def read_snapshot(body: bytes) -> Snapshot:
     """The body of a REST depth reply; raises MsgspecError or InexactNumber."""
+    if too_deep(body):
+        raise msgspec.DecodeError("nested too deep")
     message = _decode_snapshot(body)
     ts_engine = optional_micros(message.timestamp)
     bids, asks = read_levels(message.bids), read_levels(message.asks)

@@ -9,6 +9,7 @@ from market.deltas import Snapshot, read_levels
 from market.gaps import Hole, Seen, gap_row
 from market.sync import BookSync, Event, State, SyncState
 from schemas import wire
+from schemas.errors import InexactNumber
 from schemas.frames import Frame
 from schemas.numbers import PRICES, QUANTITIES
 from schemas.requests import SnapshotRequest
@@ -21,6 +22,7 @@ class DepthState(msgspec.Struct):
 
     conn: int
     fresh: bool
+    repeats: int
     seen: Seen | None
     sync: SyncState
 
@@ -36,6 +38,7 @@ class DepthTracker:
         "_window",
         "conn",
         "fresh",
+        "repeats",
         "sync",
         "topic",
     )
@@ -48,6 +51,7 @@ class DepthTracker:
         self.fresh = True  # no delta on this connection yet
         self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
         self._last_id = 0  # ..and its update id
+        self.repeats = 0  # frames ignored, their ids having been seen
 
     def reset(self) -> None:
         """Back to the beginning."""
@@ -56,6 +60,7 @@ class DepthTracker:
         self.fresh = True
         self._last = None
         self._last_id = 0
+        self.repeats = 0
 
     def opened(self, frame: Frame) -> list[Row]:
         """The stream was subscribed on a connection; if on a new one, the old one is over."""
@@ -66,7 +71,8 @@ class DepthTracker:
 
     def rows(self, frame: Frame, message: wire.Depth) -> list[Row]:
         """Rows of a depth frame. Raises InexactNumber, after which `unreadable` must follow."""
-        if self.sync.awaits == message.U and frame.conn == self.conn:  # all but one in a million
+        # All but one in a million.
+        if self.sync.awaits == message.U <= message.u and frame.conn == self.conn:
             rows = self._apply(frame, message)
             self._last, self._last_id = frame, message.u  # after: what cannot be read was not seen
             return rows
@@ -104,7 +110,7 @@ class DepthTracker:
     def export(self) -> bytes:
         """Keyframe of this stream."""
         return msgspec.json.encode(
-            DepthState(self.conn, self.fresh, self._seen(), self.sync.export())
+            DepthState(self.conn, self.fresh, self.repeats, self._seen(), self.sync.export())
         )
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
@@ -112,6 +118,7 @@ class DepthTracker:
         saved = msgspec.json.decode(payload, type=DepthState)
         self.conn = saved.conn
         self.fresh = saved.fresh
+        self.repeats = saved.repeats
         if saved.seen is not None:
             self._last, self._last_id = saved.seen, saved.seen.id
         self.sync.restore(saved.sync)
@@ -128,6 +135,8 @@ class DepthTracker:
 
     def _odd_delta(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """Anything but the next delta of a live book."""
+        if delta.u < delta.U:
+            raise InexactNumber(f"update ids run backwards, from {delta.U} to {delta.u}")
         read_levels(delta.b + delta.a)  # what goes into the buffer must be readable later
         rows: list[Row] = []
         if frame.conn != self.conn:  # a new epoch that nobody announced
@@ -136,6 +145,8 @@ class DepthTracker:
         begins = self.sync.last_id is None  # whatever comes first is taken
         event = self.sync.delta(delta, frame.ts_mono)
         rows += self._missing(frame, delta, event, begins)
+        if event is Event.REPEAT:
+            self.repeats += 1
         if event is not Event.REPEAT or self.fresh:
             self._last, self._last_id = frame, max(delta.u, self.sync.last_id or 0)
         self.fresh = False
@@ -145,9 +156,7 @@ class DepthTracker:
             rows += self._apply(frame, delta)
         return rows
 
-    def _missing(
-        self, frame: Frame, delta: wire.Depth, event: Event, begins: bool
-    ) -> list[Row]:
+    def _missing(self, frame: Frame, delta: wire.Depth, event: Event, begins: bool) -> list[Row]:
         """A gap row, if the delta shows one: against what came before it or, as the first of its
         connection, against what came before the outage, even if a snapshot has joined since."""
         if self._after_outage and self._missed(delta):

@@ -14,11 +14,13 @@ from market.sync import State
 from schemas import wire
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind, RequestFailed
+from schemas.nesting import SHORT, too_deep
 from schemas.requests import SnapshotRequest, depth_symbol
 from schemas.rows import Row
 from schemas.topics import WINDOWS, Topic, depth_topic
 
 OUTBOX_LIMIT = 10_000
+ALL_MARKETS_CHANNEL = "liquidation"  # the one stream that may be about no market
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
 CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
 _DATA = Kind.DATA
@@ -39,6 +41,8 @@ class Lanes(dict[str | None, Lane | None]):
         stream = STREAMS.get(name.partition(".")[0]) if name else None
         if not name or stream is None or len(self) >= LANE_LIMIT:
             return None
+        if not Topic.parse(name).symbol and stream.channel != ALL_MARKETS_CHANNEL:
+            return None
         lane = self[name] = Lane(name, stream, self._outbox)
         return lane
 
@@ -48,7 +52,6 @@ class Engine:
 
     ``feed`` never raises for what a venue sent: what cannot be read becomes a reject row.
     unknown: frames of unknown streams and events, by name; they are kept raw on the tape.
-    repeats: frames ignored because their ids were seen before, by stream.
     """
 
     def __init__(self) -> None:
@@ -75,6 +78,8 @@ class Engine:
         try:
             if frame.kind is not _DATA:
                 return self._control[frame.kind](frame)
+            if len(frame.payload) > SHORT and too_deep(frame.payload):
+                return [reject_row(frame, None, "not_json", "nested too deep")]
             envelope = self._envelope(frame.payload)
             lane = self._lanes[envelope.stream]
             if lane is None:
@@ -85,6 +90,8 @@ class Engine:
             return lane.handle(frame, message)
         except _UNREADABLE as error:
             return self._unreadable(frame, error)
+        except Exception as error:  # a fault of ours may cost rows, never frames: see the reject
+            return [reject_row(frame, None, "internal", f"{type(error).__name__}: {error}")]
 
     def take_requests(self) -> list[SnapshotRequest]:
         """What the engine has asked for since the last call. Replay drops it."""
@@ -109,6 +116,11 @@ class Engine:
         lane = self._lanes.get(topic)
         tracker = lane.tracker if lane else None
         return tracker.sync.state if isinstance(tracker, DepthTracker) else State.EMPTY
+
+    @property
+    def repeats(self) -> int:
+        """Depth and trade frames of the segment that were ignored, their ids having been seen."""
+        return sum(lane.tracker.repeats for lane in self._known() if lane.tracker is not None)
 
     @property
     def streams(self) -> list[str]:

@@ -38,7 +38,7 @@ def ticker(topic: Topic, frame: Frame, message: wire.Ticker) -> list[Row]:
     return _rolling(rows.Ticker, topic, frame, message)
 
 
-def external_ticker(topic: Topic, frame: Frame, message: wire.Ticker) -> list[Row]:
+def external_ticker(topic: Topic, frame: Frame, message: wire.ExternalTicker) -> list[Row]:
     """Section 2.9: as ticker."""
     return _rolling(rows.ExternalTicker, topic, frame, message)
 
@@ -109,7 +109,7 @@ def _rolling(
     table: type[rows.Ticker] | type[rows.ExternalTicker],
     topic: Topic,
     frame: Frame,
-    message: wire.Ticker,
+    message: wire.Rolling,
 ) -> list[Row]:
     row = table(
         frame.seq, frame.ts_recv, message.E * 1_000, topic.symbol,

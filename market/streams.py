@@ -43,7 +43,9 @@ STREAMS: dict[str, Stream] = {
         Stream("markPrice", wire.MarkPrice, rows.MarkPrice, handlers.mark_price),
         Stream("openInterest", wire.OpenInterest, rows.OpenInterest, handlers.open_interest),
         Stream("liquidation", wire.Liquidation, rows.Liquidation, handlers.liquidation),
-        Stream("externalTicker", wire.Ticker, rows.ExternalTicker, handlers.external_ticker),
+        Stream(
+            "externalTicker", wire.ExternalTicker, rows.ExternalTicker, handlers.external_ticker
+        ),
         Stream("stockPrice", wire.StockPrice, rows.StockPrice, handlers.stock_price),
         Stream(
             "stockIndicativeQuote",

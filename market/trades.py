@@ -17,14 +17,19 @@ from schemas.topics import Topic
 class TradeState(msgspec.Struct):
     """Keyframe of a trade stream."""
 
+    conn: int
     seen: Seen | None
     ts_engine: int
+    repeats: int
 
 
 class TradeTracker:
-    """What the engine keeps of one trade stream: the newest id, across connections."""
+    """What the engine keeps of one trade stream: the newest id, across connections.
 
-    __slots__ = ("seen", "topic", "ts_engine")
+    repeats: frames ignored, their ids having been seen.
+    """
+
+    __slots__ = ("conn", "repeats", "seen", "topic", "ts_engine")
 
     def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         del outbox  # trades ask for nothing
@@ -33,8 +38,10 @@ class TradeTracker:
 
     def reset(self) -> None:
         """Back to the beginning."""
+        self.conn = 0
         self.seen: Seen | None = None
         self.ts_engine = 0
+        self.repeats = 0
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
         """Rows of a trade frame: none for a repeat, a gap row first where ids are missing."""
@@ -49,21 +56,30 @@ class TradeTracker:
         if seen is not None and message.t != seen.id + 1:
             backwards = message.t <= seen.id
             if backwards and ts_engine <= self.ts_engine + BACKWARDS_NS:
+                self.repeats += 1
                 return []
             hole = Hole(self.topic, ts_event, seen, message.t)
-            rows.insert(0, gap_row(frame, hole, "ids_backwards" if backwards else "trade_ids"))
+            rows.insert(0, gap_row(frame, hole, self._cause(frame, backwards)))
+        self.conn = frame.conn
         self.seen = Seen(message.t, frame.seq, frame.ts_recv)
         self.ts_engine = ts_engine
         return rows
 
+    def _cause(self, frame: Frame, backwards: bool) -> str:
+        if backwards:
+            return "ids_backwards"
+        return "trade_ids" if frame.conn == self.conn else "disconnect"
+
     def export(self) -> bytes:
         """Keyframe of this stream."""
-        return msgspec.json.encode(TradeState(self.seen, self.ts_engine))
+        return msgspec.json.encode(TradeState(self.conn, self.seen, self.ts_engine, self.repeats))
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
         del frame
         saved = msgspec.json.decode(payload, type=TradeState)
+        self.conn = saved.conn
         self.seen = saved.seen
         self.ts_engine = saved.ts_engine
+        self.repeats = saved.repeats
         return []

@@ -66,7 +66,10 @@ class Memo(dict[str, int]):
     def __missing__(self, text: str) -> int:
         if len(self) >= _MEMO_LIMIT:
             self.clear()
-        value = self[text] = scaled(text, self._digits)
+        value = scaled(text, self._digits)
+        if value < 0:
+            raise InexactNumber(f"{text[:40]!r} is negative")
+        self[text] = value
         return value
 
 

@@ -158,7 +158,10 @@ class Gap(Row, tag="gap"):
     topic: Annotated[Word, Doc("stream with the hole")]
     cause: Annotated[
         Word,
-        Doc("`depth_ids`, `trade_ids`: a hole; `ids_backwards`: the numbering went back"),
+        Doc(
+            "`depth_ids`, `trade_ids`: a hole; `disconnect`: one over a lost connection;"
+            " `ids_backwards`: the numbering went back"
+        ),
     ]
     expected_id: Annotated[Count, Doc("id that should have come")]
     received_id: Annotated[Count, Doc("id that came")]
@@ -173,7 +176,10 @@ class Reject(Row, tag="reject"):
     topic: Annotated[Word | None, Doc("stream, where it could be read")]
     reason: Annotated[
         Word,
-        Doc("`not_json`, `no_stream`, `bad_field`, `inexact`, `bad_reply`, `binary`"),
+        Doc(
+            "`not_json`, `no_stream`, `bad_field`, `inexact`, `bad_reply`, `binary`;"
+            " `internal`: a fault of this program"
+        ),
     ]
     detail: Annotated[Text, Doc("what was wrong, at most 200 characters")]
 

@@ -98,10 +98,9 @@ class Trade(Event, gc=False, kw_only=True):
     b: str = ""
 
 
-class Ticker(Event, gc=False, kw_only=True):
-    """Sections 2.5 and 2.9 (externalTicker)."""
+class Rolling(Event, gc=False, kw_only=True):
+    """What both tickers hold: statistics of the last 24 hours."""
 
-    e: Literal["ticker", "externalTicker"]
     o: str | None = None
     h: str | None = None
     l: str | None = None
@@ -109,6 +108,18 @@ class Ticker(Event, gc=False, kw_only=True):
     v: str | None = None
     V: str | None = None
     n: Id | None = None
+
+
+class Ticker(Rolling, gc=False, kw_only=True):
+    """Section 2.5."""
+
+    e: Literal["ticker"]
+
+
+class ExternalTicker(Rolling, gc=False, kw_only=True):
+    """Section 2.9."""
+
+    e: Literal["externalTicker"]
 
 
 class Kline(Event, gc=False, kw_only=True):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from market.book import Book, BookSide
 from market.sync import State
@@ -17,6 +17,8 @@ from schemas.frames import Frame, Kind
 from schemas.rows import Row
 from tests.recorder.market import Sides
 from tests.venue import ShadowBook
+
+Outcome = TypeVar("Outcome")
 
 PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
 
@@ -125,13 +127,38 @@ def truth(book: ShadowBook) -> Sides:
     return dict(now.bids), dict(now.asks)
 
 
-def play(*scenes: Awaitable[None]) -> None:
-    """Play scenes side by side to their ends; the first failure is raised."""
+Scene = Callable[[Path], Awaitable[Outcome]]
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*scenes)
 
-    asyncio.run(all_of_them())
+class Played(Generic[Outcome]):
+    """Scenes that were played side by side, since most of them wait: each in a folder of its own.
+    A scene that failed fails only the test that asks for it."""
+
+    def __init__(self, root: Path, outcomes: dict[str, Outcome | BaseException]) -> None:
+        self._root = root
+        self._outcomes = outcomes
+
+    def folder(self, name: str) -> Path:
+        """What the scene has recorded."""
+        self.outcome(name)
+        return self._root / name
+
+    def outcome(self, name: str) -> Outcome:
+        """What it returned; raises what it raised."""
+        outcome = self._outcomes[name]
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+def play(root: Path, scenes: Mapping[str, Scene[Outcome]]) -> Played[Outcome]:
+    """Play all of them to their ends."""
+
+    async def all_of_them() -> list[Outcome | BaseException]:
+        played = (scene(root / name) for name, scene in scenes.items())
+        return await asyncio.gather(*played, return_exceptions=True)
+
+    return Played(root, dict(zip(scenes, asyncio.run(all_of_them()), strict=True)))
 
 
 def _side(side: BookSide) -> dict[Decimal, Decimal]:
