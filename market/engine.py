@@ -91,7 +91,8 @@ class Engine:
         except _UNREADABLE as error:
             return self._unreadable(frame, error)
         except Exception as error:  # a fault of ours may cost rows, never frames: see the reject
-            return [reject_row(frame, None, "internal", f"{type(error).__name__}: {error}")]
+            reject = reject_row(frame, None, "internal", f"{type(error).__name__}: {error}")
+            return [*self._half_done(frame), reject]
 
     def take_requests(self) -> list[SnapshotRequest]:
         """What the engine has asked for since the last call. Replay drops it."""
@@ -166,6 +167,13 @@ class Engine:
             return []
         reason = "inexact" if isinstance(error, InexactNumber) else "bad_field"
         return [*self._lost(frame, lane), reject_row(frame, lane.topic, reason, str(error))]
+
+    def _half_done(self, frame: Frame) -> list[Row]:
+        """After a fault of ours: a book that the frame was changing cannot be trusted."""
+        if frame.kind is _DATA:
+            return self._lost(frame, self._lanes[self._envelope(frame.payload).stream])
+        trackers = self._depth_trackers(depth_symbol(frame.topic))
+        return [row for tracker in trackers for row in tracker.unreadable(frame)]
 
     def _lost(self, frame: Frame, lane: Lane | None) -> list[Row]:
         """A depth frame was not applied: its book is not the venue's any more."""

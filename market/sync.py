@@ -28,6 +28,7 @@ RETRY_DELAY_NS = 500_000_000  # doubled by each further request..
 RETRY_DELAY_MAX_NS = 60_000_000_000  # ..up to this
 BACKWARDS_NS = 1_000_000_000  # an old id with an engine time newer than this is no repeat
 STEADY_NS = 10_000_000_000  # a book that lived this long starts again with short delays
+_NOTHING = -1  # no id
 
 
 class State(StrEnum):
@@ -306,6 +307,3 @@ class BookSync:
 
     def _ask(self, delay_ns: int) -> None:
         self._outbox.append(SnapshotRequest(self.symbol, delay_ns))
-
-
-_NOTHING = -1

@@ -44,10 +44,10 @@ class Catalogue:
         self._markets = {market.symbol: market for market in markets}
 
     @classmethod
-    def read(cls, body: bytes) -> "Catalogue":
-        """From the body of REST ``/markets``; raises VenueError."""
+    def read(cls, *bodies: bytes) -> "Catalogue":
+        """From bodies of REST ``/markets``; raises VenueError."""
         try:
-            markets = _decode(body)
+            markets = [market for body in bodies for market in _decode(body)]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise VenueError(
                 f"the venue's market list cannot be read ({error}); is --rest-url right?"

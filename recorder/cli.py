@@ -15,7 +15,10 @@ from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
-from tape.console import Command
+from tape.console import LOSSES, Command
+from tape.version import code_version
+
+SHORTEST_ROLL_S = 1.0
 
 _OPTIONS = ("topics", "data", "ws_url", "rest_url", "duration", "roll")
 
@@ -79,6 +82,7 @@ def _is_texts(value: object) -> bool:
     callback=_load_config,
     help="TOML file with the options above (topics, data, ws_url, ..).",
 )
+@click.version_option(code_version())
 def record(
     topics: tuple[str, ...], data: Path, ws_url: str, rest_url: str, duration: str | None, roll: str
 ) -> None:
@@ -87,7 +91,7 @@ def record(
     \b
     bp-record --topics depth.ETH_USDC
     bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
-    bp-record -t '*.SOL_USDC'          every stream of one market
+    bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of one market
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
 
     \b
@@ -107,6 +111,8 @@ def record(
         duration=None if duration is None else seconds(duration),
         roll=seconds(roll),
     )
+    if settings.roll < SHORTEST_ROLL_S:
+        raise ConfigError(f"--roll {roll}: sealing could not keep up; 1s is the least")
     if not settings.topics:
         raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
     raise SystemExit(asyncio.run(_record(settings)))
@@ -123,6 +129,8 @@ async def _record(settings: Settings) -> int:
     print_summary(console, recorder)
     if failure is not None:
         raise failure
+    if not recorder.topics:
+        raise BackpackError("stopped before anything was recorded")
     return exit_code(recorder)
 
 
@@ -142,12 +150,14 @@ def _stop_on_signals(stop: asyncio.Event, view: View) -> None:
 
     def stopping() -> None:
         if stop.is_set():
-            os._exit(3)  # everything is flushed or named as lost by the next start
+            view.leave()
+            os._exit(LOSSES)  # everything is flushed, or named as lost by the next start
         view.notice("stopping: flushing and sealing (again to leave that to the next start)")
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            asyncio.get_running_loop().add_signal_handler(number, stopping)
 
 
 def main() -> None:

@@ -1,6 +1,5 @@
 """One websocket connection. Each message is stamped when its bytes leave the socket."""
 
-import asyncio
 from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -71,6 +70,7 @@ async def dial(url: str, sink: Sink, patience: Patience) -> TapConnection:
             close_timeout=patience.closing,
             max_size=LARGEST_MESSAGE,
         )
-    except (OSError, WebSocketException, TimeoutError, asyncio.IncompleteReadError) as error:
+    except (OSError, WebSocketException, ValueError, EOFError) as error:
+        # ValueError: a host name that cannot be one; EOFError: a reply cut off.
         text = str(error) or type(error).__name__
         raise VenueError(f"no websocket at {url}: {text}") from None

@@ -19,12 +19,16 @@ class Intake:
     """Numbers frames, journals them, then feeds the engine and whoever listens.
 
     One thread, no await: what happens for a frame happens before the next one is taken.
+
+    fault: what the program itself failed with. From there on frames are only journaled; whoever
+        runs the recording is to end it, and sealing makes the rows.
     """
 
     def __init__(self, ask: Callable[[SnapshotRequest], None]) -> None:
         self.engine = Engine()
         self.seq = 0
         self.listeners: list[Listener] = []
+        self.fault: Exception | None = None
         self._ask = ask
         self._journal: JournalWriter | None = None
         self._witness = Witness()
@@ -42,7 +46,8 @@ class Intake:
 
     def end(self, reason: str) -> JournalWriter | None:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
-        self._checkpoint(reason)
+        if self.fault is None:
+            self._checkpoint(reason)
         journal, self._journal = self._journal, None
         return journal
 
@@ -61,6 +66,13 @@ class Intake:
         frame = Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
         if self._journal is not None:
             self._journal.append(frame)
+        if self.fault is None:
+            try:
+                self._think(frame)
+            except Exception as error:  # it may cost the rest of the rows, never a frame
+                self.fault = error
+
+    def _think(self, frame: Frame) -> None:
         rows = self.engine.feed(frame)
         self._witness.see(frame, rows)
         for request in self.engine.take_requests():

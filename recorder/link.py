@@ -21,6 +21,7 @@ BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_S = 60.0  # a connection that held this long starts again with short delays
+NO_CLOSE_FRAME = 1006
 FIRST_TRIES = 3  # then a venue that never answered is given up
 
 Notice = Callable[[str], None]
@@ -68,7 +69,12 @@ class Link:
         return uniform(longest / 2, longest)
 
     async def _connection(self) -> None:
-        connection = await dial(self._url, self._message, self._patience)
+        try:
+            connection = await dial(self._url, self._message, self._patience)
+        except VenueError as error:
+            if self._open:  # it spoke, and then the dialling failed all the same
+                self._closed(NO_CLOSE_FRAME, str(error))
+            raise
         try:
             self._opened()
             await self._subscribe(connection)
@@ -77,7 +83,7 @@ class Link:
             pass  # while subscribing; told below
         finally:
             await connection.close()
-            self._closed(connection)
+            self._closed(connection.close_code or NO_CLOSE_FRAME, connection.close_reason or "")
 
     def _message(self, kind: Kind, payload: bytes, stamp: Stamp) -> None:
         self._opened()  # a venue may speak before the dialling has returned
@@ -91,9 +97,8 @@ class Link:
             opened = ConnectionOpened(self._url)
             self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)
 
-    def _closed(self, connection: TapConnection) -> None:
+    def _closed(self, code: int, reason: str) -> None:
         self._open = False
-        code, reason = connection.close_code or 1006, connection.close_reason or ""
         self._intake.take(Kind.CLOSE, to_json(Closed(code, reason)), conn=self.conn)
         self._notice(f"connection {self.conn} closed ({code}{f': {reason}' if reason else ''})")
 

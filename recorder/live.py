@@ -3,7 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 
 from market.book import Book
 from market.engine import Engine
@@ -20,13 +22,10 @@ LAG_LIMIT = 200_000  # frames a loop may be behind the venue before it is told
 class Live:
     """Rows as they come, recorded on the way if ``data`` names a folder.
 
-    Iterate it with ``for`` or ``async for``, once. Frames are stamped and journaled as they arrive;
-    a second engine is fed at the pace of your loop, so that ``book(symbol)`` is the book at the row
-    you hold, exactly as in `replay.Replay`. A loop that falls ``lag_limit`` frames behind gets
-    BackpackError; what is recorded is whole all the same.
-
-    With a plain ``for`` the socket is read while the loop asks for its next row, so what the body
-    takes long for is stamped late; with ``async for`` whenever the body awaits.
+    Iterate it with ``for`` or ``async for``, once. A thread of its own stamps and journals the frames
+    as they arrive, whatever your loop is doing. A second engine is fed at the pace of your loop, so
+    that ``book(symbol)`` is the book at the row you hold, exactly as in `replay.Replay`. A loop that
+    falls ``lag_limit`` frames behind gets BackpackError; what is recorded is whole all the same.
     """
 
     def __init__(
@@ -40,54 +39,112 @@ class Live:
         lag_limit: int = LAG_LIMIT,
     ) -> None:
         folder = None if data is None else Path(data)
-        self._recorder = Recorder(
-            Settings(tuple(topics), folder, ws_url, rest_url, duration=duration)
-        )
-        self._recorder.intake.listeners.append(self._arrived)
+        self._settings = Settings(tuple(topics), folder, ws_url, rest_url, duration=duration)
         self._engine = Engine()
+        self._depth_symbols: frozenset[str] | None = None
         self._frames: deque[Frame] = deque()
-        self._wake = asyncio.Event()
+        self._arrival = Event()
         self._lag_limit = lag_limit
-        self._lagging = False
-        self._started = False
-        self._ended = False
+        self._lagging = self._started = self._ended = False
+        self._failure: BaseException | None = None
 
     def book(self, symbol: str) -> Book | None:
         """The book at the row in hand; None while it is not live. Raises TopicError for
         a market whose depth was not asked for."""
-        subscribed = {Topic.parse(name) for name in self._recorder.topics}
-        symbols = {topic.symbol for topic in subscribed if topic.channel == "depth"}
-        if symbol not in symbols:
+        symbols = self._depth_symbols
+        if symbols is not None and symbol not in symbols:
             known = ", ".join(sorted(symbols)) or "none"
             raise TopicError(f"no depth topic of {symbol!r} is subscribed; there are: {known}")
         return self._engine.book(symbol)
 
+    def __iter__(self) -> Iterator[Row]:
+        with self._recording() as thread:
+            while not self._is_over():
+                yield from self._next_rows()
+                if self._is_empty():
+                    self._arrival.wait()
+        self._finish(thread)
+
     async def __aiter__(self) -> AsyncGenerator[Row, None]:
+        with self._recording() as thread:
+            while not self._is_over():
+                for row in self._next_rows():
+                    yield row
+                if self._is_empty():
+                    await asyncio.to_thread(self._arrival.wait)
+        await asyncio.to_thread(self._finish, thread)
+
+    def _is_over(self) -> bool:
+        return self._ended and not self._frames and not self._lagging
+
+    def _is_empty(self) -> bool:
+        """Whether there is nothing to do but wait for the next arrival."""
+        self._arrival.clear()
+        return not self._frames and not self._ended and not self._lagging
+
+    def _next_rows(self) -> list[Row]:
+        if self._lagging:
+            raise BackpackError(
+                f"the loop over Live is more than {self._lag_limit} frames behind the venue: do"
+                " less in it, or subscribe to less; a recording of the same topics can be replayed"
+            )
+        return self._engine.feed(self._frames.popleft()) if self._frames else []
+
+    @contextmanager
+    def _recording(self) -> Iterator[Thread]:
+        """The recorder at work in its thread. Leaving early, with an error or without, stops it in
+        order: everything is flushed and sealed."""
         if self._started:
             raise UsageError("a Live can be iterated once; make another one to go on")
         self._started = True
-        async with self._recorder.capturing() as capture:
-            ending = asyncio.create_task(self._end(capture))
-            try:
-                while self._frames or self._lagging or not self._ended:
-                    for row in await self._next_rows():
-                        yield row
-            finally:
-                ending.cancel()
+        thread = Thread(target=self._record, name="bp-live", daemon=True)
+        thread.start()
+        try:
+            yield thread
+        except BaseException:
+            self._ended = True
+            thread.join()
+            raise
 
-    def __iter__(self) -> Iterator[Row]:
-        rows = aiter(self)
-        with asyncio.Runner() as runner:
-            try:
-                while True:
-                    yield runner.run(anext(rows))
-            except StopAsyncIteration:
+    def _finish(self, thread: Thread) -> None:
+        thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _record(self) -> None:
+        """What the thread does."""
+        try:
+            asyncio.run(self._capture())
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._ended = True
+            self._arrival.set()
+
+    async def _capture(self) -> None:
+        recorder = Recorder(self._settings)
+        recorder.intake.listeners.append(self._arrived)
+        async with recorder.capturing() as capture:
+            topics = [Topic.parse(name) for name in recorder.topics]
+            self._depth_symbols = frozenset(t.symbol for t in topics if t.channel == "depth")
+            await self._until_ended(capture)
+            self._ended = True
+            self._arrival.set()
+
+    async def _until_ended(self, capture: asyncio.Task[None]) -> None:
+        """Until the duration is over, capturing fails, or the loop was left."""
+        loop = asyncio.get_running_loop()
+        duration = self._settings.duration
+        deadline = None if duration is None else loop.time() + duration
+        while not (capture.done() or self._ended):
+            left = _POLL_S if deadline is None else min(_POLL_S, deadline - loop.time())
+            if left <= 0:
                 return
-            finally:
-                runner.run(rows.aclose())
+            await asyncio.wait([capture], timeout=left)
 
     def _arrived(self, frame: Frame, rows: list[Row]) -> None:
-        del rows  # of the recorder's engine, which is ahead of the loop's
+        """In the recorder's thread: the rows of its engine, which is ahead, are not ours."""
+        del rows
         if self._ended or self._lagging:
             return
         if len(self._frames) < self._lag_limit:
@@ -95,21 +152,7 @@ class Live:
         else:  # told at the next row; until then nothing more is kept for the loop
             self._lagging = True
             self._frames.clear()
-        self._wake.set()
+        self._arrival.set()
 
-    async def _next_rows(self) -> list[Row]:
-        if self._lagging:
-            raise BackpackError(
-                f"the loop over Live is more than {self._lag_limit} frames behind the venue: do"
-                " less in it, or subscribe to less; a recording of the same topics can be replayed"
-            )
-        if not self._frames:
-            self._wake.clear()
-            await self._wake.wait()
-        return self._engine.feed(self._frames.popleft()) if self._frames else []
 
-    async def _end(self, capture: asyncio.Task[None]) -> None:
-        """Ends the iteration: after the duration, or when capturing fails."""
-        await asyncio.wait([capture], timeout=self._recorder.settings.duration)
-        self._ended = True
-        self._wake.set()
+_POLL_S = 0.1  # how soon a loop that was left is noticed

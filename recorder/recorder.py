@@ -23,6 +23,7 @@ from tape.lock import lock
 
 MARKET_TRIES = 3
 MARKET_RETRY_S = 1.0
+PREDICTION = "PREDICTION"  # market type, and ending of such symbols
 
 Notice = Callable[[str], None]
 
@@ -43,7 +44,7 @@ class Recorder:
         self.settings = settings
         self.topics: tuple[str, ...] = ()
         self.intake = Intake(self._ask)
-        self.tally = Tally(self.intake.engine)
+        self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
         self.tape = Tape(settings.data) if settings.data else None
         self.sealer = Sealer(self.tape, notice) if self.tape else None
@@ -54,25 +55,37 @@ class Recorder:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
+        stopping = asyncio.create_task(stop.wait())
+        recording = asyncio.create_task(self._record(stopping))
+        await asyncio.wait([stopping, recording], return_when=asyncio.FIRST_COMPLETED)
+        if not self.topics:  # nothing has begun yet that would have to end in order
+            recording.cancel()
+        try:
+            with suppress(asyncio.CancelledError):
+                await recording
+        finally:
+            stopping.cancel()
+
+    async def _record(self, stopping: asyncio.Task[bool]) -> None:
         async with self.capturing() as capture:
-            stopping = asyncio.create_task(stop.wait())
             await asyncio.wait(
                 [stopping, capture],
                 timeout=self.settings.duration,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            stopping.cancel()
 
     @asynccontextmanager
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
         with lock(self.tape.root) if self.tape else nullcontext():
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
-                markets = await _market_list(rest)
-                self.topics = Catalogue.read(markets.body).resolve(self.settings.topics)
+                markets = [await _market_list(rest, path) for path in self._market_paths()]
+                catalogue = Catalogue.read(*(listed.body for listed in markets))
+                self.topics = catalogue.resolve(self.settings.topics)
                 async with self._sealing():
                     self.store.begin(self.topics)
-                    self._tape_markets(markets)
+                    for listed in markets:
+                        self._tape_markets(listed)
                     capture = asyncio.create_task(self._capture(rest))
                     try:
                         yield capture
@@ -94,7 +107,7 @@ class Recorder:
         finally:
             if self.sealer.waiting:
                 self._notice(f"sealing: {self.sealer.waiting} to go")
-            await self.sealer.finish()
+            await self.sealer.finish(worker)
             worker.cancel()
             with suppress(asyncio.CancelledError):
                 await worker
@@ -116,12 +129,19 @@ class Recorder:
         except asyncio.CancelledError:
             pass
         except BaseExceptionGroup as group:
-            failure = group.exceptions[0]
+            failure = group
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
         if failure is None and self._link is not None and not self._link.conn:
             failure = self._link.trouble  # stopped before the venue was ever reached
         await self.store.finish()
         if failure is not None:
             raise failure
+
+    def _market_paths(self) -> list[str]:
+        """The list leaves out prediction markets unless they are asked for (section 6)."""
+        predicted = any(PREDICTION in topic for topic in self.settings.topics)
+        return [MARKETS_PATH] + [f"{MARKETS_PATH}?marketType={PREDICTION}"] * predicted
 
     def _tape_markets(self, markets: MarketList) -> None:
         self.intake.take(Kind.REQUEST, b"", topic=markets.path, stamp=markets.asked)
@@ -132,19 +152,19 @@ class Recorder:
             self._snapshots.ask(request)
 
 
-async def _market_list(rest: Rest) -> MarketList:
+async def _market_list(rest: Rest, path: str) -> MarketList:
     """The markets there are; raises VenueError when the venue will not say."""
     for attempt in range(MARKET_TRIES):
         if attempt:
             await asyncio.sleep(MARKET_RETRY_S)
         await rest.turn()
         asked = now()
-        reply = await rest.get(MARKETS_PATH)
+        reply = await rest.get(path)
         if reply.failure is None:
-            return MarketList(MARKETS_PATH, asked, now(), reply.body)
+            return MarketList(path, asked, now(), reply.body)
     assert reply.failure is not None
     status = f"HTTP {reply.failure.status} " if reply.failure.status else ""
     raise VenueError(
-        f"no market list from {rest.base_url}{MARKETS_PATH}: {status}{reply.failure.error};"
+        f"no market list from {rest.base_url}{path}: {status}{reply.failure.error};"
         " is the address right, and is there a network?"
     )

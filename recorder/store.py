@@ -11,7 +11,7 @@ from recorder.intake import Intake
 from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.stamp import now
-from schemas.errors import TapeError
+from schemas.errors import BackpackError, TapeError
 from schemas.frames import SegmentHead
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
@@ -60,6 +60,8 @@ class Store:
         """Flush and roll until cancelled; raises TapeError when the disk refuses."""
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
+            if self._intake.fault is not None:
+                raise _faulty(self._intake.fault) from self._intake.fault
             try:
                 await self._flush()
                 if self._is_due():
@@ -133,4 +135,11 @@ def _unwritable(error: OSError) -> TapeError:
     return TapeError(
         f"the recording cannot be written: {error}; what was flushed before is safe and will be"
         " sealed by the next start on this folder"
+    )
+
+
+def _faulty(fault: Exception) -> BackpackError:
+    return BackpackError(
+        f"a fault of this program ended the recording ({type(fault).__name__}: {fault}); all frames"
+        " are in the journal and will be sealed; please report it"
     )

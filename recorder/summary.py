@@ -7,11 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from recorder.recorder import Recorder
-from tape.manifest import Manifest, Verdict, load
+from recorder.sealer import Sealed
+from tape.console import FAILED, LOSSES, WHOLE
+from tape.manifest import Verdict
 
 Fact = tuple[object, ...]
 
-WHOLE, FAILED, LOSSES = 0, 1, 3
 _TOPIC_LINES = 40
 
 
@@ -33,10 +34,11 @@ def print_summary(console: Console, recorder: Recorder) -> None:
 
 def exit_code(recorder: Recorder) -> int:
     """0 all certified, 1 something failed or diverged, 3 recorded with losses."""
-    verdicts = [manifest.verdict for manifest in _manifests(recorder)]
+    verdicts = [sealed.verdict for sealed in _sealed(recorder)]
     if Verdict.DIVERGENT in verdicts or (recorder.sealer and recorder.sealer.failed):
         return FAILED
-    if recorder.tally.rows["gap"] or recorder.tally.rows["reject"]:
+    tally = recorder.tally
+    if tally.rows["gap"] or tally.rows["reject"] or tally.errors:
         return LOSSES
     return WHOLE if all(verdict is Verdict.CERTIFIED for verdict in verdicts) else LOSSES
 
@@ -71,6 +73,8 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     tally = recorder.tally
     yield "gaps", sum(tally.gaps.values())
     yield "rejects", tally.rows["reject"]
+    yield "error replies", tally.errors
+    yield "repeats ignored", recorder.intake.engine.repeats
     for name, count in sorted(recorder.intake.engine.unknown.items()):
         yield "kept raw", name, count, "frames"
     heard = {line.topic for line in tally.topics() if line.frames}
@@ -83,24 +87,20 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
     """A fact for each verdict; all segments sealed by this run, an earlier run's among them."""
     if recorder.tape is None or recorder.sealer is None:
         return
-    groups: dict[Verdict, list[Manifest]] = {}
-    for manifest in _manifests(recorder):
-        groups.setdefault(manifest.verdict, []).append(manifest)
-    for verdict, manifests in groups.items():
-        frames = sum(manifest.frames for manifest in manifests)
-        size = sum(manifest.stored_bytes() for manifest in manifests)
-        parts = (len(manifests), "segments", frames, "frames", size, "bytes")
+    groups: dict[Verdict, list[Sealed]] = {}
+    for sealed in _sealed(recorder):
+        groups.setdefault(sealed.verdict, []).append(sealed)
+    for verdict, segments in groups.items():
+        frames, size = sum(s.frames for s in segments), sum(s.bytes for s in segments)
+        parts = (len(segments), "segments", frames, "frames", size, "bytes")
         yield "verdict", verdict.value, *parts
-    for manifest in _manifests(recorder):
-        for loss in manifest.losses:
-            yield "loss", manifest.name, loss
+    for sealed in _sealed(recorder):
+        for loss in sealed.losses:
+            yield "loss", sealed.name, loss
     for path in recorder.sealer.failed:
         yield "not sealed", path, "kept for the next start"
     yield "recording", recorder.tape.root, "session", recorder.store.session
 
 
-def _manifests(recorder: Recorder) -> list[Manifest]:
-    if recorder.tape is None or recorder.sealer is None:
-        return []
-    paths = [recorder.tape.manifest(name) for name in recorder.sealer.sealed]
-    return [load(path) for path in paths if path.exists()]  # an empty journal leaves none
+def _sealed(recorder: Recorder) -> list[Sealed]:
+    return recorder.sealer.sealed if recorder.sealer else []

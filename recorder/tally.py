@@ -1,6 +1,7 @@
 """Counts of what came in, for the live view and the summary."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -10,10 +11,11 @@ from market.sync import State
 from schemas import wire
 from schemas.frames import Frame, Kind
 from schemas.numbers import pretty_price
-from schemas.rows import Gap, Row
+from schemas.rows import Gap, Row, Session
 from schemas.topics import Topic
 
 TOPIC_LIMIT = 20_000
+ERROR_REPLY = "error"  # event of such a session row
 
 
 class TopicCount(msgspec.Struct, gc=False):
@@ -35,10 +37,12 @@ class TopicLine(NamedTuple):
 
 
 class Tally:
-    """Listens to the intake."""
+    """Listens to the intake; ``notice`` hears of what people should know at once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, notice: Callable[[str], None]) -> None:
         self._engine = engine
+        self._notice = notice
+        self.errors = 0
         self._stream = wire.decoder(wire.StreamName).decode
         self._topics: dict[str, TopicCount] = {}
         self.frames = 0
@@ -53,6 +57,9 @@ class Tally:
             self.rows[row.TABLE] += 1
             if isinstance(row, Gap):
                 self.gaps[row.topic] += 1
+            elif isinstance(row, Session) and row.event == ERROR_REPLY:
+                self.errors += 1
+                self._notice(f"the venue says: {row.detail}")
 
     def topics(self) -> list[TopicLine]:
         """A line for each stream heard of or waited for, by name."""

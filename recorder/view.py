@@ -37,6 +37,11 @@ class View:
             _say(text)
         self._notices = [*self._notices, text][-_NOTICES:]
 
+    def leave(self) -> None:
+        """Give the terminal back before the process ends at once."""
+        if self._display is not None:
+            self._console.show_cursor(True)
+
     @asynccontextmanager
     async def showing(self, tally: Tally) -> AsyncIterator[None]:
         """Show in the background."""
@@ -46,7 +51,7 @@ class View:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, OSError):  # nor may a dead terminal matter
                 await task
 
     async def _table(self, tally: Tally) -> None:

@@ -10,7 +10,7 @@ from schemas.errors import TapeError
 from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest, load
-from tape.reader import holes
+from tape.reader import discontinued, holes
 
 Progress = Callable[[float, float], None]
 
@@ -83,11 +83,8 @@ def _notes(tape: Tape, manifests: list[Manifest]) -> Iterator[str]:
         why = (
             "a recorder is at work"
             if is_locked(tape.root)
-            else "bp-tape seal makes segments of them"
+            else "bp-record seals them when it starts on this folder"
         )
         yield f"journals that are not sealed were not looked at: {len(journals)} ({why})"
-    last = {manifest.session: manifest for manifest in manifests}
-    for session, manifest in last.items():
-        following = SegmentName(session, manifest.number + 1)
-        if manifest.end == "roll" and following not in journals:
-            yield f"{manifest.name} was to be continued by {following}, which is not there"
+    for manifest, following in discontinued(tape, manifests):
+        yield f"{manifest.name} was to be continued by {following}, which is not there"

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -145,7 +145,8 @@ def _certify(options: Options) -> int:
     with console.Progress("certifying") as progress:
         certificate = certify(options.data, progress.show)
     if options.output != "none":
-        click.echo(str(certificate))
+        with suppress(BrokenPipeError):  # whoever reads no further still gets the exit code
+            click.echo(str(certificate))
     return _EXIT_CODES[certificate.outcome]
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
+from schemas import wire
 from schemas.errors import TopicError
 from schemas.frames import Frame, Kind
 from schemas.requests import depth_symbol
@@ -17,12 +18,7 @@ _SHOWN = 5
 _REST = frozenset({Kind.REQUEST, Kind.REPLY, Kind.FAILED})
 
 
-class _Name(msgspec.Struct, gc=False):
-    stream: str | None = None
-
-
-_decode_name = msgspec.json.Decoder(_Name).decode
-_REST = frozenset({Kind.REQUEST, Kind.REPLY, Kind.FAILED})
+_decode_name = wire.decoder(wire.StreamName).decode
 
 
 class Selection:

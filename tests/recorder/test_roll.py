@@ -7,6 +7,8 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind
@@ -18,7 +20,7 @@ from tape.verify import verify
 from tests.recorder import plain
 from tests.recorder.commands import bp_record, options, venue
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids, trade
-from tests.recorder.runs import running, sides_of, truth
+from tests.recorder.runs import Played, Scene, play, running, sides_of, truth
 from tests.simulate import Plan, simulate
 from tests.venue import (
     Cut,
@@ -87,31 +89,17 @@ def shadow(data: Path, until: int, symbol: str, body: str) -> Sides:
     return book.bids, book.asks
 
 
-def test_segments_follow_each_other_without_a_seam(tmp_path: Path) -> None:
+FEED = of_session(simulate(Plan(seed=7, seconds=20)))
+
+
+async def seamless(folder: Path) -> None:
     """Twenty seconds of simulated markets in two, rolled every half second."""
-    feed = of_session(simulate(Plan(seed=7, seconds=20)))
-    topics = sorted(feed.topics)
-    script = [*map(WaitSubscribed, topics), Play(feed, 10.0)]
-
-    async def scene() -> None:
-        far_end = Venue.of_feed(feed, script)
-        async with far_end, running(far_end, tmp_path, *topics, roll=0.5) as run:
-            await run.heard(len(feed.frames))
-            for symbol in feed.snapshots:
-                assert run.sides(symbol) == truth(far_end.truth.book(symbol))
-
-    asyncio.run(scene())
-    found = check_seams(tmp_path)
-    assert len(found) >= 4
-    assert plain.payloads(tmp_path) == [frame.text.encode() for frame in feed.frames]
-    assert plain.table(tmp_path, "gap") == []
-    for manifest in found:
-        check_alone(tmp_path, manifest)
-    for symbol, body in feed.snapshots.items():
-        books = {m.last_seq: book_after(tmp_path, m, symbol) for m in found}
-        live = {seq: book for seq, book in books.items() if book is not None}
-        assert len(live) >= 2  # of which the second came as a keyframe
-        assert live == {seq: shadow(tmp_path, seq, symbol, body) for seq in live}
+    topics = sorted(FEED.topics)
+    far_end = Venue.of_feed(FEED, [*map(WaitSubscribed, topics), Play(FEED, 10.0)])
+    async with far_end, running(far_end, folder, *topics, roll=0.5) as run:
+        await run.heard(len(FEED.frames))
+        for symbol in FEED.snapshots:
+            assert run.sides(symbol) == truth(far_end.truth.book(symbol))
 
 
 class Rolls:
@@ -144,36 +132,19 @@ async def record_rolls(venue: Venue, rolls: Rolls, data: Path, roll: float) -> N
         assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
 
 
-def test_a_hole_over_a_seam_is_told_once_with_its_beginning(tmp_path: Path) -> None:
-    """The last ids before the roll are remembered over it, for depth and for trades."""
+async def holed(folder: Path) -> None:
+    """Two segments go by in silence, then ids are missing."""
     rolls = Rolls()
     script = [
         *[WaitSubscribed(TRADES), Send(bid(11)), WaitRequest(DEPTH), Send(trade(70))],
         *[Send(bid(12)), rolls.more(2), Lose(bid(13)), Send(trade(73)), Send(bid(14))],
         *[WaitRequest(DEPTH), *map(Send, bids(15, 6))],
     ]
-    asyncio.run(record_rolls(Venue(script, snapshots=SNAPSHOTS), rolls, tmp_path, roll=0.3))
-    found = check_seams(tmp_path)
-    gaps = {row["topic"]: row for row in plain.table(tmp_path, "gap")}
-    assert len(plain.table(tmp_path, "gap")) == len(gaps) == 2
-    before = {line["payload"]: line["seq"] for line in plain.frames(tmp_path, "data")}
-    for topic, last, expected in ((SOL, bid(12), 13), (TRADES, trade(70), 71)):
-        assert gaps[topic]["expected_id"] == expected
-        assert gaps[topic]["since_seq"] == before[last.encode()]
-        assert segment_of(gaps[topic]["seq"], found) >= segment_of(before[last.encode()], found) + 2
-    for manifest in found:
-        check_alone(tmp_path, manifest)
+    await record_rolls(Venue(script, snapshots=SNAPSHOTS), rolls, folder, roll=0.3)
 
 
-def segment_of(seq: int, found: list[Manifest]) -> int:
-    """Number of the segment a frame is in."""
-    (number,) = (m.number for m in found if m.first_seq <= seq <= m.last_seq)
-    return number
-
-
-def test_a_roll_may_come_at_any_state_of_a_book(tmp_path: Path) -> None:
-    """While the snapshot is still to come, while it is asked for again, while nobody is connected:
-    what is remembered goes into the next segment, which replays alone."""
+async def eventful(folder: Path) -> None:
+    """Rolls while the snapshot is still to come, while the book is live, while nobody is there."""
     rolls = Rolls()
     script = [
         *[WaitSubscribed(TRADES), Send(bid(11)), WaitRequest(DEPTH), Send(bid(12)), rolls.more(2)],
@@ -183,14 +154,65 @@ def test_a_roll_may_come_at_any_state_of_a_book(tmp_path: Path) -> None:
     ]
     venue = Venue(script, snapshots=SNAPSHOTS)
     venue.faults.add(DEPTH, Fault(500, "oops"))
-    asyncio.run(record_rolls(venue, rolls, tmp_path, roll=0.2))
-    found = check_seams(tmp_path)
+    await record_rolls(venue, rolls, folder, roll=0.2)
+
+
+SCENES: dict[str, Scene[None]] = {s.__name__: s for s in (seamless, holed, eventful)}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played[None]:
+    """All scenes, each with a venue and a recorder of its own."""
+    return play(tmp_path_factory.mktemp("rolls"), SCENES)
+
+
+def test_segments_follow_each_other_without_a_seam(played: Played[None]) -> None:
+    """All frames, no gap; each segment makes alone what it made live, books included."""
+    data = played.folder("seamless")
+    found = check_seams(data)
+    assert len(found) >= 4
+    assert plain.payloads(data) == [frame.text.encode() for frame in FEED.frames]
+    assert plain.table(data, "gap") == []
+    for manifest in found:
+        check_alone(data, manifest)
+    for symbol, body in FEED.snapshots.items():
+        books = {m.last_seq: book_after(data, m, symbol) for m in found}
+        live = {seq: book for seq, book in books.items() if book is not None}
+        assert len(live) >= 2  # of which the second came as a keyframe
+        assert live == {seq: shadow(data, seq, symbol, body) for seq in live}
+
+
+def test_a_hole_over_a_seam_is_told_once_with_its_beginning(played: Played[None]) -> None:
+    """The last ids before the roll are remembered over it, for depth and for trades."""
+    data = played.folder("holed")
+    found, rows = check_seams(data), plain.table(data, "gap")
+    gaps = {row["topic"]: row for row in rows}
+    assert len(rows) == len(gaps) == 2
+    before = {line["payload"]: line["seq"] for line in plain.frames(data, "data")}
+    for topic, last, expected in ((SOL, bid(12), 13), (TRADES, trade(70), 71)):
+        since = before[last.encode()]
+        assert (gaps[topic]["expected_id"], gaps[topic]["since_seq"]) == (expected, since)
+        assert segment_of(gaps[topic]["seq"], found) >= segment_of(since, found) + 2
+    for manifest in found:
+        check_alone(data, manifest)
+
+
+def segment_of(seq: int, found: list[Manifest]) -> int:
+    """Number of the segment a frame is in."""
+    (number,) = (m.number for m in found if m.first_seq <= seq <= m.last_seq)
+    return number
+
+
+def test_a_roll_may_come_at_any_state_of_a_book(played: Played[None]) -> None:
+    """What is remembered goes into the next segment, which replays alone."""
+    data = played.folder("eventful")
+    found = check_seams(data)
     assert len(found) >= 7
     for manifest in found:
-        check_alone(tmp_path, manifest)
-    (gap,) = plain.table(tmp_path, "gap")
+        check_alone(data, manifest)
+    (gap,) = plain.table(data, "gap")
     assert (gap["cause"], gap["expected_id"], gap["received_id"]) == ("disconnect", 16, 17)
-    states = {json.loads(p)["sync"]["state"] for p in keyframes(tmp_path, SOL)}
+    states = {json.loads(p)["sync"]["state"] for p in keyframes(data, SOL)}
     assert states == {"empty", "buffering", "live"}
 
 
@@ -202,7 +224,7 @@ def keyframes(data: Path, topic: str) -> list[bytes]:
 def test_bp_record_rolls(tmp_path: Path) -> None:
     """By its option; the summary counts the segments, and gives the frames of all."""
     with venue("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0") as far_end:
-        timing = ("--roll", "1s", "--duration", "2500ms")
+        timing = ("--roll", "500ms", "--duration", "1200ms")
         ended = bp_record(*options(far_end, tmp_path, *far_end.topics), *timing)
     assert ended.code == 0, ended
     found = check_seams(tmp_path)

@@ -35,7 +35,9 @@ LOST_PER_CUT = 40
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.venue", description=__doc__)
-    parser.add_argument("--feed", default="sim", help="sim, sim:SEED, real:NAME, sample:FILE or tape:FOLDER")
+    parser.add_argument(
+        "--feed", default="sim", help="sim, sim:SEED, real:NAME, sample:FILE or tape:FOLDER"
+    )
     parser.add_argument("--seconds", type=int, default=60, help="length of the simulation")
     parser.add_argument("--speed", default="1", help="times real time, or max")
     parser.add_argument("--port", type=int, default=0)
