@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -22,10 +22,11 @@ LAG_LIMIT = 200_000  # frames a loop may be behind the venue before it is told
 class Live:
     """Rows as they come, recorded on the way if ``data`` names a folder.
 
-    Iterate it with ``for`` or ``async for``, once. A thread of its own stamps and journals the frames
-    as they arrive, whatever your loop is doing. A second engine is fed at the pace of your loop, so
-    that ``book(symbol)`` is the book at the row you hold, exactly as in `replay.Replay`. A loop that
-    falls ``lag_limit`` frames behind gets BackpackError; what is recorded is whole all the same.
+    Iterate it with ``for`` or ``async for``, once. A thread of its own stamps and journals the
+    frames as they arrive, whatever your loop is doing. A second engine is fed at the pace of your
+    loop, so that ``book(symbol)`` is the book at the row you hold, exactly as in `replay.Replay`.
+    A loop that falls ``lag_limit`` frames behind gets BackpackError; what is recorded is whole all
+    the same.
     """
 
     def __init__(
@@ -58,21 +59,27 @@ class Live:
         return self._engine.book(symbol)
 
     def __iter__(self) -> Iterator[Row]:
-        with self._recording() as thread:
+        thread = self._start()
+        try:
             while not self._is_over():
                 yield from self._next_rows()
                 if self._is_empty():
                     self._arrival.wait()
-        self._finish(thread)
+        finally:
+            self._leave(thread)
+        self._raise_failure()
 
     async def __aiter__(self) -> AsyncGenerator[Row, None]:
-        with self._recording() as thread:
+        thread = self._start()
+        try:
             while not self._is_over():
                 for row in self._next_rows():
                     yield row
                 if self._is_empty():
                     await asyncio.to_thread(self._arrival.wait)
-        await asyncio.to_thread(self._finish, thread)
+        finally:  # in a thread: sealing takes its time, and your other tasks go on
+            await asyncio.to_thread(self._leave, thread)
+        self._raise_failure()
 
     def _is_over(self) -> bool:
         return self._ended and not self._frames and not self._lagging
@@ -88,26 +95,26 @@ class Live:
                 f"the loop over Live is more than {self._lag_limit} frames behind the venue: do"
                 " less in it, or subscribe to less; a recording of the same topics can be replayed"
             )
-        return self._engine.feed(self._frames.popleft()) if self._frames else []
+        try:
+            return self._engine.feed(self._frames.popleft())
+        except IndexError:  # nothing there, or cleared this instant since the loop lags
+            return []
 
-    @contextmanager
-    def _recording(self) -> Iterator[Thread]:
-        """The recorder at work in its thread. Leaving early, with an error or without, stops it in
-        order: everything is flushed and sealed."""
+    def _start(self) -> Thread:
+        """The recorder at work in its thread."""
         if self._started:
             raise UsageError("a Live can be iterated once; make another one to go on")
         self._started = True
         thread = Thread(target=self._record, name="bp-live", daemon=True)
         thread.start()
-        try:
-            yield thread
-        except BaseException:
-            self._ended = True
-            thread.join()
-            raise
+        return thread
 
-    def _finish(self, thread: Thread) -> None:
+    def _leave(self, thread: Thread) -> None:
+        """Stop in order, if that has not happened: everything is flushed and sealed."""
+        self._ended = True
         thread.join()
+
+    def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 
@@ -123,10 +130,8 @@ class Live:
 
     async def _capture(self) -> None:
         recorder = Recorder(self._settings)
-        recorder.intake.listeners.append(self._arrived)
+        recorder.intake.listeners.append(partial(self._arrived, recorder))
         async with recorder.capturing() as capture:
-            topics = [Topic.parse(name) for name in recorder.topics]
-            self._depth_symbols = frozenset(t.symbol for t in topics if t.channel == "depth")
             await self._until_ended(capture)
             self._ended = True
             self._arrival.set()
@@ -142,9 +147,12 @@ class Live:
                 return
             await asyncio.wait([capture], timeout=left)
 
-    def _arrived(self, frame: Frame, rows: list[Row]) -> None:
+    def _arrived(self, recorder: Recorder, frame: Frame, rows: list[Row]) -> None:
         """In the recorder's thread: the rows of its engine, which is ahead, are not ours."""
         del rows
+        if self._depth_symbols is None:  # known by the time of the first frame
+            topics = map(Topic.parse, recorder.topics)
+            self._depth_symbols = frozenset(t.symbol for t in topics if t.channel == "depth")
         if self._ended or self._lagging:
             return
         if len(self._frames) < self._lag_limit:

@@ -77,7 +77,8 @@ class Selection:
 
 def _stream(payload: bytes) -> str | None:
     try:
-        return _decode_name(payload).stream
+        name: str | None = _decode_name(payload).stream
+        return name
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

@@ -101,6 +101,6 @@ def _check_overlaps(manifests: Sequence[Manifest]) -> None:
         if following[0] <= one[1]:
             raise TapeError(
                 f"sessions {one[2]} and {following[2]} overlap in time by"
-                f" {(one[1] - following[0]) / 1e9:.1f} s: play them together (bp-replay --merge), or"
-                " move one of them to a folder of its own"
+                f" {(one[1] - following[0]) / 1e9:.1f} s: play them together (bp-replay --merge),"
+                " or move one of them to a folder of its own"
             )

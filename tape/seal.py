@@ -44,8 +44,8 @@ def seal(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     """Make a segment of a journal that nobody writes any more, then remove the journal.
 
     Returns its manifest; None where the journal held no frame. May be repeated after an
-    interruption at any point. A journal damaged before its end, or torn with no frame in it, is kept
-    beside, named ``.damaged``.
+    interruption at any point. A journal damaged before its end, or torn with no frame in it, is
+    kept beside, named ``.damaged``.
     Raises OSError where the disk refuses; the journal then stays.
     """
     name = SegmentName.of(journal)

@@ -224,7 +224,7 @@ def keyframes(data: Path, topic: str) -> list[bytes]:
 def test_bp_record_rolls(tmp_path: Path) -> None:
     """By its option; the summary counts the segments, and gives the frames of all."""
     with venue("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0") as far_end:
-        timing = ("--roll", "500ms", "--duration", "1200ms")
+        timing = ("--roll", "1s", "--duration", "2s")
         ended = bp_record(*options(far_end, tmp_path, *far_end.topics), *timing)
     assert ended.code == 0, ended
     found = check_seams(tmp_path)
