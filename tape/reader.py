@@ -50,10 +50,10 @@ def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
 
 def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
     """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
-    journals = {SegmentName.of(path) for path in tape.journals()}
+    there = {SegmentName.of(path) for path in (*tape.journals(), *tape.manifests())}
     last = {manifest.session: manifest for manifest in manifests}
     following = [(m, SegmentName(m.session, m.number + 1)) for m in last.values()]
-    return [(m, name) for m, name in following if m.end == "roll" and name not in journals]
+    return [(m, name) for m, name in following if m.end == "roll" and name not in there]
 
 
 def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:
