@@ -1,0 +1,41 @@
+"""A fault of the program itself costs rows, never a frame."""
+
+from pathlib import Path
+
+from market.engine import Engine
+from recorder.intake import Intake
+from schemas.frames import Frame, Kind, SegmentHead
+from schemas.rows import Row
+from tape.journal import JournalWriter, read_journal
+from tape.layout import SegmentName, Tape
+from tape.manifest import Verdict
+from tape.seal import seal
+
+HEAD = SegmentHead("20261122T063000Z-0000", 1, 1, "0", (), "ws://venue", "http://venue")
+NAME = SegmentName(HEAD.session, HEAD.number)
+
+
+def test_a_listener_that_fails_does_not_stop_the_journal(tmp_path: Path) -> None:
+    """All frames are there, and sealing makes rows of all of them."""
+    tape = Tape(tmp_path)
+    intake = Intake(lambda request: None)
+    journal = JournalWriter(tape.journal(NAME))
+    intake.begin(HEAD, journal)
+    intake.listeners.append(_fail_at_the_third)
+    for number in range(10):
+        intake.take(Kind.DATA, b'{"id":null,"error":{"code":%d}}' % number, conn=1)
+    assert isinstance(intake.fault, ZeroDivisionError)
+    ended = intake.end("stop")
+    assert ended is journal
+    journal.close()
+    assert len(list(read_journal(tape.journal(NAME)))) == 11
+    manifest = seal(tape.journal(NAME), tape, Engine())
+    assert manifest is not None
+    assert manifest.rows == {"session": 11}
+    assert manifest.verdict is Verdict.RECOVERED
+
+
+def _fail_at_the_third(frame: Frame, rows: list[Row]) -> None:
+    del rows
+    if frame.seq == 4:
+        raise ZeroDivisionError
