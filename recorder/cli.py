@@ -18,7 +18,7 @@ from schemas.errors import BackpackError, ConfigError
 from tape.console import LOSSES, Command
 from tape.version import code_version
 
-SHORTEST_ROLL_S = 0.5
+SHORTEST_ROLL_S = 1.0
 
 _OPTIONS = ("topics", "data", "ws_url", "rest_url", "duration", "roll")
 
@@ -112,7 +112,7 @@ def record(
         roll=seconds(roll),
     )
     if settings.roll < SHORTEST_ROLL_S:
-        raise ConfigError(f"--roll {roll}: sealing could not keep up; 500ms is the least")
+        raise ConfigError(f"--roll {roll}: sealing could not keep up; 1s is the least")
     if not settings.topics:
         raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
     raise SystemExit(asyncio.run(_record(settings)))

@@ -132,6 +132,11 @@ class TestJoin:
         assert {row.window for row in rows if isinstance(row, Depth)} == {"200ms"}
         assert (hand.id, hand.bids) == (13, [("100.6", "5")])
 
+    def test_a_delta_that_begins_with_the_snapshots_id_is_across_it(self, live: Hand) -> None:
+        """The narrowest case of it."""
+        assert actions(live.delta(10, 12)) == [("update", 10, 12)]
+        assert live.id == 12
+
     def test_only_the_first_delta_after_a_snapshot_may_begin_before_its_end(
         self, live: Hand
     ) -> None:
@@ -228,6 +233,11 @@ class TestLive:
         assert live.id is None
         live.join(5, bids=BID)
         assert live.id == 5
+
+    def test_a_numbering_that_began_again_is_noticed_after_a_snapshot(self, live: Hand) -> None:
+        """Before any delta: the snapshot has a time too."""
+        assert only(live.delta(5, us=SECOND_US + 1), Gap).cause == "ids_backwards"
+        assert live.id is None
 
     def test_a_numbering_that_began_again_is_noticed_while_waiting(self, hand: Hand) -> None:
         """Or the buffer would wait for ids that never come."""

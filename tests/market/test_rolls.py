@@ -197,6 +197,14 @@ def test_how_long_a_book_has_lived_goes_over_segments() -> None:
         assert hand.wanted() == [expected]
 
 
+def test_a_repeated_trade_is_one_in_the_next_segment_too() -> None:
+    """By id and time of the newest one."""
+    hand = Hand()
+    hand.data(trade(7).decode())
+    assert rolled(hand).data(trade(7).decode()) == []
+    assert [row.TABLE for row in hand.data(trade(9).decode())] == ["gap", "trade"]
+
+
 def test_one_stream_too_many_is_too_many_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many streams an engine follows is part of its state, so it must not depend on those of
     earlier segments, of which no keyframe speaks."""

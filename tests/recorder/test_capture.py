@@ -20,7 +20,9 @@ from websockets.frames import Frame
 from recorder.connection import LARGEST_MESSAGE
 from recorder.rest import LARGEST_BODY
 from schemas import frames as tape_frames
+from schemas.errors import BackpackError
 from schemas.frames import Kind
+from schemas.rows import Row, Trade
 from tape.journal import BATCH_BYTES, JournalWriter, read_journal
 from tape.layout import Tape
 from tape.manifest import Verdict
@@ -28,7 +30,7 @@ from tape.reader import read_frames, read_rows, segments
 from tape.verify import verify
 from tests.golden.tapes import FOLDER, SAMPLES, readable
 from tests.recorder import plain
-from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids
+from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids, trade
 from tests.recorder.raw import BINARY, PING, TEXT, binary, fragments, text
 from tests.recorder.runs import Played, Scene, play, running, truth
 from tests.shared import (
@@ -314,3 +316,48 @@ def test_nothing_is_taken_that_the_journal_could_not_give_back(tmp_path: Path) -
     reader = read_journal(path)
     assert [len(frame.payload) for frame in reader] == sizes
     assert reader.damage == []
+
+
+def test_a_fault_of_our_own_costs_no_frame(tmp_path: Path) -> None:
+    """Whatever listens to the frames may fail: what has arrived is on the tape, the rows are made
+    at sealing, and the recording says why it ended."""
+    sent = [trade(number) for number in range(1, 301)]
+
+    def fail(frame: tape_frames.Frame, rows: list[Row]) -> None:
+        if rows and isinstance(rows[0], Trade) and rows[0].trade_id == 3:
+            raise ZeroDivisionError("a bug")
+
+    async def scene() -> None:
+        script = [WaitSubscribed(TRADES), *map(Send, sent)]
+        far_end = Venue(script, snapshots=SNAPSHOTS)
+        async with far_end, running(far_end, tmp_path, TRADES) as run:
+            run.recorder.intake.listeners.append(fail)
+            await run.until(lambda: False)
+
+    with pytest.raises(BackpackError, match=r"a fault of this program .*a bug"):
+        asyncio.run(scene())
+    kept = plain.payloads(tmp_path)
+    assert len(kept) >= 3
+    assert kept == [frame.encode() for frame in sent[: len(kept)]]
+    assert [row["trade_id"] for row in plain.table(tmp_path, "trade")] == [*range(1, len(kept) + 1)]
+    assert plain.journals(tmp_path) == []
+
+
+def test_prediction_markets_are_in_a_list_of_their_own(tmp_path: Path) -> None:
+    """Asked for only where one is wanted; then that list is on the tape too."""
+    market = "FDVEXTD1B_USDC_PREDICTION"
+
+    async def scene() -> Venue:
+        venue = Venue(snapshots={**SNAPSHOTS, market: SNAPSHOTS["SOL_USDC"]})
+        async with venue, running(venue, tmp_path, "trade.*_PREDICTION") as run:
+            await run.until(lambda: bool(run.kinds(Kind.SENT)))
+        return venue
+
+    venue = asyncio.run(scene())
+    paths = ["/api/v1/markets", "/api/v1/markets?marketType=PREDICTION"]
+    assert venue.requests == paths
+    assert [line["topic"] for line in plain.frames(tmp_path, "request")] == paths
+    _, predictions = map(json.loads, plain.payloads(tmp_path, "reply"))
+    assert [listed["symbol"] for listed in predictions] == [market]
+    (command,) = map(json.loads, plain.payloads(tmp_path, "sent"))
+    assert command["params"] == [f"trade.{market}"]

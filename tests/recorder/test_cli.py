@@ -8,7 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM, Signals
 from typing import Any, NamedTuple
 
 import pytest
@@ -82,6 +82,7 @@ OPTIONS = [
     Refusal(("-t", SOL, "--duration", "-5s"), ("'-5s'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--duration", "0s"), ("'0s'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--roll", "1y"), ("'1y'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--roll", "100ms"), ("100ms", "is the least")),
     Refusal(("-t", SOL, "--roll", ""), ("''", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "wss://"), ("'wss://'", "wss://")),
@@ -146,7 +147,7 @@ def in_process(*arguments: str) -> Ended:
 def test_what_cannot_be_is_refused_by_name_before_connecting(tmp_path: Path) -> None:
     """Not one of them opens a websocket, or leaves so much as a journal."""
     with venue("--feed", "sim", "--seconds", "1") as far_end:
-        urls = ("--ws-url", far_end.ws_url, "--rest-url", far_end.rest_url)
+        urls = ("--ws-url", far_end.ws_url, "--rest-url", far_end.rest_url, "--duration", "2s")
         for refusal in refusals(tmp_path):
             check_refused(refusal, in_process(*urls, *refusal.arguments))
         for refusal in refusals(tmp_path)[:: len(TOPICS) // 4]:
@@ -366,14 +367,15 @@ def check_summary(ended: Ended, data: Path) -> None:
     assert ["recording", str(data), "session", manifest["session"]] in ended.lines
 
 
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "duration"])
-def test_stopping_in_order(flow: FarEnd, tmp_path: Path, how: str) -> None:
-    """Flushed, sealed, certified, told; nothing is left in the journal's folder."""
-    more = ("--duration", "500ms") if how == "duration" else ()
+@pytest.mark.parametrize("by", [SIGINT, SIGTERM, SIGHUP, None])
+def test_stopping_in_order(flow: FarEnd, tmp_path: Path, by: Signals | None) -> None:
+    """By a signal, or when the time is over: flushed, sealed, certified, told; nothing is left in
+    the journal's folder."""
+    more = ("--duration", "500ms") if by is None else ()
     with at_work(*options(flow, tmp_path, *flow.topics), *more) as recording:
-        if how != "duration":
+        if by is not None:
             recording.until(lambda: is_flowing(tmp_path))
-            recording.interrupt(SIGINT if how == "SIGINT" else SIGTERM)
+            recording.interrupt(by)
         ended = recording.end()
     assert ended.code == WHOLE, ended
     assert "Traceback" not in ended.err
@@ -382,6 +384,31 @@ def test_stopping_in_order(flow: FarEnd, tmp_path: Path, how: str) -> None:
     assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":""}']
     (end,) = plain.frames(tmp_path, "checkpoint")[-1:]
     assert json.loads(end["payload"])["end"] == "stop"
+
+
+def test_stopping_before_anything_was_recorded(tmp_path: Path) -> None:
+    """The market list does not come, and nobody has to wait for it."""
+
+    async def scene() -> Ended:
+        asked = asyncio.Event()
+
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(hang, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        address = Where(f"ws://127.0.0.1:{port}", f"http://127.0.0.1:{port}")
+        async with server:
+            with at_work(*options(address, tmp_path, SOL)) as recording:
+                await asyncio.wait_for(asked.wait(), 60)
+                recording.interrupt()
+                return await asyncio.to_thread(recording.end)
+
+    ended = asyncio.run(scene())
+    check_refused(Refusal((), ("stopped before anything was recorded",), FAILED), ended)
+    assert not (tmp_path / "journal").exists()
 
 
 def test_a_second_recorder_on_the_folder_is_refused(flow: FarEnd, tmp_path: Path) -> None:
