@@ -7,7 +7,8 @@ import msgspec
 from market.book import PriceQty
 from market.deltas import Snapshot, read_levels
 from market.gaps import Hole, Seen, gap_row
-from market.sync import BookSync, Event, State, SyncState
+from market.sync import BookSync, SyncState
+from market.sync_states import Event, State
 from schemas import wire
 from schemas.errors import InexactNumber
 from schemas.frames import Frame

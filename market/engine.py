@@ -6,45 +6,22 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from market.book import Book
+from market.control import UNREADABLE, event_name, patience_ns, subscribed
 from market.deltas import read_snapshot
 from market.depth import DepthTracker
+from market.lanes import Lane, Lanes
 from market.notes import reject_row, session_row
-from market.streams import STREAMS, Lane
-from market.sync import State
+from market.sync_states import State
 from schemas import wire
 from schemas.errors import InexactNumber
-from schemas.frames import Frame, Kind, RequestFailed
+from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
 from schemas.requests import SnapshotRequest, depth_symbol
 from schemas.rows import Row
 from schemas.topics import WINDOWS, Topic, depth_topic
 
 OUTBOX_LIMIT = 10_000
-ALL_MARKETS_CHANNEL = "liquidation"  # the one stream that may be about no market
-LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
-CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
 _DATA = Kind.DATA
-# What a frame of the venue may raise on its way: bad JSON or types, bytes that are no UTF-8,
-# numbers that do not fit, nesting too deep for the decoder.
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, InexactNumber, RecursionError)
-
-
-class Lanes(dict[str | None, Lane | None]):
-    """Streams by name. One is made when first asked for; None, and not kept, for a name that is
-    of no known kind, or for one stream too many."""
-
-    def __init__(self, outbox: deque[SnapshotRequest]) -> None:
-        super().__init__()
-        self._outbox = outbox
-
-    def __missing__(self, name: str | None) -> Lane | None:
-        stream = STREAMS.get(name.partition(".")[0]) if name else None
-        if not name or stream is None or len(self) >= LANE_LIMIT:
-            return None
-        if not Topic.parse(name).symbol and stream.channel != ALL_MARKETS_CHANNEL:
-            return None
-        lane = self[name] = Lane(name, stream, self._outbox)
-        return lane
 
 
 class Engine:
@@ -88,7 +65,7 @@ class Engine:
             if message.s != lane.symbol and message.s and lane.symbol:
                 return self._misnamed(frame, lane, message.s)
             return lane.handle(frame, message)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return self._unreadable(frame, error)
         except Exception as error:  # a fault of ours may cost rows, never frames: see the reject
             reject = reject_row(frame, None, "internal", f"{type(error).__name__}: {error}")
@@ -155,13 +132,13 @@ class Engine:
         """A frame that cannot be made into rows. Only here is it taken apart a second time."""
         try:
             envelope = self._envelope(frame.payload)
-        except _UNREADABLE as refused:
+        except UNREADABLE as refused:
             reason = "bad_field" if isinstance(refused, msgspec.ValidationError) else "not_json"
             return [reject_row(frame, None, reason, str(error))]
         lane = self._lanes[envelope.stream]
         if lane is None:
             return [reject_row(frame, None, "bad_field", str(error))]
-        event = _event_of(envelope)
+        event = event_name(envelope)
         if event not in (lane.event, ""):
             self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
             return []
@@ -200,7 +177,7 @@ class Engine:
             ]
         try:
             return lane.tracker.restore(frame, frame.payload)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return [reject_row(frame, _topic(lane), "bad_field", str(error))]
 
     def _noted(self, frame: Frame) -> list[Row]:
@@ -215,17 +192,11 @@ class Engine:
 
     def _sent(self, frame: Frame) -> list[Row]:
         """What we subscribe to, the engine waits for, even if the market stays silent."""
-        try:
-            command = _decode_command(frame.payload)
-        except _UNREADABLE:
-            command = Command()
         result: list[Row] = [session_row(frame)]
-        if command.method == "SUBSCRIBE":
-            for name in command.params:
-                if Topic.parse(name).channel == "depth":
-                    lane = self._lanes[name]
-                    if lane and isinstance(lane.tracker, DepthTracker):
-                        result += lane.tracker.opened(frame)
+        for name in subscribed(frame.payload):
+            lane = self._lanes[name]
+            if lane is not None and isinstance(lane.tracker, DepthTracker):
+                result += lane.tracker.opened(frame)
         return result
 
     def _binary(self, frame: Frame) -> list[Row]:
@@ -244,7 +215,7 @@ class Engine:
             return result
         try:
             snapshot = read_snapshot(frame.payload)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             for tracker in self._depth_trackers(symbol):
                 tracker.sync.failed()
             return [*result, reject_row(frame, None, "bad_reply", str(error))]
@@ -254,7 +225,7 @@ class Engine:
 
     def _failed(self, frame: Frame) -> list[Row]:
         for tracker in self._depth_trackers(depth_symbol(frame.topic)):
-            tracker.sync.failed(_patience(frame.payload))
+            tracker.sync.failed(patience_ns(frame.payload))
         return [session_row(frame)]
 
     def _checkpoint(self, frame: Frame) -> list[Row]:
@@ -268,38 +239,5 @@ class Engine:
                 yield lane.tracker
 
 
-def _event_of(envelope: wire.Envelope) -> str:
-    """The name an event gives itself; empty where it gives none."""
-    try:
-        return _decode_event(envelope.data).e
-    except _UNREADABLE:
-        return ""
-
-
 def _topic(lane: Lane | None) -> Topic | None:
     return lane.topic if lane else None
-
-
-class Command(msgspec.Struct):
-    """A request of ours to the venue, as far as the engine cares."""
-
-    method: str = ""
-    params: list[str] = []
-
-
-class _EventName(msgspec.Struct):
-    e: str = ""
-
-
-_decode_command = msgspec.json.Decoder(Command).decode
-_decode_event = msgspec.json.Decoder(_EventName).decode
-_decode_failure = msgspec.json.Decoder(RequestFailed).decode
-
-
-def _patience(payload: bytes) -> int:
-    """How long not to ask again: a client's error other than "too many" will not mend soon."""
-    try:
-        status = _decode_failure(payload).status
-    except _UNREADABLE:
-        return 0
-    return CLIENT_ERROR_PATIENCE_NS if 400 <= status < 500 and status != 429 else 0

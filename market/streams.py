@@ -1,8 +1,6 @@
 """``STREAMS``: one line per kind of public stream. All else about a stream derives from it."""
 
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -12,13 +10,11 @@ from market.depth import DepthTracker
 from market.trades import TradeTracker
 from schemas import rows, wire
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
 from schemas.rows import Row
 from schemas.topics import Topic
 
 Tracker = DepthTracker | TradeTracker
 Handler = Callable[[Topic, Frame, Any], list[Row]]
-Handle = Callable[[Frame, Any], list[Row]]
 
 
 class Stream(NamedTuple):
@@ -55,31 +51,3 @@ STREAMS: dict[str, Stream] = {
         ),
     )
 }
-
-
-class Lane:
-    """One stream as the engine follows it, such as ``depth.SOL_USDC``; made when first heard of.
-
-    decode: message bytes to the wire class; raises msgspec.MsgspecError.
-    handle: frame and message to rows.
-    tracker: what is kept of the stream, if anything.
-    """
-
-    __slots__ = ("decode", "event", "handle", "name", "symbol", "topic", "tracker")
-
-    def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
-        self.name = name
-        self.topic = Topic.parse(name)
-        self.symbol = self.topic.symbol
-        self.event = stream.channel
-        self.decode = wire.decoder(stream.message).decode
-        self.tracker = stream.tracker(self.topic, outbox) if stream.tracker else None
-        self.handle = _handle(stream, self.topic, self.tracker)
-
-
-def _handle(stream: Stream, topic: Topic, tracker: Tracker | None) -> Handle:
-    if tracker is not None:
-        return tracker.rows
-    if stream.handler is None:
-        raise TypeError(f"{stream.channel} has neither a handler nor a tracker")
-    return partial(stream.handler, topic)

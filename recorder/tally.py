@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from market.engine import Engine
-from market.sync import State
+from market.sync_states import State
 from schemas import wire
 from schemas.frames import Frame, Kind
 from schemas.numbers import pretty_price

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from market.engine import Engine
-from market.sync import State
+from market.sync_states import State
 from schemas.frames import Kind
 from schemas.rows import (
     BookTicker,

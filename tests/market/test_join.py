@@ -4,7 +4,8 @@ from typing import TypeVar
 
 import pytest
 
-from market.sync import BUFFER_LIMIT, State
+from market.sync import BUFFER_LIMIT
+from market.sync_states import State
 from schemas.rows import Depth, Gap, Reject, Row
 from tests.market.hand import SYMBOL, Hand, actions
 

@@ -208,7 +208,7 @@ def test_a_repeated_trade_is_one_in_the_next_segment_too() -> None:
 def test_one_stream_too_many_is_too_many_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many streams an engine follows is part of its state, so it must not depend on those of
     earlier segments, of which no keyframe speaks."""
-    monkeypatch.setattr("market.engine.LANE_LIMIT", 3)
+    monkeypatch.setattr("market.lanes.LANE_LIMIT", 3)
     stamper = Stamper()
     others = [WELL_FORMED[name].encode() for name in ("ticker", "kline", "openInterest")]
     before = [stamper.data(text) for text in (trade(1), *others)]

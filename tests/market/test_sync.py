@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.book import Book, BookSide
-from market.sync import TABLE, Act, Event, State
+from market.sync_states import TABLE, Act, Event, State
 from schemas.rows import Depth, Gap
 from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY, Levels, Sides
 from tests.market.moves import Move, plays

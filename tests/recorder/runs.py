@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from market.book import Book, BookSide
-from market.sync import State
+from market.sync_states import State
 from recorder.recorder import Recorder
 from recorder.settings import Settings
 from schemas.frames import Frame, Kind

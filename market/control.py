@@ -1,0 +1,54 @@
+"""What the engine reads beside market data: names of events, our own requests, failures."""
+
+import msgspec
+
+from schemas import wire
+from schemas.errors import InexactNumber
+from schemas.frames import RequestFailed
+
+CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
+
+# What a frame of the venue may raise on its way: bad JSON or types, bytes that are no UTF-8,
+# numbers that do not fit, nesting too deep for the decoder.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, InexactNumber, RecursionError)
+
+
+class _Command(msgspec.Struct):
+    method: str = ""
+    params: list[str] = []
+
+
+class _EventName(msgspec.Struct):
+    e: str = ""
+
+
+_decode_command = msgspec.json.Decoder(_Command).decode
+_decode_event = msgspec.json.Decoder(_EventName).decode
+_decode_failure = msgspec.json.Decoder(RequestFailed).decode
+
+
+def event_name(envelope: wire.Envelope) -> str:
+    """The name an event gives itself; empty where it gives none."""
+    try:
+        return _decode_event(envelope.data).e
+    except UNREADABLE:
+        return ""
+
+
+def subscribed(text: bytes) -> list[str]:
+    """The topics that a request of ours subscribes to; none where it does something else."""
+    try:
+        command = _decode_command(text)
+    except UNREADABLE:
+        return []
+    return command.params if command.method == "SUBSCRIBE" else []
+
+
+def patience_ns(failure: bytes) -> int:
+    """How long not to ask again after a failed request: a client's error other than "too many"
+    will not mend soon."""
+    try:
+        status = _decode_failure(failure).status
+    except UNREADABLE:
+        return 0
+    return CLIENT_ERROR_PATIENCE_NS if 400 <= status < 500 and status != 429 else 0

@@ -1,0 +1,64 @@
+"""The streams that an engine follows, each with its decoder, its handler and its memory."""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from market.streams import STREAMS, Stream, Tracker
+from schemas import wire
+from schemas.frames import Frame
+from schemas.requests import SnapshotRequest
+from schemas.rows import Row
+from schemas.topics import Topic
+
+LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
+ALL_MARKETS_CHANNEL = "liquidation"  # the one stream that may be about no market
+
+Handle = Callable[[Frame, Any], list[Row]]
+
+
+class Lane:
+    """One stream as the engine follows it, such as ``depth.SOL_USDC``; made when first heard of.
+
+    decode: message bytes to the wire class; raises msgspec.MsgspecError.
+    handle: frame and message to rows.
+    tracker: what is kept of the stream, if anything.
+    """
+
+    __slots__ = ("decode", "event", "handle", "name", "symbol", "topic", "tracker")
+
+    def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
+        self.name = name
+        self.topic = Topic.parse(name)
+        self.symbol = self.topic.symbol
+        self.event = stream.channel
+        self.decode = wire.decoder(stream.message).decode
+        self.tracker = stream.tracker(self.topic, outbox) if stream.tracker else None
+        self.handle = _handle(stream, self.topic, self.tracker)
+
+
+def _handle(stream: Stream, topic: Topic, tracker: Tracker | None) -> Handle:
+    if tracker is not None:
+        return tracker.rows
+    if stream.handler is None:
+        raise TypeError(f"{stream.channel} has neither a handler nor a tracker")
+    return partial(stream.handler, topic)
+
+
+class Lanes(dict[str | None, Lane | None]):
+    """Streams by name. One is made when first asked for; None, and not kept, for a name that is
+    of no known kind, or for one stream too many."""
+
+    def __init__(self, outbox: deque[SnapshotRequest]) -> None:
+        super().__init__()
+        self._outbox = outbox
+
+    def __missing__(self, name: str | None) -> Lane | None:
+        stream = STREAMS.get(name.partition(".")[0]) if name else None
+        if not name or stream is None or len(self) >= LANE_LIMIT:
+            return None
+        if not Topic.parse(name).symbol and stream.channel != ALL_MARKETS_CHANNEL:
+            return None
+        lane = self[name] = Lane(name, stream, self._outbox)
+        return lane
