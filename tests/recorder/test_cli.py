@@ -371,7 +371,7 @@ def check_summary(ended: Ended, data: Path) -> None:
 def test_stopping_in_order(flow: FarEnd, tmp_path: Path, by: Signals | None) -> None:
     """By a signal, or when the time is over: flushed, sealed, certified, told; nothing is left in
     the journal's folder."""
-    more = ("--duration", "500ms") if by is None else ()
+    more = ("--duration", "1s") if by is None else ()
     with at_work(*options(flow, tmp_path, *flow.topics), *more) as recording:
         if by is not None:
             recording.until(lambda: is_flowing(tmp_path))

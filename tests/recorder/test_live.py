@@ -52,7 +52,7 @@ def check_same(live: list[Seen], data: Path) -> None:
     """The loop saw what the recording replays, from its first row on. What the recording has more
     is its end, or what came while the loop was being left."""
     again = replayed(data)
-    assert len(live) > 50
+    assert any(book is not None for _, book in live)
     assert live == again[: len(live)]
     assert plain.manifests(data)[0]["verdict"] == "certified"
 
@@ -87,8 +87,8 @@ def flow() -> Iterator[FarEnd]:
 
 
 def test_plain_rows_and_books_are_those_of_the_recording(flow: FarEnd, tmp_path: Path) -> None:
-    """For a second, without a line of asyncio; it ends by itself and seals."""
-    live = live_from(flow, *flow.topics, data=tmp_path, duration=1.0)
+    """For a while, without a line of asyncio; it ends by itself and seals."""
+    live = live_from(flow, *flow.topics, data=tmp_path, duration=1.5)
     found = [seen(row, live.book("SOL_USDC")) for row in live]
     check_same(found, tmp_path)
     rest = replayed(tmp_path)[len(found) :]
