@@ -25,6 +25,7 @@ class DepthState(msgspec.Struct):
     fresh: bool
     repeats: int
     seen: Seen | None
+    joined: Seen | None
     sync: SyncState
 
 
@@ -33,6 +34,7 @@ class DepthTracker:
 
     __slots__ = (
         "_book",
+        "_joined",
         "_last",
         "_last_id",
         "_symbol",
@@ -52,6 +54,7 @@ class DepthTracker:
         self.fresh = True  # no delta on this connection yet
         self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
         self._last_id = 0  # ..and its update id
+        self._joined: Seen | None = None  # snapshot that joined since an outage, no delta yet
         self.repeats = 0  # frames ignored, their ids having been seen
 
     def reset(self) -> None:
@@ -61,6 +64,7 @@ class DepthTracker:
         self.fresh = True
         self._last = None
         self._last_id = 0
+        self._joined = None
         self.repeats = 0
 
     def opened(self, frame: Frame) -> list[Row]:
@@ -100,6 +104,8 @@ class DepthTracker:
         if not kept and not (self._after_outage and snapshot.last >= self._last_id):
             # The stream has to go on from here. (After an outage, its first delta shows the hole.)
             self._last, self._last_id, self.fresh = frame, snapshot.last, False
+        elif not kept:
+            self._joined = Seen(snapshot.last, frame.seq, frame.ts_recv)
         self._look_out()
         rows: list[Row] = [self._clear_row(frame)]
         for side, levels in (("bid", snapshot.bids), ("ask", snapshot.asks)):
@@ -111,7 +117,9 @@ class DepthTracker:
     def export(self) -> bytes:
         """Keyframe of this stream."""
         return msgspec.json.encode(
-            DepthState(self.conn, self.fresh, self.repeats, self._seen(), self.sync.export())
+            DepthState(
+                self.conn, self.fresh, self.repeats, self._seen(), self._joined, self.sync.export()
+            )
         )
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
@@ -122,6 +130,7 @@ class DepthTracker:
         self.repeats = saved.repeats
         if saved.seen is not None:
             self._last, self._last_id = saved.seen, saved.seen.id
+        self._joined = saved.joined
         self.sync.restore(saved.sync)
         self._look_out()
         last = saved.sync.last_update_id
@@ -150,7 +159,7 @@ class DepthTracker:
             self.repeats += 1
         if event is not Event.REPEAT or self.fresh:
             self._last, self._last_id = frame, max(delta.u, self.sync.last_id or 0)
-        self.fresh = False
+        self.fresh, self._joined = False, None
         if was_live and event is Event.GAP:
             rows.append(self._clear_row(frame))
         if was_live and event is Event.DELTA:
@@ -223,7 +232,8 @@ class DepthTracker:
         return self._last is not None and self._last_id + 1 < delta.U
 
     def _gap_row(self, frame: Frame, delta: wire.Depth, reconnected: bool) -> Gap:
-        seen = self._seen() or Seen(delta.U - 1, frame.seq, frame.ts_recv)
+        before = self._seen() if reconnected else self._joined or self._seen()
+        seen = before or Seen(delta.U - 1, frame.seq, frame.ts_recv)
         hole = Hole(self.topic, delta.E * 1_000, seen, delta.U)
         cause = "ids_backwards" if delta.u <= seen.id else "depth_ids"
         if reconnected:

@@ -374,6 +374,17 @@ class TestConnections:
             "disconnect", 12, 15, 3,
         )  # fmt: skip
 
+    def test_ids_that_begin_again_after_an_outage_are_counted_from_the_snapshot(
+        self, live: Hand
+    ) -> None:
+        """The book had 15 by then, so 16 should have come, and the reply was the frame before."""
+        live.delta(11)
+        live.close()
+        live.subscribe(conn=2)
+        reply = live.join(15, bids=BID)
+        gap = only(live.delta(5, us=SECOND_US + 1, conn=2), Gap)
+        assert (gap.cause, gap.expected_id, gap.since_seq) == ("ids_backwards", 16, reply[0].seq)
+
     def test_an_outage_without_changes_is_none(self, live: Hand) -> None:
         """The ids go on."""
         live.delta(11)
