@@ -287,3 +287,14 @@ def test_a_second_ctrl_c_leaves_the_sealing_to_the_next_start(
     check_sealed_once(data, wreck)
     verdicts = {m["session"]: m["verdict"] for m in plain.manifests(data)}
     assert verdicts[own.partition(".")[0]] == "certified"
+
+
+def test_what_is_sealed_is_never_sealed_again(large: Path, wrecked: tuple[Path, Wreck]) -> None:
+    """Killed between the manifest and the removal of the journal: the next start removes it."""
+    data, wreck = wrecked
+    seal_left(data)
+    before = plain.fingerprints(data)
+    shutil.copy(large, data / "journal")
+    seal_left(data)
+    assert plain.fingerprints(data) == before
+    check_sealed_once(data, wreck)
