@@ -182,35 +182,6 @@ class StockIndicativeQuote(StockEvent, gc=False, kw_only=True):
     estimatedAsk: str | None = None
 
 
-class MarketFilterPrice(Struct, gc=False):
-    """Part of a market object."""
-
-    tickSize: str | None = None
-
-
-class MarketFilterQuantity(Struct, gc=False):
-    """Part of a market object."""
-
-    stepSize: str | None = None
-
-
-class MarketFilters(Struct, gc=False):
-    """Part of a market object."""
-
-    price: MarketFilterPrice = msgspec.field(default_factory=MarketFilterPrice)
-    quantity: MarketFilterQuantity = msgspec.field(default_factory=MarketFilterQuantity)
-
-
-class Market(Struct, gc=False):
-    """One market of REST ``/markets`` (protocol section 6)."""
-
-    symbol: Symbol
-    baseSymbol: str = ""
-    marketType: str = ""
-    orderBookState: str = ""
-    filters: MarketFilters = msgspec.field(default_factory=MarketFilters)
-
-
 def decoder(message: type[Struct]) -> msgspec.json.Decoder[Any]:
     """Decoder of one kind of message; its ``decode`` raises msgspec.MsgspecError."""
     return msgspec.json.Decoder(message, strict=False)
