@@ -47,6 +47,8 @@ class Engine:
             Kind.REQUEST: self._request,
             Kind.REPLY: self._reply,
             Kind.FAILED: self._failed,
+            Kind.CLOCK: self._noted,
+            Kind.LOSS: self._noted,
             Kind.CHECKPOINT: self._checkpoint,
         }
 

@@ -31,4 +31,5 @@ def gap_row(frame: Frame, hole: Hole, cause: str) -> Gap:
     return Gap(
         frame.seq, frame.ts_recv, hole.ts_event, hole.topic.symbol, str(hole.topic), cause,
         seen.id + 1, hole.received, missing if missing >= 0 else None, seen.seq, seen.ts_recv,
+        "open", None, None, None, None, None,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_
 
 import pyarrow as pa
 
-from schemas.columns import Doc, Unit
+from schemas.columns import Added, Doc, Unit
 from schemas.numbers import PRICE_DIGITS, QTY_DIGITS, RATE_DIGITS, WIDE_DIGITS
 from schemas.rows import Row
 
@@ -38,12 +38,13 @@ FRAMES = pa.schema(
 
 
 class Column(NamedTuple):
-    """One column of a table."""
+    """One column of a table; ``added`` where older tables do not have it."""
 
     name: str
     unit: Unit
     nullable: bool
     doc: str
+    added: Added | None = None
 
     @property
     def arrow(self) -> pa.DataType:
@@ -72,7 +73,8 @@ def _column(name: str, hint: Any) -> Column:
     notes = list(_notes(hint))
     unit = next(n for n in notes if isinstance(n, Unit))
     doc = next(n.text for n in notes if isinstance(n, Doc))
-    return Column(name, unit, type(None) in list(_leaves(hint)), doc)
+    added = next((n for n in notes if isinstance(n, Added)), None)
+    return Column(name, unit, type(None) in list(_leaves(hint)), doc, added)
 
 
 def _notes(hint: Any) -> Iterator[Any]:

@@ -27,6 +27,13 @@ class Doc(NamedTuple):
     text: str
 
 
+class Added(NamedTuple):
+    """A column that tables before ``schema`` do not have, and what their rows are given for it."""
+
+    schema: int
+    value: str | None = None
+
+
 Count = Annotated[int, Unit.COUNT]
 Time = Annotated[int, Unit.TIME]
 Price = Annotated[int, Unit.PRICE]

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     REQUEST = "request"  # a REST request went out; topic is its path and query
     REPLY = "reply"  # its reply body, byte for byte; topic as above
     FAILED = "failed"  # it failed: RequestFailed as JSON; topic as above
+    CLOCK = "clock"  # our clocks were compared: ClockNoted as JSON
+    LOSS = "loss"  # frames that arrived are not on the tape: FramesLost as JSON
     CHECKPOINT = "checkpoint"  # digests of all frames before it: Checkpoint as JSON
 
 
@@ -73,6 +75,33 @@ class RequestFailed(msgspec.Struct, frozen=True):
     status: int
     error: str
     body: str
+
+
+class ClockNoted(msgspec.Struct, frozen=True):
+    """Payload of a CLOCK frame, which arrives as the venue's answer does.
+
+    step_ns: how far the wall clock ran from the monotonic one since the CLOCK frame before.
+    venue_ms: what ``/api/v1/time`` said; None where it was not asked or did not answer.
+    round_trip_ns: from asking to the answer, by the monotonic clock.
+    """
+
+    step_ns: int
+    venue_ms: int | None = None
+    round_trip_ns: int | None = None
+
+
+class FramesLost(msgspec.Struct, frozen=True):
+    """Payload of a LOSS frame. One is taped when the loss begins, one with all counts at its end.
+
+    cause: ``memory``: the disk could not take them and the memory for them was full; ``damaged``:
+        they were in a journal that cannot be read, as found while it was sealed.
+    frames, bytes: that are missing since the loss began, as far as is known.
+    """
+
+    cause: str
+    frames: int = 0
+    bytes: int = 0
+    ended: bool = False
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

@@ -8,7 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 import msgspec
 
-from schemas.columns import Count, Doc, Flag, Price, Qty, Rate, Text, Time, Wide, Word
+from schemas.columns import Added, Count, Doc, Flag, Price, Qty, Rate, Text, Time, Wide, Word
+
+SCHEMA = 2  # of the tables; a column that came later than 1 says with which (`Added`)
 
 
 class Row(msgspec.Struct, gc=False, array_like=True, tag=True):
@@ -153,21 +155,82 @@ class StockIndicativeQuote(Row, tag="stock_indicative_quote"):
 
 
 class Gap(Row, tag="gap"):
-    """A hole in what was received, found by ids."""
+    """A stretch of which something is missing. One row when it shows; a second one, with the same
+    `topic` and `since_seq`, when it has ended, unless the first could say so already."""
 
-    topic: Annotated[Word, Doc("stream with the hole")]
+    topic: Annotated[Word | None, Doc("stream with the gap; null: all streams")]
     cause: Annotated[
         Word,
         Doc(
-            "`depth_ids`, `trade_ids`: a hole; `disconnect`: one over a lost connection;"
-            " `ids_backwards`: the numbering went back"
+            "`depth_ids`, `trade_ids`: ids are missing; `ids_backwards`: the numbering went back;"
+            " `disconnect`: no connection, or ids missing because of that; `unreadable`: a frame"
+            " of a book could not be read; `audit`: the book was not the venue's; `loss`: frames"
+            " that arrived could not be kept (disk full, journal damaged)"
         ),
     ]
-    expected_id: Annotated[Count, Doc("id that should have come")]
-    received_id: Annotated[Count, Doc("id that came")]
-    missing: Annotated[Count | None, Doc("ids in between; null where ids went back")]
-    since_seq: Annotated[Count, Doc("last frame before the hole")]
+    expected_id: Annotated[Count | None, Doc("id that should have come")]
+    received_id: Annotated[Count | None, Doc("id that came")]
+    missing: Annotated[
+        Count | None, Doc("ids in between, or frames where the cause is `loss`; null: not known")
+    ]
+    since_seq: Annotated[Count, Doc("last frame before the gap")]
     ts_since: Annotated[Time, Doc("when that frame arrived")]
+    state: Annotated[
+        Word,
+        Doc(
+            "`open`: what is missing never came so far; `resynced`: the book was made anew from a"
+            " snapshot; `resumed`: frames arrive again; `healed`: what was missing came later"
+        ),
+        Added(2, "open"),
+    ]
+    ts_engine_since: Annotated[
+        Time | None, Doc("matching engine time of the last frame before"), Added(2)
+    ]
+    ts_until: Annotated[
+        Time | None, Doc("when the first frame after it arrived; null: it goes on"), Added(2)
+    ]
+    ts_engine_until: Annotated[Time | None, Doc("matching engine time of that frame"), Added(2)]
+    lasted_ns: Annotated[
+        Count | None, Doc("how long it was, by the monotonic clock; null: it goes on"), Added(2)
+    ]
+    resync_id: Annotated[Count | None, Doc("update id of the snapshot that ended it"), Added(2)]
+
+
+class Audit(Row, tag="audit"):
+    """The book of a depth stream beside what the venue says of it at the same update id.
+
+    Against bookTicker only what differs makes a row; against a fresh REST snapshot each comparison
+    does. Prices and quantities are those of the best level on each side that differs, ours and the
+    venue's; null: the side agrees, or has no such level.
+    """
+
+    topic: Annotated[Word, Doc("depth stream")]
+    source: Annotated[Word, Doc("`bookTicker` or `rest`")]
+    update_id: Annotated[Count, Doc("id at which both were compared")]
+    levels: Annotated[Count, Doc("levels that differ; 0: they agree")]
+    bid_price: Annotated[Price | None, Doc("our bid that differs")]
+    bid_qty: Annotated[Qty | None, Doc("our quantity there")]
+    ask_price: Annotated[Price | None, Doc("our ask that differs")]
+    ask_qty: Annotated[Qty | None, Doc("our quantity there")]
+    venue_bid_price: Annotated[Price | None, Doc("the venue's bid in its place")]
+    venue_bid_qty: Annotated[Qty | None, Doc("the venue's quantity there")]
+    venue_ask_price: Annotated[Price | None, Doc("the venue's ask in its place")]
+    venue_ask_qty: Annotated[Qty | None, Doc("the venue's quantity there")]
+
+
+class Clock(Row, tag="clock"):
+    """The recorder's clocks, once a minute and whenever the wall clock was set."""
+
+    mono_ns: Annotated[Count, Doc("monotonic clock, ns from an arbitrary start")]
+    step_ns: Annotated[
+        Count, Doc("how far the wall clock ran from the monotonic one since the row before, ns")
+    ]
+    ts_venue: Annotated[Time | None, Doc("the venue's clock (`/api/v1/time`), to the ms")]
+    round_trip_ns: Annotated[Count | None, Doc("how long asking took, by the monotonic clock")]
+    offset_ns: Annotated[
+        Count | None,
+        Doc("venue less wall clock at the middle of the round trip; sure to half of it and 1 ms"),
+    ]
 
 
 class Reject(Row, tag="reject"):
@@ -221,5 +284,7 @@ TABLES: dict[str, type[Row]] = {
         Reject,
         Session,
         BookKeyframe,
+        Audit,
+        Clock,
     )
 }

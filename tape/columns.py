@@ -34,7 +34,7 @@ def rows_to_arrow(row: type[Row], rows: Sequence[Row]) -> pa.RecordBatch:
 
 
 def arrow_to_rows(row: type[Row], symbol: str | None, batch: pa.RecordBatch) -> list[Row]:
-    """The inverse of `rows_to_arrow`.
+    """The inverse of `rows_to_arrow`, also for tables of an older schema.
 
     Raises KeyError for a missing column, ValueError or pyarrow.ArrowException for one of another
     kind.
@@ -100,6 +100,8 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 def _values(column: Column, symbol: str | None, batch: pa.RecordBatch) -> Iterable[Any]:
     if column.name in PARTITIONS:
         return repeat(symbol, batch.num_rows)
+    if column.added is not None and column.name not in batch.schema.names:
+        return repeat(column.added.value, batch.num_rows)
     return _plain(batch.column(column.name), column.arrow)
 
 

@@ -21,6 +21,14 @@ class Verdict(StrEnum):
     RECOVERED = "recovered"  # the recorder did not finish, or bytes were lost: nothing to prove
 
 
+class Origin(StrEnum):
+    """What a generation of a segment was made of."""
+
+    JOURNAL = "journal"  # the recorder's own, when the segment was sealed
+    FRAMES = "frames"  # its frames/ files, replayed again
+    COMPACTION = "compaction"  # the generation before: the same rows in fewer files
+
+
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One Parquet file of a segment.
 
@@ -62,6 +70,8 @@ class Lost(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All there is to know of a segment without opening it. Times are ns since the epoch, UTC.
 
+    rows_schema: of its tables, see `schemas.rows.SCHEMA`.
+    generation: 0 as recorded; the highest there is counts. origin: what this one was made of.
     code: version that sealed it.
     divergence: which frames the live recorder and the replay disagree on; None if none.
     end: ``roll`` or ``stop`` as the recorder left it; None after a crash.
@@ -72,6 +82,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     format: int = FORMAT
+    rows_schema: int = 1
+    generation: int = 0
+    origin: Origin = Origin.JOURNAL
     code: str
     session: str
     number: int

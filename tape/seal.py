@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from schemas.frames import Frame
-from schemas.rows import Row
+from schemas.rows import SCHEMA, Row
 from tape import manifest as manifests
 from tape.columns import filed_topic
 from tape.files import remove, rename
@@ -109,6 +109,7 @@ class _Replay:
     ) -> Manifest:
         tally, digests = self._tally, self._trial.digests()
         return Manifest(
+            rows_schema=SCHEMA,
             code=code_version(),
             session=name.session,
             number=name.number,

@@ -8,7 +8,7 @@ import pyarrow as pa
 from schemas.arrow import FRAMES as FRAMES_SCHEMA
 from schemas.arrow import schema
 from schemas.frames import Frame
-from schemas.rows import TABLES, Row
+from schemas.rows import SCHEMA, TABLES, Row
 from tape.columns import frames_to_arrow
 from tape.layout import DAY_NS, FRAMES, HOUR_NS, SegmentName, Tape
 from tape.manifest import FileEntry
@@ -111,6 +111,7 @@ class SegmentWriter:
             "table": table,
             "segment": str(self._name),
             "format": str(FORMAT),
+            "schema": str(SCHEMA),
             "code": code_version(),
         }
 

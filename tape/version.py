@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-FORMAT = 1  # raised when an older reader could misread what is written
+FORMAT = 2  # raised when an older reader could misread what is written
 
 _DISTRIBUTION = "backpack-recorder"
 

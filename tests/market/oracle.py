@@ -17,8 +17,8 @@ class ExpectedGap(NamedTuple):
     """What a gap row should say."""
 
     cause: str
-    expected_id: int
-    received_id: int
+    expected_id: int | None
+    received_id: int | None
     missing: int | None
     since_seq: int
 

@@ -11,7 +11,7 @@ from tests.market.hand import SYMBOL, Hand
 from tests.market.stamps import event
 
 
-def gaps(rows: list[Row]) -> list[tuple[str, int, int, int | None]]:
+def gaps(rows: list[Row]) -> list[tuple[str, int | None, int | None, int | None]]:
     """What the gap rows among these say."""
     return [
         (row.cause, row.expected_id, row.received_id, row.missing)

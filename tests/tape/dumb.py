@@ -54,7 +54,10 @@ class DumbEngine:
 def _level(frame: Frame, symbol: str | None, price: int, qty: int) -> Row:
     seq, ts = frame.seq, frame.ts_recv
     if qty < 0:
-        return Gap(seq, ts, None, symbol, "depth.X", "depth_ids", 1, 3, 1, seq - 1, ts - 1)
+        return Gap(
+            seq, ts, None, symbol, "depth.X", "depth_ids", 1, 3, 1, seq - 1, ts - 1,
+            "open", None, None, None, None, None,
+        )  # fmt: skip
     return Depth(seq, ts, ts - 5, symbol, None, "update", "bid", price, qty, seq, seq, "")
 
 
