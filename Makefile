@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FUZZ_SECONDS ?= 600
 
-.PHONY: help setup test check lint types demo bench sample golden clean
+.PHONY: help setup test check lint types demo bench fuzz soak sample golden clean
 
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -37,6 +38,14 @@ bench: $(READY)  ## the figures, against named peers
 		-c constraints.txt -e '.[bench]'
 	$(BIN)/python -m bench
 
+fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for each target
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+soak: $(READY)  ## power cuts at every system call, with every mixture of what survives
+	SOAK=1 $(BIN)/python -m pytest -q tests/crashes
+
 sample: $(READY)  ## makes data/sample anew from its seed
 	$(BIN)/python -m tests.sample
 
@@ -44,4 +53,4 @@ golden: $(READY)  ## makes the golden rows anew; read the diff
 	$(BIN)/python -m tests.golden.refresh
 
 clean:  ## removes what can be made again
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz *.egg-info build

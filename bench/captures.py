@@ -1,6 +1,5 @@
 """The real captures of ``../shared/real`` as frames, with their snapshots in place."""
 
-import gzip
 import json
 from functools import cache
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 from schemas.frames import Frame, Kind
 from schemas.requests import SnapshotRequest
+from tests.shared import capture_frames
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "real"
 SYMBOLS = ("BTC_USDC", "ETH_USDC")
@@ -27,9 +27,8 @@ def available() -> bool:
 
 @cache
 def received(name: str) -> list[Received]:
-    """All frames of a capture."""
-    with gzip.open(REAL / f"{name}.jsonl.gz", "rt") as lines:
-        return [Received(r["recv_ns"], r["frame"]) for r in map(json.loads, lines)]
+    """All frames of a capture, those of `tests.shared.capture_frames`."""
+    return [Received(*arrival) for arrival in capture_frames(name)]
 
 
 def snapshot(name: str, symbol: str) -> bytes:

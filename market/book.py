@@ -11,6 +11,8 @@ from typing import NamedTuple
 from schemas.numbers import pretty_price, pretty_qty
 
 PriceQty = tuple[int, int]
+# Update id, best bid and its quantity, best ask and its quantity; None where a side is empty.
+Touch = tuple[int, int | None, int | None, int | None, int | None]
 
 
 class Level(NamedTuple):
@@ -109,6 +111,19 @@ class Book:
         """Best ask less best bid in 1e-9; None if a side is empty; negative if crossed."""
         bid, ask = self.bids.best, self.asks.best
         return None if bid is None or ask is None else ask.price - bid.price
+
+    def touch(self) -> Touch:
+        """Where it stands, as bookTicker would say it; one call, as it may be asked each frame."""
+        bids, asks = self.bids, self.asks
+        bid = bids._keys[-1] if bids._keys else None
+        ask = asks._keys[-1] if asks._keys else None
+        return (
+            self.last_update_id,
+            bid,
+            None if bid is None else bids._levels[bid],
+            None if ask is None else -ask,
+            None if ask is None else asks._levels[ask],
+        )
 
     def clear(self) -> None:
         """Forget everything."""

@@ -4,22 +4,23 @@ from collections import deque
 
 import msgspec
 
-from market.book import PriceQty
+from market.audit import REST, Finding, audit_row
+from market.audits import Audits, AuditState
 from market.deltas import Snapshot, read_levels
-from market.gaps import Hole, Seen, gap_row
+from market.depth_rows import apply_delta, clear_row, keyframe_rows, snapshot_rows
+from market.gaps import Ending, Hole, Outage, Place, Seen, gap_row
 from market.sync import BookSync, SyncState
 from market.sync_states import Event, State
 from schemas import wire
 from schemas.errors import InexactNumber
 from schemas.frames import Frame
-from schemas.numbers import PRICES, QUANTITIES
 from schemas.requests import SnapshotRequest
-from schemas.rows import BookKeyframe, Depth, Gap, Row
+from schemas.rows import BookTicker, Row
 from schemas.topics import Topic
 
 
 class DepthState(msgspec.Struct):
-    """Keyframe of a depth stream."""
+    """Keyframe of a depth stream. What has a default is not in those of format 1."""
 
     conn: int
     fresh: bool
@@ -27,18 +28,21 @@ class DepthState(msgspec.Struct):
     seen: Seen | None
     joined: Seen | None
     sync: SyncState
+    shed: bool = False
+    outage: Hole | None = None
+    audits: AuditState = msgspec.field(default_factory=AuditState)
 
 
 class DepthTracker:
-    """What the engine keeps of one depth stream: its book sync and what was last seen."""
+    """What the engine keeps of one depth stream: its book sync, what was last seen, its audits."""
 
     __slots__ = (
-        "_book",
+        "_delta",
         "_joined",
         "_last",
-        "_last_id",
-        "_symbol",
-        "_window",
+        "_outage",
+        "_shed",
+        "audits",
         "conn",
         "fresh",
         "repeats",
@@ -49,23 +53,25 @@ class DepthTracker:
     def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
-        self._book, self._symbol, self._window = self.sync.book, topic.symbol, topic.variant
-        self.conn = 0
-        self.fresh = True  # no delta on this connection yet
-        self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
-        self._last_id = 0  # ..and its update id
-        self._joined: Seen | None = None  # snapshot that joined since an outage, no delta yet
-        self.repeats = 0  # frames ignored, their ids having been seen
+        self.audits = Audits(self.sync.book, self.sync.ask)
+        self._outage = Outage()
+        self._forget()
 
     def reset(self) -> None:
         """Back to the beginning."""
         self.sync.reset()
+        self.audits.restore(AuditState())
+        self._outage.hole = None
+        self._forget()
+
+    def _forget(self) -> None:
         self.conn = 0
-        self.fresh = True
-        self._last = None
-        self._last_id = 0
-        self._joined = None
-        self.repeats = 0
+        self.fresh = True  # no delta since the stream was interrupted, or ever
+        self._shed = False  # frames of ours were lost since the last delta
+        self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
+        self._delta: wire.Depth | None = None  # ..and what was in it, where it is a Frame
+        self._joined: Seen | None = None  # snapshot that joined since an outage, no delta yet
+        self.repeats = 0  # frames ignored, their ids having been seen
 
     def opened(self, frame: Frame) -> list[Row]:
         """The stream was subscribed on a connection; if on a new one, the old one is over."""
@@ -78,70 +84,105 @@ class DepthTracker:
         """Rows of a depth frame. Raises InexactNumber, after which `unreadable` must follow."""
         # All but one in a million.
         if self.sync.awaits == message.U <= message.u and frame.conn == self.conn:
-            rows = self._apply(frame, message)
-            self._last, self._last_id = frame, message.u  # after: what cannot be read was not seen
+            rows = apply_delta(frame, self.topic, message, self.sync)
+            self._last, self._delta = frame, message  # after: what cannot be read was not seen
+            touches = self.audits.touches
+            if touches is not None and not touches.stay(message):
+                rows += self._touched(frame, message)
             return rows
         return self._odd_delta(frame, message)
 
+    def quoted(self, frame: Frame, row: BookTicker) -> list[Row]:
+        """A bookTicker of this market."""
+        found = self.audits.quoted(row, self.sync.state is State.LIVE)
+        return self._found(Place(frame, self.topic, row.ts_event), found) if found else []
+
     def unreadable(self, frame: Frame) -> list[Row]:
         """A frame of this stream could not be read: the book cannot be trusted any more."""
-        was_live = self.sync.state is State.LIVE
-        self.sync.unreadable(frame.ts_mono)
-        return [self._clear_row(frame)] if was_live else []
+        rows: list[Row] = []
+        if self.sync.state is State.LIVE:
+            since = self._joined or self._seen() or Seen.at(frame)
+            hole = Hole("unreadable", since, since.id + 1)
+            rows.append(self._outage.show(Place(frame, self.topic), hole))
+        rows += self._ended(frame)
+        self.sync.doubted(frame.ts_mono)
+        return rows
 
     def closed(self, frame: Frame) -> list[Row]:
         """The connection of this stream ended."""
-        was_live = self.sync.state is State.LIVE
+        rows = self._ended(frame)
         self.sync.closed()
         self.fresh = True
-        return [self._clear_row(frame)] if was_live else []
+        return rows
+
+    def shed(self, frame: Frame) -> list[Row]:
+        """Frames that arrived are not on the tape, of this stream perhaps."""
+        rows = self._ended(frame)
+        self.sync.shed(frame.ts_mono)
+        self.fresh = self._shed = True
+        return rows
+
+    def requested(self) -> None:
+        """A snapshot is asked for. If the book is live, it is to be compared with it."""
+        if self.sync.state is State.LIVE:
+            self.audits.asked(self.sync.in_flight)
+            self._aim()
+        self.sync.requested()
+
+    def failed(self, patience_ns: int = 0) -> None:
+        """The request failed, or its reply cannot be read."""
+        self.sync.failed(patience_ns)
+        self.audits.answered(None)
+        self._aim()
 
     def snapshot(self, frame: Frame, snapshot: Snapshot) -> list[Row]:
-        """A snapshot reply arrived: the whole book in rows if it joined, nothing if not."""
+        """A snapshot reply arrived: the whole book in rows if it joined, what a comparison came to
+        if the book was live, or nothing."""
+        was_live = self.sync.state is State.LIVE
         kept = self.sync.snapshot(snapshot, frame.ts_mono)
-        if kept is None:
-            return []
-        if not kept and not (self._after_outage and snapshot.last >= self._last_id):
-            # The stream has to go on from here. (After an outage, its first delta shows the hole.)
-            self._last, self._last_id, self.fresh = frame, snapshot.last, False
-        elif not kept:
-            self._joined = Seen(snapshot.last, frame.seq, frame.ts_recv)
-        self._look_out()
-        rows: list[Row] = [self._clear_row(frame)]
-        for side, levels in (("bid", snapshot.bids), ("ask", snapshot.asks)):
-            rows += self._snapshot_rows(frame, snapshot, side, levels)
-        for delta in kept:
-            rows += self._apply(frame, delta)
-        return rows
+        if was_live:
+            rows = self._found(Place(frame, self.topic), self.audits.answered(snapshot))
+            self._aim()
+            return rows
+        return [] if kept is None else self._join(frame, snapshot, kept)
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
         return msgspec.json.encode(
             DepthState(
-                self.conn, self.fresh, self.repeats, self._seen(), self._joined, self.sync.export()
+                self.conn, self.fresh, self.repeats, self._seen(), self._joined,
+                self.sync.export(), self._shed, self._outage.hole, self.audits.export(),
             )
-        )
+        )  # fmt: skip
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
         saved = msgspec.json.decode(payload, type=DepthState)
-        self.conn = saved.conn
-        self.fresh = saved.fresh
+        self.conn, self.fresh, self._shed = saved.conn, saved.fresh, saved.shed
         self.repeats = saved.repeats
-        if saved.seen is not None:
-            self._last, self._last_id = saved.seen, saved.seen.id
-        self._joined = saved.joined
+        self._last, self._joined = saved.seen, saved.joined
+        self._outage.hole = saved.outage
         self.sync.restore(saved.sync)
-        self._look_out()
-        last = saved.sync.last_update_id
-        return [
-            BookKeyframe(
-                frame.seq, frame.ts_recv, None, self.topic.symbol,
-                side, p, q, last, self.topic.variant,
-            )
-            for side, levels in (("bid", saved.sync.bids), ("ask", saved.sync.asks))
-            for p, q in levels
-        ]  # fmt: skip
+        self.audits.restore(saved.audits)
+        self._aim()
+        return keyframe_rows(frame, self.topic, saved.sync)
+
+    def _join(self, frame: Frame, snapshot: Snapshot, kept: list[wire.Depth]) -> list[Row]:
+        before = self._seen()
+        until = Seen.at(frame, snapshot.last, snapshot.ts_engine)
+        if not kept and self._after_outage and before and snapshot.last >= before.id:
+            self._joined = until  # the first delta will show what is missing
+        elif not kept:
+            # The stream has to go on from here.
+            self._last, self._joined, self.fresh, self._shed = until, None, False, False
+        self._aim()
+        rows: list[Row] = [clear_row(frame, self.topic)]
+        rows += snapshot_rows(frame, self.topic, snapshot)
+        for delta in kept:
+            rows += apply_delta(frame, self.topic, delta, self.sync)
+        self.audits.joined()
+        ending = Ending("resynced", until, snapshot.last)
+        return [*self._outage.end(Place(frame, self.topic), ending), *rows]
 
     def _odd_delta(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """Anything but the next delta of a live book."""
@@ -158,103 +199,79 @@ class DepthTracker:
         if event is Event.REPEAT:
             self.repeats += 1
         if event is not Event.REPEAT or self.fresh:
-            self._last, self._last_id = frame, max(delta.u, self.sync.last_id or 0)
-        self.fresh, self._joined = False, None
+            self._remember(frame, delta)
+        self.fresh, self._joined, self._shed = False, None, False
         if was_live and event is Event.GAP:
-            rows.append(self._clear_row(frame))
+            self.audits.clear()
+            rows.append(clear_row(frame, self.topic))
         if was_live and event is Event.DELTA:
-            rows += self._apply(frame, delta)
+            rows += apply_delta(frame, self.topic, delta, self.sync)
+            if self.audits.touches is not None and not self.audits.touches.stay(delta):
+                rows += self._touched(frame, delta)
+            place = Place(frame, self.topic, delta.E * 1_000)
+            rows += self._found(place, self.audits.followed(delta))
+        self._aim()
         return rows
 
     def _missing(self, frame: Frame, delta: wire.Depth, event: Event, begins: bool) -> list[Row]:
-        """A gap row, if the delta shows one: against what came before it or, as the first of its
-        connection, against what came before the outage, even if a snapshot has joined since."""
-        if self._after_outage and self._missed(delta):
-            return [self._gap_row(frame, delta, reconnected=True)]
-        if event is Event.GAP or (begins and self._missed(delta)):
-            return [self._gap_row(frame, delta, reconnected=False)]
+        """A gap row, if the delta shows one: against what came before it or, as the first since an
+        interruption, against what came before that, even if a snapshot has joined since."""
+        place, seen, joined = Place(frame, self.topic, delta.E * 1_000), self._seen(), self._joined
+        missed = seen is not None and seen.id + 1 < delta.U
+        if seen and missed and self.fresh:
+            hole = Hole.of_ids("loss" if self._shed else "disconnect", seen, delta.U)
+            if joined and self.sync.state is State.LIVE:
+                return [gap_row(place, hole, Ending("resynced", joined, joined.id))]
+            return [self._outage.show(place, hole)]
+        if event is Event.GAP or (begins and missed):
+            since = joined or seen or Seen.at(frame, delta.U - 1)
+            cause = "ids_backwards" if delta.u <= since.id else "depth_ids"
+            return [self._outage.show(place, Hole.of_ids(cause, since, delta.U))]
         return []
+
+    def _touched(self, frame: Frame, delta: wire.Depth) -> list[Row]:
+        """The touch of the book may have moved, or bookTickers may have waited for its id."""
+        place = Place(frame, self.topic, delta.E * 1_000)
+        return self._found(place, self.audits.moved())
+
+    def _found(self, place: Place, findings: list[Finding]) -> list[Row]:
+        """Rows of comparisons. The first that differs costs the book."""
+        rows: list[Row] = []
+        for finding in findings:
+            differs = finding.difference.levels > 0
+            if differs or finding.source == REST:
+                rows.append(audit_row(place, finding))
+            if differs:
+                since = self._joined or self._seen() or Seen.at(place.frame)
+                rows.append(self._outage.show(place, Hole("audit", since)))
+                rows += self._ended(place.frame)
+                self.sync.doubted(place.frame.ts_mono)
+                break
+        return rows
+
+    def _ended(self, frame: Frame) -> list[Row]:
+        """The book, if it is live, is about to be lost."""
+        self.audits.clear()
+        return [clear_row(frame, self.topic)] if self.sync.state is State.LIVE else []
 
     @property
     def _after_outage(self) -> bool:
         """Whether the next delta is the first since the stream was interrupted."""
         return self.fresh and self._last is not None
 
-    def _look_out(self) -> None:
-        """Keep the first delta of a connection off the fast way: it may show what was missed."""
-        if self._after_outage:
-            self.sync.awaits = -1
-
-    def _apply(self, frame: Frame, delta: wire.Depth) -> list[Row]:
-        """Put a delta into the book and make its rows, in one pass over its levels. If a price
-        comes twice, the last wins (section 3.1). A level that cannot be read raises half way
-        through, which is as well: it costs the whole book.
-
-        This is the hot path: two loops, rows spelled out and the sync advanced in place take half
-        the time of one loop over both sides, unpacked tuples and calls.
-        """
-        seq, ts_recv, symbol, window = frame.seq, frame.ts_recv, self._symbol, self._window
-        ts_event, ts_engine, first, last = delta.E * 1_000, delta.T * 1_000, delta.U, delta.u
-        sync, book = self.sync, self._book
-        rows: list[Row] = []
-        for price, qty in delta.b:
-            p, q = PRICES[price], QUANTITIES[qty]
-            book.bids.set(p, q)
-            row = Depth(
-                seq, ts_recv, ts_event, symbol, ts_engine,
-                "update", "bid", p, q, first, last, window,
-            )  # fmt: skip
-            rows.append(row)
-        for price, qty in delta.a:
-            p, q = PRICES[price], QUANTITIES[qty]
-            book.asks.set(p, q)
-            row = Depth(
-                seq, ts_recv, ts_event, symbol, ts_engine,
-                "update", "ask", p, q, first, last, window,
-            )  # fmt: skip
-            rows.append(row)
-        if not rows:  # an empty delta still consumes its ids
-            row = Depth(
-                seq, ts_recv, ts_event, symbol, ts_engine,
-                "update", None, None, None, first, last, window,
-            )  # fmt: skip
-            rows.append(row)
-        book.last_update_id, book.ts_engine, sync.awaits = last, ts_engine, last + 1
-        return rows
+    def _aim(self) -> None:
+        """Keep off the fast way what is to be looked at: the first delta since an interruption,
+        which may show what was missed, and those during a comparison with a snapshot."""
+        self.sync.aim(watch=self._after_outage or self.audits.rest is not None)
 
     def _seen(self) -> Seen | None:
         """What was last seen of the stream, if anything was."""
-        last = self._last
-        return Seen(self._last_id, last.seq, last.ts_recv) if last else None
+        last, delta = self._last, self._delta
+        if isinstance(last, Frame) and delta is not None:
+            return Seen.at(last, delta.u, delta.T * 1_000)
+        return last if isinstance(last, Seen) else None
 
-    def _missed(self, delta: wire.Depth) -> bool:
-        """Whether ids are missing since the connection before."""
-        return self._last is not None and self._last_id + 1 < delta.U
-
-    def _gap_row(self, frame: Frame, delta: wire.Depth, reconnected: bool) -> Gap:
-        before = self._seen() if reconnected else self._joined or self._seen()
-        seen = before or Seen(delta.U - 1, frame.seq, frame.ts_recv)
-        hole = Hole(self.topic, delta.E * 1_000, seen, delta.U)
-        cause = "ids_backwards" if delta.u <= seen.id else "depth_ids"
-        if reconnected:
-            cause = "disconnect"
-        return gap_row(frame, hole, cause)
-
-    def _snapshot_rows(
-        self, frame: Frame, snapshot: Snapshot, side: str, levels: list[PriceQty]
-    ) -> list[Row]:
-        _, window, symbol = self.topic
-        return [
-            Depth(
-                frame.seq, frame.ts_recv, None, symbol, snapshot.ts_engine,
-                "snapshot", side, p, q, None, snapshot.last, window,
-            )
-            for p, q in levels
-        ]  # fmt: skip
-
-    def _clear_row(self, frame: Frame) -> Depth:
-        _, window, symbol = self.topic
-        return Depth(
-            frame.seq, frame.ts_recv, None, symbol, None,
-            "clear", None, None, None, None, None, window,
-        )  # fmt: skip
+    def _remember(self, frame: Frame, delta: wire.Depth) -> None:
+        """A delta off the fast way was seen; the first on a connection may be behind its book."""
+        last_id = max(delta.u, self.sync.last_id or 0)
+        self._last, self._delta = Seen.at(frame, last_id, delta.T * 1_000), None

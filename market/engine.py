@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from market.book import Book
-from market.control import UNREADABLE, event_name, patience_ns, subscribed
-from market.deltas import read_snapshot
+from market.books import Books
+from market.connections import Connections, ConnectionState, read_loss
+from market.control import UNREADABLE, event_name
 from market.depth import DepthTracker
+from market.gaps import Seen
 from market.lanes import Lane, Lanes
-from market.notes import reject_row, session_row
+from market.notes import clock_row, reject_row, session_row
 from market.sync_states import State
 from schemas import wire
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
-from schemas.requests import SnapshotRequest, depth_symbol
+from schemas.requests import SnapshotRequest
 from schemas.rows import Row
-from schemas.topics import WINDOWS, Topic, depth_topic
+from schemas.topics import Topic
 
 OUTBOX_LIMIT = 10_000
 _DATA = Kind.DATA
@@ -36,19 +38,23 @@ class Engine:
         # Bounded, as sealing and replay never take from it.
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox)
+        self._books = Books(self._lanes)
+        self._connections = Connections()
+        self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
+        self._noted: Frame | None = None  # the newest of all others
         self._envelope = wire.decoder(wire.Envelope).decode
         self._control: dict[Kind, Callable[[Frame], list[Row]]] = {
             Kind.SEGMENT: self._segment,
             Kind.KEYFRAME: self._keyframe,
-            Kind.OPEN: self._noted,
+            Kind.OPEN: self._open,
             Kind.CLOSE: self._close,
             Kind.SENT: self._sent,
             Kind.BINARY: self._binary,
             Kind.REQUEST: self._request,
             Kind.REPLY: self._reply,
             Kind.FAILED: self._failed,
-            Kind.CLOCK: self._noted,
-            Kind.LOSS: self._noted,
+            Kind.CLOCK: self._clock,
+            Kind.LOSS: self._loss,
             Kind.CHECKPOINT: self._checkpoint,
         }
 
@@ -56,7 +62,10 @@ class Engine:
         """The rows a frame makes, in order; none for a frame that says nothing new."""
         try:
             if frame.kind is not _DATA:
-                return self._control[frame.kind](frame)
+                rows = self._control[frame.kind](frame)
+                self._noted = frame
+                return rows
+            self._heard = frame
             if len(frame.payload) > SHORT and too_deep(frame.payload):
                 return [reject_row(frame, None, "not_json", "nested too deep")]
             envelope = self._envelope(frame.payload)
@@ -73,6 +82,10 @@ class Engine:
             reject = reject_row(frame, None, "internal", f"{type(error).__name__}: {error}")
             return [*self._half_done(frame), reject]
 
+    def heard(self, frame: Frame) -> None:
+        """A DATA frame that is not fed, as nobody asked for its stream, was heard all the same."""
+        self._heard = frame
+
     def take_requests(self) -> list[SnapshotRequest]:
         """What the engine has asked for since the last call. Replay drops it."""
         if not self._outbox:
@@ -83,19 +96,11 @@ class Engine:
 
     def book(self, symbol: str) -> Book | None:
         """The live book of a market, real time before throttled; None while none is live."""
-        for window in ("", *WINDOWS):
-            lane = self._lanes.get(depth_topic(symbol, window))
-            if lane and isinstance(lane.tracker, DepthTracker):
-                sync = lane.tracker.sync
-                if sync.state is State.LIVE:
-                    return sync.book
-        return None
+        return self._books.live(symbol)
 
     def book_state(self, topic: str) -> State:
         """Where the book of a depth stream stands."""
-        lane = self._lanes.get(topic)
-        tracker = lane.tracker if lane else None
-        return tracker.sync.state if isinstance(tracker, DepthTracker) else State.EMPTY
+        return self._books.state(topic)
 
     @property
     def repeats(self) -> int:
@@ -103,12 +108,21 @@ class Engine:
         return sum(lane.tracker.repeats for lane in self._known() if lane.tracker is not None)
 
     @property
+    def audited(self) -> int:
+        """Comparisons of books with bookTickers and REST snapshots, of the whole session."""
+        return sum(tracker.audits.audited for tracker in self._books.trackers())
+
+    @property
     def streams(self) -> list[str]:
         """Names of the streams heard of or waited for."""
         return [lane.name for lane in self._known()]
 
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
-        """Stream name and state of everything remembered, for the head of the next segment."""
+        """Stream name and state of everything remembered, for the head of the next segment. What
+        is about no stream has no name."""
+        state = self._connections.export(self._heard)
+        if state != ConnectionState():
+            yield "", msgspec.json.encode(state)
         for lane in self._known():
             if lane.tracker is not None:
                 yield lane.name, lane.tracker.export()
@@ -151,8 +165,7 @@ class Engine:
         """After a fault of ours: a book that the frame was changing cannot be trusted."""
         if frame.kind is _DATA:
             return self._lost(frame, self._lanes[self._envelope(frame.payload).stream])
-        trackers = self._depth_trackers(depth_symbol(frame.topic))
-        return [row for tracker in trackers for row in tracker.unreadable(frame)]
+        return [row for book in self._books.of(frame.topic) for row in book.unreadable(frame)]
 
     def _lost(self, frame: Frame, lane: Lane | None) -> list[Row]:
         """A depth frame was not applied: its book is not the venue's any more."""
@@ -169,9 +182,13 @@ class Engine:
                 del self._lanes[lane.name]
         self.unknown.clear()
         self._outbox.clear()
+        self._connections.reset()
+        self._heard = None
         return [session_row(frame)]
 
     def _keyframe(self, frame: Frame) -> list[Row]:
+        if not frame.topic:
+            return self._restore(frame)
         lane = self._lanes[frame.topic]
         if lane is None or lane.tracker is None:
             return [
@@ -182,63 +199,66 @@ class Engine:
         except UNREADABLE as error:
             return [reject_row(frame, _topic(lane), "bad_field", str(error))]
 
-    def _noted(self, frame: Frame) -> list[Row]:
-        return [session_row(frame)]
+    def _restore(self, frame: Frame) -> list[Row]:
+        try:
+            saved = msgspec.json.decode(frame.payload, type=ConnectionState)
+        except UNREADABLE as error:
+            return [reject_row(frame, None, "bad_field", str(error))]
+        self._connections.restore(saved)
+        self._heard = saved.heard
+        return []
+
+    def _open(self, frame: Frame) -> list[Row]:
+        self._heard = frame
+        return [session_row(frame), *self._connections.opened(frame)]
+
+    def _clock(self, frame: Frame) -> list[Row]:
+        try:
+            return [clock_row(frame)]
+        except UNREADABLE as error:
+            return [reject_row(frame, None, "bad_field", str(error))]
+
+    def _loss(self, frame: Frame) -> list[Row]:
+        """Frames are missing, so no book can be trusted."""
+        result: list[Row] = [session_row(frame)]
+        try:
+            lost = read_loss(frame.payload)
+        except UNREADABLE as error:
+            return [*result, reject_row(frame, None, "bad_field", str(error))]
+        known = [before for before in (self._heard, self._noted) if before is not None]
+        before = max(known, key=lambda seen: seen.seq, default=frame)
+        result += self._connections.lost(frame, lost, before)
+        for lane in self._known():
+            if lane.tracker is not None:
+                result += lane.tracker.shed(frame)
+        return result
 
     def _close(self, frame: Frame) -> list[Row]:
-        result: list[Row] = [session_row(frame)]
-        for tracker in self._depth_trackers():
-            if tracker.conn == frame.conn:
-                result += tracker.closed(frame)
-        return result
+        gap = self._connections.closed(frame, self._heard)
+        return [session_row(frame), *gap, *self._books.closed(frame)]
 
     def _sent(self, frame: Frame) -> list[Row]:
-        """What we subscribe to, the engine waits for, even if the market stays silent."""
-        result: list[Row] = [session_row(frame)]
-        for name in subscribed(frame.payload):
-            lane = self._lanes[name]
-            if lane is not None and isinstance(lane.tracker, DepthTracker):
-                result += lane.tracker.opened(frame)
-        return result
+        return [session_row(frame), *self._books.subscribed(frame)]
 
     def _binary(self, frame: Frame) -> list[Row]:
+        self._heard = frame
         detail = f"binary message of {len(frame.payload)} bytes"
         return [reject_row(frame, None, "binary", detail)]
 
     def _request(self, frame: Frame) -> list[Row]:
-        for tracker in self._depth_trackers(depth_symbol(frame.topic)):
-            tracker.sync.requested()
+        self._books.requested(frame)
         return [session_row(frame)]
 
     def _reply(self, frame: Frame) -> list[Row]:
-        result: list[Row] = [session_row(frame)]
-        symbol = depth_symbol(frame.topic)
-        if symbol is None:
-            return result
-        try:
-            snapshot = read_snapshot(frame.payload)
-        except UNREADABLE as error:
-            for tracker in self._depth_trackers(symbol):
-                tracker.sync.failed()
-            return [*result, reject_row(frame, None, "bad_reply", str(error))]
-        for tracker in self._depth_trackers(symbol):
-            result += tracker.snapshot(frame, snapshot)
-        return result
+        return [session_row(frame), *self._books.replied(frame)]
 
     def _failed(self, frame: Frame) -> list[Row]:
-        for tracker in self._depth_trackers(depth_symbol(frame.topic)):
-            tracker.sync.failed(patience_ns(frame.payload))
+        self._books.failed(frame)
         return [session_row(frame)]
 
     def _checkpoint(self, frame: Frame) -> list[Row]:
         del frame  # speaks of rows; makes none
         return []
-
-    def _depth_trackers(self, symbol: str | None = "") -> Iterator[DepthTracker]:
-        """Trackers of a symbol's depth streams; of all for ""; of none for None."""
-        for lane in self._known():
-            if isinstance(lane.tracker, DepthTracker) and symbol in ("", lane.symbol):
-                yield lane.tracker
 
 
 def _topic(lane: Lane | None) -> Topic | None:

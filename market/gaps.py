@@ -1,4 +1,10 @@
-"""Holes in sequential ids: what was seen before, and the row that says what is missing."""
+"""Stretches of which something is missing: what was there before, what is known, how they ended.
+
+The rows of one gap have the same topic and ``since_seq`` (and, where the topic is null, the same
+cause).
+"""
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -6,30 +12,109 @@ from schemas.frames import Frame
 from schemas.rows import Gap
 from schemas.topics import Topic
 
+_INT64_MAX = 2**63 - 1
+
 
 class Seen(msgspec.Struct, gc=False):
-    """The newest id of a stream and the frame it came in; bounds a gap from below."""
+    """A frame that bounds a gap: the newest id of its stream at that frame, 0 where there is none.
+
+    ts_mono is None in keyframes of format 1, ts_engine where the venue did not say or is not asked.
+    """
 
     id: int
     seq: int
     ts_recv: int
+    ts_mono: int | None = None
+    ts_engine: int | None = None
+
+    @classmethod
+    def at(cls, frame: "Frame | Seen", last_id: int = 0, ts_engine: int | None = None) -> "Seen":
+        """A frame as a bound."""
+        return cls(last_id, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
 
 
 class Hole(msgspec.Struct, gc=False):
-    """The topic and time of an event that does not follow, what was seen before, its id."""
+    """What is known of a gap: its cause, what was there last, and the ids."""
 
-    topic: Topic
-    ts_event: int
-    seen: Seen
-    received: int
+    cause: str
+    since: Seen
+    expected_id: int | None = None
+    received_id: int | None = None
+    missing: int | None = None
+
+    @classmethod
+    def of_ids(cls, cause: str, since: Seen, received: int) -> "Hole":
+        """Ids that do not follow."""
+        missing = received - since.id - 1
+        return cls(cause, since, since.id + 1, received, missing if missing >= 0 else None)
 
 
-def gap_row(frame: Frame, hole: Hole, cause: str) -> Gap:
-    """The row of a hole that ``frame`` showed."""
-    seen = hole.seen
-    missing = hole.received - seen.id - 1
+class Ending(NamedTuple):
+    """How a gap ended, and the frame that ended it."""
+
+    state: str
+    until: Seen
+    resync_id: int | None = None
+
+
+class Place(NamedTuple):
+    """Where a gap row stands: the frame that makes it, the stream it is about, the event's time."""
+
+    frame: Frame
+    topic: Topic | None
+    ts_event: int | None = None
+
+
+class Outage:
+    """The time in which a book cannot be trusted, from the first gap row to the next join.
+
+    Each hole makes an open row; those after the first have the ``since`` of the first, as they
+    belong to the same outage. The one row that ends it repeats the first and has the sum of what is
+    known to be missing.
+    """
+
+    __slots__ = ("hole",)
+
+    def __init__(self) -> None:
+        self.hole: Hole | None = None
+
+    def show(self, place: Place, hole: Hole) -> Gap:
+        """Another hole, of which the book is not made good yet."""
+        first = self.hole
+        if first is None:
+            self.hole = msgspec.structs.replace(hole)
+        else:
+            hole.since = first.since
+            first.missing = _sum(first.missing, hole.missing)
+        return gap_row(place, hole)
+
+    def end(self, place: Place, ending: Ending) -> list[Gap]:
+        """A snapshot has joined."""
+        hole, self.hole = self.hole, None
+        return [] if hole is None else [gap_row(place, hole, ending)]
+
+
+def gap_row(place: Place, hole: Hole, ending: Ending | None = None) -> Gap:
+    """The row of a gap; without an ending it goes on."""
+    frame, topic, since = place.frame, place.topic, hole.since
+    state, until, resync_id = ending or ("open", None, None)
     return Gap(
-        frame.seq, frame.ts_recv, hole.ts_event, hole.topic.symbol, str(hole.topic), cause,
-        seen.id + 1, hole.received, missing if missing >= 0 else None, seen.seq, seen.ts_recv,
-        "open", None, None, None, None, None,
+        frame.seq, frame.ts_recv, place.ts_event,
+        topic.symbol if topic else None, str(topic) if topic else None,
+        hole.cause, hole.expected_id, hole.received_id, hole.missing,
+        since.seq, since.ts_recv, state, since.ts_engine,
+        until.ts_recv if until else None, until.ts_engine if until else None,
+        _lasted(since, until), resync_id,
     )  # fmt: skip
+
+
+def _lasted(since: Seen, until: Seen | None) -> int | None:
+    if until is None or until.ts_mono is None or since.ts_mono is None:
+        return None
+    return until.ts_mono - since.ts_mono
+
+
+def _sum(missing: int | None, more: int | None) -> int | None:
+    """Of what is known; None where nothing is, or where no column could hold it."""
+    known = [count for count in (missing, more) if count is not None]
+    return sum(known) if known and sum(known) <= _INT64_MAX else None

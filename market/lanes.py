@@ -5,12 +5,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from market.depth import DepthTracker
 from market.streams import STREAMS, Stream, Tracker
 from schemas import wire
 from schemas.frames import Frame
 from schemas.requests import SnapshotRequest
-from schemas.rows import Row
-from schemas.topics import Topic
+from schemas.rows import BookTicker, Row
+from schemas.topics import Topic, depth_topic
 
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
 ALL_MARKETS_CHANNEL = "liquidation"  # the one stream that may be about no market
@@ -61,4 +62,16 @@ class Lanes(dict[str | None, Lane | None]):
         if not Topic.parse(name).symbol and stream.channel != ALL_MARKETS_CHANNEL:
             return None
         lane = self[name] = Lane(name, stream, self._outbox)
+        if stream.row is BookTicker:
+            lane.handle = partial(self._quote, lane.handle, depth_topic(lane.symbol))
         return lane
+
+    def _quote(
+        self, handle: Handle, name: str, frame: Frame, message: wire.BookTicker
+    ) -> list[Row]:
+        """A bookTicker is compared with the real-time book of its market, if that is followed."""
+        rows = handle(frame, message)
+        row, lane = rows[0], self.get(name)
+        if lane is not None and isinstance(lane.tracker, DepthTracker):
+            rows += lane.tracker.quoted(frame, row) if isinstance(row, BookTicker) else []
+        return rows

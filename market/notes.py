@@ -1,8 +1,11 @@
-"""Rows about the recording itself: what happened, and what could not be read."""
+"""Rows about the recording itself: what happened, the clocks, and what could not be read."""
 
-from schemas.frames import Frame, Kind
+import msgspec
+
+from schemas.errors import InexactNumber
+from schemas.frames import ClockNoted, Frame, Kind
 from schemas.requests import depth_symbol
-from schemas.rows import Reject, Row, Session
+from schemas.rows import Clock, Reject, Row, Session
 from schemas.topics import Topic
 
 _REJECT_DETAIL = 200
@@ -18,6 +21,20 @@ def session_row(frame: Frame, event: str | None = None) -> Row:
         frame.seq, frame.ts_recv, None, depth_symbol(frame.topic),
         event or frame.kind.value, frame.conn, frame.topic or None, detail,
     )  # fmt: skip
+
+
+def clock_row(frame: Frame) -> Row:
+    """Our clocks beside each other and the venue's; raises MsgspecError or InexactNumber."""
+    noted = msgspec.json.decode(frame.payload, type=ClockNoted)
+    ts_venue = None if noted.venue_ms is None else noted.venue_ms * 1_000_000
+    offset = None
+    if ts_venue is not None and noted.round_trip_ns is not None:
+        offset = ts_venue - (frame.ts_recv - noted.round_trip_ns // 2)
+    numbers = (noted.step_ns, ts_venue, noted.round_trip_ns, offset)
+    for number in numbers:
+        if number is not None and not -(2**63) <= number < 2**63:
+            raise InexactNumber(f"{number} ns is beyond any clock")
+    return Clock(frame.seq, frame.ts_recv, None, None, frame.ts_mono, *numbers)
 
 
 def reject_row(frame: Frame, topic: Topic | None, reason: str, detail: str) -> Row:

@@ -89,7 +89,7 @@ class BookSync:
         if self._step(Event.OPEN) is Act.ASK_LATER:
             self._distrust()
             self._attempts = 0
-            self._ask(QUIET_DELAY_NS)
+            self.ask(QUIET_DELAY_NS)
 
     def delta(self, delta: wire.Depth, ts_mono: int) -> Event:
         """A delta arrived; returns what it was taken for. DELTA in a live book: apply it."""
@@ -102,12 +102,30 @@ class BookSync:
                 self._buffer.append(delta)
         return event
 
-    def unreadable(self, ts_mono: int) -> None:
-        """A frame of the stream arrived that cannot be read: its ids are unknown, so a snapshot
-        on its way may or may not have what was in it."""
+    def doubted(self, ts_mono: int) -> None:
+        """What there is cannot be trusted: a frame of unknown ids could not be read, so a snapshot
+        on its way may or may not have what was in it; or the book is not the venue's."""
         self._step(Event.GAP)
         self._distrust()
         self._lose(ts_mono)
+
+    def shed(self, ts_mono: int) -> None:
+        """Frames that arrived were lost, replies to our requests perhaps among them."""
+        self._flying.clear()
+        if self.state is not State.EMPTY:
+            self._attempts = 0
+            self._step(Event.GAP)
+            self._lose(ts_mono)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent and are not answered."""
+        return len(self._flying)
+
+    def aim(self, watch: bool) -> None:
+        """Let the next delta of a live book pass the fast way, unless it is to be watched."""
+        live = self.state is State.LIVE and not watch
+        self.awaits = self.book.last_update_id + 1 if live else _NOTHING
 
     def requested(self) -> None:
         """The door sent a request for our snapshot. One market's are answered in turn."""
@@ -168,7 +186,7 @@ class BookSync:
         self.book.ts_engine = saved.ts_engine
         self.book.bids.load(saved.bids)
         self.book.asks.load(saved.asks)
-        self.awaits = saved.last_update_id + 1 if saved.state is State.LIVE else _NOTHING
+        self.aim(watch=False)
         self._buffer.clear()
         self._buffer.extend(saved.buffer)
 
@@ -203,7 +221,7 @@ class BookSync:
 
     def _keep(self, delta: wire.Depth) -> None:
         if not self._buffer and not self._attempts:  # otherwise a request is waiting already
-            self._ask(0)
+            self.ask(0)
         self._buffer.append(delta)
 
     def _lose(self, ts_mono: int) -> None:
@@ -228,7 +246,8 @@ class BookSync:
     def _ask_again(self, patience_ns: int = 0) -> None:
         delay = min(RETRY_DELAY_NS << self._attempts, RETRY_DELAY_MAX_NS)
         self._attempts = min(self._attempts + 1, 16)
-        self._ask(max(delay, patience_ns))
+        self.ask(max(delay, patience_ns))
 
-    def _ask(self, delay_ns: int) -> None:
+    def ask(self, delay_ns: int) -> None:
+        """Ask the door for a snapshot."""
         self._outbox.append(SnapshotRequest(self.symbol, delay_ns))

@@ -4,7 +4,7 @@ from collections import deque
 
 import msgspec
 
-from market.gaps import Hole, Seen, gap_row
+from market.gaps import Ending, Hole, Place, Seen, gap_row
 from market.sync import BACKWARDS_NS
 from schemas import wire
 from schemas.frames import Frame
@@ -15,12 +15,13 @@ from schemas.topics import Topic
 
 
 class TradeState(msgspec.Struct):
-    """Keyframe of a trade stream."""
+    """Keyframe of a trade stream. What has a default is not in those of format 1."""
 
     conn: int
     seen: Seen | None
     ts_engine: int
     repeats: int
+    shed: bool = False
 
 
 class TradeTracker:
@@ -29,7 +30,7 @@ class TradeTracker:
     repeats: frames ignored, their ids having been seen.
     """
 
-    __slots__ = ("conn", "repeats", "seen", "topic", "ts_engine")
+    __slots__ = ("_shed", "conn", "repeats", "seen", "topic", "ts_engine")
 
     def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         del outbox  # trades ask for nothing
@@ -42,6 +43,7 @@ class TradeTracker:
         self.seen: Seen | None = None
         self.ts_engine = 0
         self.repeats = 0
+        self._shed = False  # frames of ours were lost since the newest trade
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
         """Rows of a trade frame: none for a repeat, a gap row first where ids are missing."""
@@ -58,21 +60,32 @@ class TradeTracker:
             if backwards and ts_engine <= self.ts_engine + BACKWARDS_NS:
                 self.repeats += 1
                 return []
-            hole = Hole(self.topic, ts_event, seen, message.t)
-            rows.insert(0, gap_row(frame, hole, self._cause(frame, backwards)))
+            hole = Hole.of_ids(self._cause(frame, backwards), seen, message.t)
+            ending = Ending("open", Seen.at(frame, message.t, ts_engine))
+            rows.insert(0, gap_row(Place(frame, self.topic, ts_event), hole, ending))
         self.conn = frame.conn
-        self.seen = Seen(message.t, frame.seq, frame.ts_recv)
+        self.seen = Seen(message.t, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
         self.ts_engine = ts_engine
+        self._shed = False
         return rows
+
+    def shed(self, frame: Frame) -> list[Row]:
+        """Frames that arrived are not on the tape, of this stream perhaps."""
+        del frame
+        self._shed = True
+        return []
 
     def _cause(self, frame: Frame, backwards: bool) -> str:
         if backwards:
             return "ids_backwards"
+        if self._shed:
+            return "loss"
         return "trade_ids" if frame.conn == self.conn else "disconnect"
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
-        return msgspec.json.encode(TradeState(self.conn, self.seen, self.ts_engine, self.repeats))
+        state = TradeState(self.conn, self.seen, self.ts_engine, self.repeats, self._shed)
+        return msgspec.json.encode(state)
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
@@ -82,4 +95,5 @@ class TradeTracker:
         self.seen = saved.seen
         self.ts_engine = saved.ts_engine
         self.repeats = saved.repeats
+        self._shed = saved.shed
         return []

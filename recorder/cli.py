@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
+from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
 from recorder.summary import exit_code, print_summary
@@ -18,9 +20,16 @@ from schemas.errors import BackpackError, ConfigError
 from tape.console import LOSSES, Command
 from tape.version import code_version
 
+Value = TypeVar("Value")
+
 SHORTEST_ROLL_S = 1.0
 
-_OPTIONS = ("topics", "data", "ws_url", "rest_url", "duration", "roll")
+LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
+
+_OPTIONS = (
+    *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
+    *("memory", "min_free", "audit_every"),
+)
 
 
 def _load_config(context: click.Context, option: click.Option, path: Path | None) -> None:
@@ -75,6 +84,24 @@ def _is_texts(value: object) -> bool:
     help="Seal a segment this often, on the full hour for 1h.",
 )
 @click.option(
+    "--memory",
+    metavar="SIZE",
+    default="256MB",
+    show_default=True,
+    help="What may be held while the disk does not take it; then frames are shed, and counted.",
+)
+@click.option(
+    "--min-free",
+    metavar="SIZE",
+    help="Stop early and in order when the disk has less room than this. Default: never.",
+)
+@click.option(
+    "--audit-every",
+    metavar="TIME",
+    help="Compare each live book with a fresh snapshot this often, as 10m. At most 2.5 a second"
+    " are asked for, so 200 books take 80s at least. Default: never.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -83,9 +110,7 @@ def _is_texts(value: object) -> bool:
     help="TOML file with the options above (topics, data, ws_url, ..).",
 )
 @click.version_option(code_version())
-def record(
-    topics: tuple[str, ...], data: Path, ws_url: str, rest_url: str, duration: str | None, roll: str
-) -> None:
+def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     """Record the Backpack exchange: every frame byte for byte, and rows made from them.
 
     \b
@@ -103,19 +128,34 @@ def record(
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
+    raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+
+
+def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
+    """The options as one value; raises ConfigError."""
     settings = Settings(
         topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
         data=data,
-        ws_url=as_url(ws_url, ("ws", "wss")),
-        rest_url=as_url(rest_url, ("http", "https")),
-        duration=None if duration is None else seconds(duration),
-        roll=seconds(roll),
+        ws_url=as_url(texts["ws_url"] or "", ("ws", "wss")),
+        rest_url=as_url(texts["rest_url"] or "", ("http", "https")),
+        duration=_optional(seconds, texts["duration"]),
+        roll=seconds(texts["roll"] or ""),
+        memory=octets(texts["memory"] or ""),
+        min_free=_optional(octets, texts["min_free"]),
+        audit_every=_optional(seconds, texts["audit_every"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
-        raise ConfigError(f"--roll {roll}: sealing could not keep up; 1s is the least")
+        raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
+    if settings.memory < LEAST_MEMORY:
+        least = pretty_size(LEAST_MEMORY)
+        raise ConfigError(f"--memory {texts['memory']}: large frames need {least} at least")
     if not settings.topics:
         raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
-    raise SystemExit(asyncio.run(_record(settings)))
+    return settings
+
+
+def _optional(read: Callable[[str], Value], text: str | None) -> Value | None:
+    return None if text is None else read(text)
 
 
 async def _record(settings: Settings) -> int:
@@ -124,7 +164,7 @@ async def _record(settings: Settings) -> int:
     recorder = Recorder(settings, view.notice)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
-    async with view.showing(recorder.tally):
+    async with view.showing(recorder.tally, recorder.alarm):
         failure = await _run(recorder, stop)
     print_summary(console, recorder)
     if failure is not None:

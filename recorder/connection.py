@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
-from websockets.frames import Opcode
 
 from recorder.settings import Patience
-from recorder.stamp import Stamp, now
+from recorder.stamp import Clock, Stamp
 from schemas.errors import VenueError
+from schemas.frames import ConnectionClosed as Closed
 from schemas.frames import Kind
 
 LARGEST_MESSAGE = 32 << 20  # with what may wait before it, it fits into a batch of the journal
@@ -24,11 +25,12 @@ class TapConnection(ClientConnection):
     socket is never left unread, and no second queue can fill up.
     """
 
+    clock: Clock
     sink: Sink
     stamp: Stamp
 
     def data_received(self, data: bytes) -> None:
-        self.stamp = now()
+        self.stamp = self.clock()
         super().data_received(data)
 
     def process_event(self, event: object) -> None:
@@ -48,16 +50,31 @@ class TapConnection(ClientConnection):
         if part.fin:
             self.sink(self._kind, b"".join(self._parts), self.stamp)
 
+    @property
+    def end(self) -> Closed:
+        """Why it ended, once it has: by the Close frame that came first, the venue's or ours, which
+        is there even if nobody answered it; 1006 where it was just cut off."""
+        protocol = self.protocol
+        theirs, ours = protocol.close_rcvd, protocol.close_sent
+        if theirs is not None and (ours is None or protocol.close_rcvd_then_sent):
+            return Closed(theirs.code, theirs.reason)
+        if ours is not None:
+            reason = (
+                ours.reason if ours.code == CloseCode.NORMAL_CLOSURE else f"ours: {ours.reason}"
+            )
+            return Closed(int(ours.code), reason)
+        return Closed(CloseCode.ABNORMAL_CLOSURE.value, "")
+
 
 _MESSAGE = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
-async def dial(url: str, sink: Sink, patience: Patience) -> TapConnection:
+async def dial(url: str, sink: Sink, patience: Patience, clock: Clock) -> TapConnection:
     """A new connection; raises VenueError where there is none to be had."""
 
     def tapped(*args: object, **kwargs: object) -> TapConnection:
         connection = TapConnection(*args, **kwargs)  # type: ignore[arg-type]
-        connection.sink = sink
+        connection.clock, connection.sink = clock, sink
         return connection
 
     try:

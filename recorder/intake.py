@@ -3,14 +3,19 @@
 from collections.abc import Callable
 
 from market.engine import Engine
-from recorder.stamp import Stamp, now
+from recorder.memory import Memory
+from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness
-from schemas.frames import Frame, Kind, SegmentHead, to_json
+from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
 from schemas.requests import SnapshotRequest
 from schemas.rows import Row
 from tape.journal import JournalWriter
 
 CHECKPOINT_EVERY = 1_000  # frames
+
+# What is shed when memory is full. All else is small, and tells what happened.
+_LARGE = frozenset((Kind.DATA, Kind.BINARY, Kind.REPLY))
+_NO_MEMORY = "memory"  # cause of such a loss
 
 Listener = Callable[[Frame, list[Row]], None]
 
@@ -22,14 +27,24 @@ class Intake:
 
     fault: what the program itself failed with. From there on frames are only journaled; whoever
         runs the recording is to end it, and sealing makes the rows.
+    clock: what stamps frames that come without a stamp.
+    memory: the bound on what the journals hold. When it is reached, frames are shed before they
+        get a number, with a LOSS frame at both ends.
     """
 
-    def __init__(self, ask: Callable[[SnapshotRequest], None]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[SnapshotRequest], None],
+        memory: Memory | None = None,
+        clock: Clock = now,
+    ) -> None:
         self.engine = Engine()
+        self.memory = memory or Memory()
         self.seq = 0
         self.listeners: list[Listener] = []
         self.fault: Exception | None = None
         self._ask = ask
+        self.clock = clock
         self._journal: JournalWriter | None = None
         self._witness = Witness()
         self._next_checkpoint = CHECKPOINT_EVERY
@@ -46,6 +61,8 @@ class Intake:
 
     def end(self, reason: str) -> JournalWriter | None:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
+        if self.memory.shedding:
+            self._end_shedding()
         if self.fault is None:
             self._checkpoint(reason)
         journal, self._journal = self._journal, None
@@ -61,8 +78,10 @@ class Intake:
         stamp: Stamp | None = None,
     ) -> None:
         """A frame has arrived (or was sent, or noted)."""
+        if kind in _LARGE and not self._has_room(kind, payload, topic):
+            return
         self.seq += 1
-        ts_recv, ts_mono = stamp or now()
+        ts_recv, ts_mono = stamp or self.clock()
         frame = Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
         if self._journal is not None:
             self._journal.append(frame)
@@ -71,6 +90,28 @@ class Intake:
                 self._think(frame)
             except Exception as error:  # it may cost the rest of the rows, never a frame
                 self.fault = error
+
+    def relieve(self) -> None:
+        """End shedding if there is memory again."""
+        if self.memory.shedding and self.memory.is_relieved:
+            self._end_shedding()
+
+    def _has_room(self, kind: Kind, payload: bytes, topic: str) -> bool:
+        memory = self.memory
+        if not memory.shedding:
+            if memory.has_room(len(payload)):
+                return True
+            memory.begin_shedding()
+            self.take(Kind.LOSS, to_json(FramesLost(_NO_MEMORY)))
+        memory.lose(len(payload))
+        if kind is Kind.REPLY:  # who waits for it must hear that it will not come
+            failure = RequestFailed(0, "no memory left for the reply", "")
+            self.take(Kind.FAILED, to_json(failure), topic=topic)
+        return False
+
+    def _end_shedding(self) -> None:
+        frames, size = self.memory.end_shedding()
+        self.take(Kind.LOSS, to_json(FramesLost(_NO_MEMORY, frames, size, ended=True)))
 
     def _think(self, frame: Frame) -> None:
         rows = self.engine.feed(frame)

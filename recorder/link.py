@@ -39,6 +39,7 @@ class Link:
     ) -> None:
         self._url = settings.ws_url
         self._patience = settings.patience
+        self._clock = intake.clock
         self._topics = topics
         self._intake = intake
         self._notice = notice
@@ -70,10 +71,10 @@ class Link:
 
     async def _connection(self) -> None:
         try:
-            connection = await dial(self._url, self._message, self._patience)
+            connection = await dial(self._url, self._message, self._patience, self._clock)
         except VenueError as error:
             if self._open:  # it spoke, and then the dialling failed all the same
-                self._closed(NO_CLOSE_FRAME, str(error))
+                self._closed(Closed(NO_CLOSE_FRAME, str(error)))
             raise
         try:
             self._opened()
@@ -83,7 +84,7 @@ class Link:
             pass  # while subscribing; told below
         finally:
             await connection.close()
-            self._closed(connection.close_code or NO_CLOSE_FRAME, connection.close_reason or "")
+            self._closed(connection.end)
 
     def _message(self, kind: Kind, payload: bytes, stamp: Stamp) -> None:
         self._opened()  # a venue may speak before the dialling has returned
@@ -97,10 +98,11 @@ class Link:
             opened = ConnectionOpened(self._url)
             self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)
 
-    def _closed(self, code: int, reason: str) -> None:
+    def _closed(self, end: Closed) -> None:
         self._open = False
-        self._intake.take(Kind.CLOSE, to_json(Closed(code, reason)), conn=self.conn)
-        self._notice(f"connection {self.conn} closed ({code}{f': {reason}' if reason else ''})")
+        self._intake.take(Kind.CLOSE, to_json(end), conn=self.conn)
+        why = f"{end.code}: {end.reason}" if end.reason else f"{end.code}"
+        self._notice(f"connection {self.conn} closed ({why})")
 
     async def _subscribe(self, connection: TapConnection) -> None:
         for names in batches(self._topics):

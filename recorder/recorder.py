@@ -5,17 +5,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import NamedTuple
 
+from recorder.audits import Audits
 from recorder.catalogue import Catalogue
+from recorder.clocks import Clocks
 from recorder.intake import Intake
 from recorder.link import Link
+from recorder.memory import Memory
 from recorder.rest import Rest
 from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.snapshots import Snapshots
-from recorder.stamp import Stamp, now
+from recorder.space import DiskLow, Space
+from recorder.stamp import Clock, Stamp, now
 from recorder.store import Store
 from recorder.tally import Tally
-from schemas.errors import VenueError
+from schemas.errors import BackpackError, VenueError
 from schemas.frames import Kind
 from schemas.requests import MARKETS_PATH, SnapshotRequest
 from tape.layout import Tape
@@ -38,20 +42,31 @@ class MarketList(NamedTuple):
 
 
 class Recorder:
-    """Captures until told to stop. ``notice`` is called with a line for people now and then."""
+    """Captures until told to stop. ``notice`` is called with a line for people now and then.
 
-    def __init__(self, settings: Settings, notice: Notice = lambda text: None) -> None:
+    stopped: why it stopped early and in order; empty if it did not.
+    """
+
+    def __init__(
+        self, settings: Settings, notice: Notice = lambda text: None, clock: Clock = now
+    ) -> None:
         self.settings = settings
         self.topics: tuple[str, ...] = ()
-        self.intake = Intake(self._ask)
+        self.stopped = ""
+        self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
         self.tape = Tape(settings.data) if settings.data else None
-        self.sealer = Sealer(self.tape, notice) if self.tape else None
-        self.store = Store(self.intake, self.tape, self.sealer, settings)
+        self.space = Space(settings.data, settings.min_free) if settings.data else None
+        self.sealer = Sealer(self.tape, self.space, notice) if self.tape and self.space else None
+        self.store = Store(self.intake, self.sealer, settings, notice)
         self._notice = notice
         self._snapshots: Snapshots | None = None
         self._link: Link | None = None
+
+    def alarm(self) -> str:
+        """What people have to know right now; empty if there is nothing."""
+        return self.store.disk.alarm
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
@@ -78,12 +93,13 @@ class Recorder:
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
         with lock(self.tape.root) if self.tape else nullcontext():
+            await self._check_space()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
-                markets = [await _market_list(rest, path) for path in self._market_paths()]
+                markets = [await self._market_list(rest, path) for path in self._market_paths()]
                 catalogue = Catalogue.read(*(listed.body for listed in markets))
                 self.topics = catalogue.resolve(self.settings.topics)
                 async with self._sealing():
-                    self.store.begin(self.topics)
+                    await self.store.begin(self.topics)
                     for listed in markets:
                         self._tape_markets(listed)
                     capture = asyncio.create_task(self._capture(rest))
@@ -95,7 +111,7 @@ class Recorder:
     @asynccontextmanager
     async def _sealing(self) -> AsyncIterator[None]:
         """Seals in the background, first what an earlier run left; waits for the last."""
-        if self.sealer is None or self.tape is None:
+        if self.sealer is None or self.tape is None or self.space is None:
             yield
             return
         for journal in self.tape.journals():
@@ -108,40 +124,78 @@ class Recorder:
             if self.sealer.waiting:
                 self._notice(f"sealing: {self.sealer.waiting} to go")
             await self.sealer.finish(worker)
+            self.space.close()
             worker.cancel()
             with suppress(asyncio.CancelledError):
                 await worker
 
     async def _capture(self, rest: Rest) -> None:
         """The tasks that work until stopped; the first to fail ends all."""
+        settings = self.settings
         self._snapshots = Snapshots(rest, self.intake)
-        self._link = Link(self.settings, self.topics, self.intake, self._notice)
+        self._link = Link(settings, self.topics, self.intake, self._notice)
+        clocks = Clocks(self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._snapshots.run())
             tasks.create_task(self._link.run())
             tasks.create_task(self.store.run())
+            tasks.create_task(self.store.watch())
+            tasks.create_task(clocks.watch())
+            tasks.create_task(clocks.compare(rest, settings.clock_every))
+            if settings.audit_every is not None:
+                audits = Audits(self.topics, settings.audit_every, self._notice)
+                tasks.create_task(audits.run(self.intake, self._snapshots))
+            if self.space is not None:
+                tasks.create_task(self.space.watch())
 
     async def _stop(self, capture: asyncio.Task[None]) -> None:
+        self.tally.stopping()
         capture.cancel()
-        failure: BaseException | None = None
-        try:
-            await capture
-        except asyncio.CancelledError:
-            pass
-        except BaseExceptionGroup as group:
-            failure = group
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
+        failure = await _failure(capture)
         if failure is None and self._link is not None and not self._link.conn:
             failure = self._link.trouble  # stopped before the venue was ever reached
-        await self.store.finish()
+        if isinstance(failure, DiskLow):
+            self.stopped, failure = f"stopped early: {failure}", None
+            self._notice(self.stopped)
+        try:
+            await self.store.finish()
+        except BackpackError as error:
+            if failure is None:
+                raise
+            self._notice(str(error))
         if failure is not None:
             raise failure
+
+    async def _check_space(self) -> None:
+        """Raises DiskLow where recording had to stop as soon as it has begun."""
+        if self.space is None:
+            return
+        try:
+            await self.space.check()
+        except DiskLow as error:
+            raise DiskLow(f"{error}: free some, or record into another folder") from None
 
     def _market_paths(self) -> list[str]:
         """The list leaves out prediction markets unless they are asked for (section 6)."""
         predicted = any(PREDICTION in topic for topic in self.settings.topics)
         return [MARKETS_PATH] + [f"{MARKETS_PATH}?marketType={PREDICTION}"] * predicted
+
+    async def _market_list(self, rest: Rest, path: str) -> MarketList:
+        """The markets there are; raises VenueError when the venue will not say."""
+        for attempt in range(MARKET_TRIES):
+            if attempt:
+                await asyncio.sleep(MARKET_RETRY_S)
+            await rest.turn()
+            asked = self.intake.clock()
+            reply = await rest.get(path)
+            if reply.failure is None:
+                return MarketList(path, asked, self.intake.clock(), reply.body)
+        assert reply.failure is not None
+        status = f"HTTP {reply.failure.status} " if reply.failure.status else ""
+        raise VenueError(
+            f"no market list from {rest.base_url}{path}: {status}{reply.failure.error};"
+            " is the address right, and is there a network?"
+        )
 
     def _tape_markets(self, markets: MarketList) -> None:
         self.intake.take(Kind.REQUEST, b"", topic=markets.path, stamp=markets.asked)
@@ -152,19 +206,15 @@ class Recorder:
             self._snapshots.ask(request)
 
 
-async def _market_list(rest: Rest, path: str) -> MarketList:
-    """The markets there are; raises VenueError when the venue will not say."""
-    for attempt in range(MARKET_TRIES):
-        if attempt:
-            await asyncio.sleep(MARKET_RETRY_S)
-        await rest.turn()
-        asked = now()
-        reply = await rest.get(path)
-        if reply.failure is None:
-            return MarketList(path, asked, now(), reply.body)
-    assert reply.failure is not None
-    status = f"HTTP {reply.failure.status} " if reply.failure.status else ""
-    raise VenueError(
-        f"no market list from {rest.base_url}{path}: {status}{reply.failure.error};"
-        " is the address right, and is there a network?"
-    )
+async def _failure(capture: asyncio.Task[None]) -> BaseException | None:
+    """What a cancelled task had failed with before; of several failures the first."""
+    try:
+        await capture
+    except asyncio.CancelledError:
+        return None
+    except BaseExceptionGroup as group:
+        failure: BaseException = group
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        return failure
+    return None

@@ -1,6 +1,8 @@
-"""Seals one journal; run as a process of its own: ``python -m recorder.seal DATA JOURNAL``."""
+"""Seals one journal; run as a process of its own: ``python -m recorder.seal DATA JOURNAL``.
 
-import fcntl
+Exit code 0: done; 1: it cannot be sealed; 75 (EX_TEMPFAIL): the disk refused, try again later.
+"""
+
 import os
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 from market.engine import Engine
 from schemas.errors import BackpackError
 from tape.layout import Tape
-from tape.seal import seal
+from tape.seal import seal_alone
 
 NICENESS = 10  # capturing comes first
 
@@ -18,24 +20,14 @@ def main() -> int:
     data, journal = map(Path, sys.argv[1:])
     os.nice(NICENESS)
     try:
-        _seal_alone(journal, Tape(data))
-    except (BackpackError, OSError) as error:
+        seal_alone(journal, Tape(data), Engine())
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return os.EX_TEMPFAIL
+    except BackpackError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def _seal_alone(journal: Path, tape: Tape) -> None:
-    """Seal when nobody else does. A sealing outlives a recorder that is killed, and the next one
-    finds the journal still there: two at work would rename each other's half-written files."""
-    try:
-        file = journal.open("rb")
-    except FileNotFoundError:
-        return  # sealed meanwhile
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if journal.exists():
-            seal(journal, tape, Engine())
 
 
 if __name__ == "__main__":

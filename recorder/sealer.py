@@ -1,14 +1,22 @@
 """Has closed journals sealed, one after another, each in a process of its own."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from recorder.space import SEALING_TAKES, Space
 from schemas.errors import BackpackError
 from tape.layout import SegmentName, Tape
 from tape.manifest import Verdict, load
+
+RETRY_S = 30.0  # after the disk has refused
+LOOK_EVERY_S = 1.0  # whether there is room again
+LAST_WORD_S = 5.0  # for a sealing at work on a disk in trouble, at the end
+
+Notice = Callable[[str], None]
 
 
 class Sealed(NamedTuple):
@@ -22,43 +30,106 @@ class Sealed(NamedTuple):
 
 
 class Sealer:
-    """A queue of journals. A journal that cannot be sealed stays, and the next start tries again.
+    """A queue of journals. A journal that cannot be sealed stays, and the next start tries again;
+    one that the disk has no room for, or refuses, is tried again by this one.
 
     sealed: segments sealed since the start, in order.
+    failed: journals that could not be sealed. left: those there was no room for.
+    paused: set while the disk is in trouble.
     """
 
-    def __init__(self, tape: Tape, notice: Callable[[str], None]) -> None:
+    def __init__(self, tape: Tape, space: Space, notice: Notice) -> None:
         self._tape = tape
+        self._space = space
         self._notice = notice
-        self._queue: asyncio.Queue[Path] = asyncio.Queue()
+        self._queue: list[Path] = []
+        self._refused: dict[Path, float] = {}  # when it may be tried again
+        self._crowded: set[Path] = set()  # told that there is no room for them
+        self._changed = asyncio.Event()
+        self._at_work: Path | None = None
+        self._last = False  # nothing is tried again any more
+        self.paused = False
         self.sealed: list[Sealed] = []
         self.failed: list[Path] = []
+        self.left: list[Path] = []
 
     @property
     def waiting(self) -> int:
-        """Journals not sealed yet."""
-        return self._queue.qsize()
+        """Journals not sealed yet, nor at it."""
+        return len(self._queue) - (self._at_work is not None)
 
     def add(self, journal: Path) -> None:
         """A journal that nobody writes to any more."""
-        self._queue.put_nowait(journal)
+        self._queue.append(journal)
+        self._changed.set()
+
+    def resume(self) -> None:
+        """The disk has recovered: all may be tried again at once."""
+        self.paused = False
+        self._refused.clear()
+        self._changed.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        while True:
-            journal = await self._queue.get()
+        """Work until cancelled, or until nothing is left after `finish`."""
+        while self._queue or not self._last:
+            journal = await self._next()
+            if journal is None:
+                await self._wait()
+                continue
+            self._at_work = journal
             try:
                 await self._seal(journal)
             except (OSError, BackpackError) as error:
                 self._fail(journal, str(error))
-            finally:
-                self._queue.task_done()
+            self._at_work = None
 
     async def finish(self, worker: asyncio.Task[None]) -> None:
-        """Wait until nothing is left to seal, or nobody to do it."""
-        joined = asyncio.create_task(self._queue.join())
-        await asyncio.wait([joined, worker], return_when=asyncio.FIRST_COMPLETED)
-        joined.cancel()
+        """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
+        more try; nothing does on a disk in trouble."""
+        self._last = True
+        self._refused.clear()
+        self._changed.set()
+        patience = LAST_WORD_S if self._at_work else 0.0
+        await asyncio.wait([worker], timeout=patience if self.paused else None)
+        self.failed += self._queue
+        self._queue = []
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S if self._queue else None)
+        except TimeoutError:
+            return
+
+    async def _next(self) -> Path | None:
+        """The next journal that can be sealed now."""
+        if self.paused:
+            return None
+        now = asyncio.get_running_loop().time()
+        for journal in self._queue[:]:
+            if self._refused.get(journal, now) <= now and await self._has_room(journal):
+                return journal
+        return None
+
+    async def _has_room(self, journal: Path) -> bool:
+        try:
+            if await self._space.has_room_to_seal(journal, 0 if self._last else self._space.least):
+                return True
+        except FileNotFoundError:
+            return True  # sealed meanwhile, or a mount is gone: the sealing will tell
+        except OSError as error:
+            self._refuse(journal, str(error))
+            return False
+        if self._last:
+            self._queue.remove(journal)
+            self.left.append(journal)
+        if journal not in self._crowded:
+            self._crowded.add(journal)
+            self._notice(
+                f"no room to seal {journal.name}: it takes {SEALING_TAKES} times the size of the"
+                " journal; " + ("left to bp-tape recover" if self._last else "put off")
+            )
+        return False
 
     async def _seal(self, journal: Path) -> None:
         command = (sys.executable, "-P", "-m", "recorder.seal", str(self._tape.root), str(journal))
@@ -69,20 +140,46 @@ class Sealer:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the recorder, which lets the sealing finish
         )
-        _, errors = await process.communicate()
-        if process.returncode:
-            lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        try:
+            _, errors = await process.communicate()
+        except asyncio.CancelledError:
+            process.kill()  # on a disk in trouble, at the end; it may be done again
+            raise
+        lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        if process.returncode == os.EX_TEMPFAIL:
+            self._refuse(journal, lines[-1])
+        elif process.returncode:
             self._fail(journal, lines[-1])
         else:
-            self._note(SegmentName.of(journal))
+            await self._note(journal)
 
-    def _note(self, name: SegmentName) -> None:
-        path = self._tape.manifest(name)
-        if path.exists():  # a journal of nothing leaves none
-            manifest = load(path)
-            size, losses = manifest.stored_bytes(), tuple(map(str, manifest.losses))
-            self.sealed.append(Sealed(name, manifest.verdict, manifest.frames, size, losses))
+    async def _note(self, journal: Path) -> None:
+        sealed = await self._space.worker.do(lambda: _outcome(journal, self._tape))
+        if sealed is not None:
+            self.sealed.append(sealed)
+        self._queue.remove(journal)
+
+    def _refuse(self, journal: Path, reason: str) -> None:
+        """The disk refused, which may change; but not after the end."""
+        if self._last:
+            self._fail(journal, reason)
+            return
+        if journal not in self._refused:
+            self._notice(f"sealing {journal.name} is put off, the disk refuses: {reason}")
+        self._refused[journal] = asyncio.get_running_loop().time() + RETRY_S
 
     def _fail(self, journal: Path, reason: str) -> None:
         self._notice(f"sealing {journal.name} failed, the journal is kept: {reason}")
         self.failed.append(journal)
+        self._queue.remove(journal)
+
+
+def _outcome(journal: Path, tape: Tape) -> Sealed | None:
+    """What became of a journal; None for a journal of nothing, which leaves no manifest."""
+    name = SegmentName.of(journal)
+    path = tape.manifest(name)
+    if not path.exists():
+        return None
+    manifest = load(path)
+    size, losses = manifest.stored_bytes(), tuple(map(str, manifest.losses))
+    return Sealed(name, manifest.verdict, manifest.frames, size, losses)

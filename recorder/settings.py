@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from recorder.memory import MEMORY
 from schemas.errors import ConfigError
 
 WS_URL = "wss://ws.backpack.exchange"
@@ -37,7 +38,14 @@ PATIENCE = Patience()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """topics: names or patterns. data: folder, None to keep nothing. Durations in seconds."""
+    """topics: names or patterns. data: folder, None to keep nothing. Durations in seconds, sizes
+    in bytes.
+
+    memory: what may be held while the disk does not take it.
+    min_free: stop early when the disk has less room than this; None: never.
+    audit_every: each live book is compared with a fresh snapshot this often; None: never.
+    clock_every: our clock is compared with the venue's this often.
+    """
 
     topics: tuple[str, ...]
     data: Path | None
@@ -46,6 +54,10 @@ class Settings:
     duration: float | None = None
     roll: float = 3_600.0
     patience: Patience = PATIENCE
+    memory: int = MEMORY
+    min_free: int | None = None
+    audit_every: float | None = None
+    clock_every: float = 60.0
 
 
 def seconds(text: str) -> float:

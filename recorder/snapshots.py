@@ -1,4 +1,4 @@
-"""Carries out the engine's requests for snapshots: each symbol once, when due, in turn."""
+"""Carries out requests for snapshots: each symbol once, when due, in turn."""
 
 import asyncio
 
@@ -8,10 +8,12 @@ from schemas.frames import Kind, to_json
 from schemas.requests import SnapshotRequest
 
 AT_ONCE = 5  # requests on their way; the venue takes up to 0.55 s for a deep book
+NO_MEMORY_S = 0.25  # how soon to look again whether there is room for replies
 
 
 class Snapshots:
-    """Requests waiting by symbol; the earlier due time of two for one symbol counts.
+    """Requests waiting by symbol; the earlier due time of two for one symbol counts. Audits come
+    when nothing else is due. While frames are shed nothing is asked for.
 
     No symbol has two requests on their way: a reply says nothing of when it was asked for, and one
     asked for before a reconnect must not be taken for a newer one.
@@ -21,6 +23,7 @@ class Snapshots:
         self._rest = rest
         self._intake = intake
         self._due: dict[str, float] = {}
+        self._audits: dict[str, None] = {}  # in order of asking
         self._flying: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -30,36 +33,55 @@ class Snapshots:
         self._due[request.symbol] = min(due, self._due.get(request.symbol, due))
         self._changed.set()
 
+    def audit(self, symbol: str) -> None:
+        """Fetch the book of a symbol when there is time for it."""
+        self._audits[symbol] = None
+        self._changed.set()
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as fetches:
             while True:
                 await self._wait_until_due()
                 await self._rest.turn()
-                if (symbol := self._next()) is not None:  # it was due before the turn came
-                    del self._due[symbol]
+                if (symbol := self._next()) is not None:
+                    self._due.pop(symbol, None)
+                    self._audits.pop(symbol, None)  # one reply serves both
                     self._flying.add(symbol)
                     fetches.create_task(self._fetch(symbol))
 
     def _next(self) -> str | None:
-        """The symbol due first, of those that may be asked for now."""
-        if len(self._flying) >= AT_ONCE:
+        """The symbol due first, of those that may be asked for now; else the next audit."""
+        if len(self._flying) >= AT_ONCE or self._intake.memory.shedding:
             return None
+        symbol = self._first()
+        if symbol is not None and self._due[symbol] <= asyncio.get_running_loop().time():
+            return symbol
+        return next((symbol for symbol in self._audits if symbol not in self._flying), None)
+
+    def _first(self) -> str | None:
+        """The symbol due first that has no request on its way."""
         waiting = (symbol for symbol in self._due if symbol not in self._flying)
         return min(waiting, key=lambda symbol: self._due[symbol], default=None)
 
     async def _wait_until_due(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            symbol = self._next()
-            wait = None if symbol is None else self._due[symbol] - loop.time()
-            if wait is not None and wait <= 0:
+            if self._next() is not None:
                 return
             try:
-                await asyncio.wait_for(self._changed.wait(), wait)
+                await asyncio.wait_for(self._changed.wait(), self._pause())
             except TimeoutError:
                 continue
+
+    def _pause(self) -> float | None:
+        """How long nothing can come due unless something changes."""
+        if self._intake.memory.shedding:
+            return NO_MEMORY_S
+        symbol = self._first()
+        if symbol is None or len(self._flying) >= AT_ONCE:
+            return None
+        return max(self._due[symbol] - asyncio.get_running_loop().time(), 0.0)
 
     async def _fetch(self, symbol: str) -> None:
         path = SnapshotRequest(symbol, 0).path

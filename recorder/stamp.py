@@ -1,5 +1,6 @@
 """When something arrived, on both clocks. Only doors read clocks."""
 
+from collections.abc import Callable
 from time import monotonic_ns, time_ns
 from typing import NamedTuple
 
@@ -11,6 +12,9 @@ class Stamp(NamedTuple):
     ts_mono: int
 
 
+Clock = Callable[[], Stamp]
+
+
 def now() -> Stamp:
-    """This moment."""
+    """This moment, by the clocks of this machine."""
     return Stamp(time_ns(), monotonic_ns())

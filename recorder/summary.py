@@ -38,7 +38,11 @@ def exit_code(recorder: Recorder) -> int:
     if Verdict.DIVERGENT in verdicts or (recorder.sealer and recorder.sealer.failed):
         return FAILED
     tally = recorder.tally
-    if tally.rows["gap"] or tally.rows["reject"] or tally.errors:
+    if tally.gaps or tally.rows["reject"] or tally.errors or tally.mismatches:
+        return LOSSES
+    if recorder.stopped or recorder.intake.memory.lost.frames:
+        return LOSSES
+    if recorder.sealer and recorder.sealer.left:
         return LOSSES
     return WHOLE if all(verdict is Verdict.CERTIFIED for verdict in verdicts) else LOSSES
 
@@ -72,6 +76,16 @@ def _cell(value: object) -> str:
 def _doubts(recorder: Recorder) -> Iterator[Fact]:
     tally = recorder.tally
     yield "gaps", sum(tally.gaps.values())
+    going_on = tally.holes.open
+    for name, count in sorted(tally.gaps.items()):
+        yield "gap", name, count, *((going_on[name], "open") if going_on[name] else ())
+    if tally.without_book_ns:
+        yield "without a book", f"{tally.without_book_ns / 1e9:.3f}", "s, all streams together"
+    if recorder.intake.engine.audited:
+        yield "books compared", recorder.intake.engine.audited, "times"
+    for name, count in sorted(tally.mismatches.items()):
+        yield "audit mismatches", name, count
+    yield from _disk(recorder)
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
     yield "repeats ignored", recorder.intake.engine.repeats
@@ -81,6 +95,19 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     for topic in recorder.topics:
         if topic not in heard:
             yield "never heard of", topic
+
+
+def _disk(recorder: Recorder) -> Iterator[Fact]:
+    """What memory and disk have cost."""
+    lost, disk = recorder.intake.memory.lost, recorder.store.disk
+    if lost.frames:
+        yield "lost for want of memory", lost.frames, "frames", lost.bytes, "bytes"
+    if disk.trouble:
+        yield "disk", disk.trouble
+    elif disk.lasted:
+        yield "disk in trouble", f"{disk.lasted:.1f}", "s"
+    if recorder.stopped:
+        yield "stopped early", recorder.stopped.partition(": ")[2]
 
 
 def _verdicts(recorder: Recorder) -> Iterator[Fact]:
@@ -99,6 +126,8 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
             yield "loss", sealed.name, loss
     for path in recorder.sealer.failed:
         yield "not sealed", path, "kept for the next start"
+    for path in recorder.sealer.left:
+        yield "not sealed", path, "no room: left to bp-tape recover"
     yield "recording", recorder.tape.root, "session", recorder.store.session
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from rich.console import Console, Group
@@ -22,10 +22,11 @@ _STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty":
 
 
 class View:
-    """Shows a tally until told to stop."""
+    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._alarm: Callable[[], str] = str
         self._notices: list[str] = []
         self._before: dict[str, int] = {}
         self._frames_before = 0
@@ -43,8 +44,9 @@ class View:
             self._console.show_cursor(True)
 
     @asynccontextmanager
-    async def showing(self, tally: Tally) -> AsyncIterator[None]:
+    async def showing(self, tally: Tally, alarm: Callable[[], str]) -> AsyncIterator[None]:
         """Show in the background."""
+        self._alarm = alarm
         show = self._table if self._console.is_terminal else self._lines
         task = asyncio.create_task(show(tally))
         try:
@@ -93,6 +95,8 @@ class View:
         self._before = {line.topic: line.frames for line in lines}
         hidden = len(lines) - len(busiest)
         foot = [Text(f"and {hidden} quieter topics", style="dim")] if hidden else []
+        if alarm := self._alarm():
+            foot.append(Text(alarm, style="bold red"))
         return Group(table, *foot, *(Text(text, style="yellow") for text in self._notices))
 
     def _rate(self, line: TopicLine) -> float:

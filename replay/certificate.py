@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     """What can be said of a segment, from good to bad."""
 
     CERTIFIED = "certified"  # it replays to the very frames and rows that the live recorder had
+    FRAMES = "certified in its frames"  # to the very frames; its rows are of an older version
     RECOVERED = "recovered"  # so does what a checkpoint covers; a crash or damage took the rest
     FAILED = "failed"  # it does not, or cannot be read
 
@@ -97,9 +98,9 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     def outcome(self) -> Outcome:
         """The worst of all segments; failed if any is missing."""
         outcomes = {segment.outcome for segment in self.segments}
-        if self.missing or Outcome.FAILED in outcomes or not outcomes:
+        if self.missing or not outcomes:
             return Outcome.FAILED
-        return Outcome.RECOVERED if Outcome.RECOVERED in outcomes else Outcome.CERTIFIED
+        return max(outcomes, key=list(Outcome).index)
 
     def __str__(self) -> str:
         lines = [str(segment) for segment in self.segments]
@@ -112,6 +113,11 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
         match self.outcome:
             case Outcome.CERTIFIED:
                 return f"CERTIFIED: all {frames:,} frames replay exactly as they happened live"
+            case Outcome.FRAMES:
+                return (
+                    f"CERTIFIED IN ITS FRAMES: all {frames:,} frames are those that arrived live;"
+                    " an older version made rows of them that this one makes otherwise"
+                )
             case Outcome.RECOVERED:
                 return "CERTIFIED AS FAR AS IT GOES: the recorder did not finish every segment"
             case Outcome.FAILED:

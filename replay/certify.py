@@ -7,9 +7,10 @@ from replay.certificate import Certificate, SegmentCertificate
 from replay.hearing import Hearing
 from replay.sealed import check_sealed
 from schemas.errors import TapeError
+from tape.generations import current
 from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
-from tape.manifest import Manifest, load
+from tape.manifest import Manifest
 from tape.reader import discontinued, holes
 
 Progress = Callable[[float, float], None]
@@ -63,16 +64,15 @@ def _certify(hearing: Hearing, meter: _Meter) -> SegmentCertificate:
 
 
 def _manifests(tape: Tape) -> tuple[list[Manifest], list[str]]:
-    """All that can be read, and what is said of the others."""
+    """The generation that counts of each segment, and what is said where none can be read."""
     found: list[Manifest] = []
     missing: list[str] = []
-    paths = tape.manifests()
-    for path in paths:
+    there = tape.generations()
+    for paths in there.values():
         try:
-            found.append(load(path))
+            found.append(current(paths))
         except TapeError as error:
             missing.append(str(error))
-    there = {SegmentName.of(path) for path in paths}
     missing += [f"segment {name}" for name in holes(found) if name not in there]
     return found, missing
 

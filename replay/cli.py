@@ -24,6 +24,7 @@ from tape.version import code_version
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 _EXIT_CODES = {
     Outcome.CERTIFIED: console.WHOLE,
+    Outcome.FRAMES: console.WHOLE,
     Outcome.RECOVERED: console.LOSSES,
     Outcome.FAILED: console.FAILED,
 }

@@ -16,8 +16,9 @@ from replay.parts import Part, PartDigests, StoredRows
 from replay.rewritten import rewritten, with_files
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
-from schemas.rows import Row
+from schemas.rows import SCHEMA, Row
 from tape.layout import FRAMES, Tape
+from tape.losses import next_seq
 from tape.manifest import Manifest
 from tape.reader import read_frames
 from tape.trial import Trial
@@ -40,13 +41,15 @@ class Hearing:
         self.findings: list[Finding] = []
         self._tape = tape
         self._rewritten = list(rewritten(tape, manifest))
+        self._sealed = manifest
         self._manifest = with_files(manifest, self._rewritten)
         self._trial = Trial()
         self._parts = PartDigests()
         self._recorded_by: str | None = None
-        self._last_seq = manifest.first_seq - 1
+        self._last_seq, self._next_seq = manifest.first_seq - 1, manifest.first_seq
         self._hole_ends = min((d.until_seq or _NEVER for d in manifest.damage), default=_NEVER)
         self._readable = True
+        self._outdated: set[str] = set()  # tables
 
     @property
     def until_seq(self) -> int:
@@ -58,8 +61,9 @@ class Hearing:
         if self.findings:
             return Outcome.FAILED
         lost = self._manifest.damage or self._manifest.lost
-        complete = self._trial.end is not None and not lost
-        return Outcome.CERTIFIED if complete else Outcome.RECOVERED
+        if self._trial.end is None or lost:
+            return Outcome.RECOVERED
+        return Outcome.FRAMES if self._trial.outdated or self._outdated else Outcome.CERTIFIED
 
     @property
     def name(self) -> str:
@@ -93,11 +97,25 @@ class Hearing:
                 f"certified up to seq {self.until_seq}; the {after:,} frames after it have no"
                 " checkpoint to compare with: the recorder did not finish, or bytes were lost"
             )
+        yield from self._notes_on_versions()
         for entry in self._rewritten:
             yield f"{entry.path} is not the file that was sealed; it was read as it is"
         yield from self._manifest.losses
         if not self._readable:
             yield "stored rows were not compared, as not all frames can be read"
+
+    def _notes_on_versions(self) -> Iterator[str]:
+        if self._outdated:
+            yield (
+                f"rows were made by schema {self._manifest.rows_schema}; this version makes schema"
+                f" {SCHEMA} and other rows of {', '.join(sorted(self._outdated))}: bp-tape seal"
+                " --again makes them anew"
+            )
+        elif self._trial.outdated is not None:
+            yield (
+                "the live recorder made rows of an older schema, which cannot be compared; stored"
+                f" rows are those of schema {SCHEMA}"
+            )
 
     def _replay(self) -> Iterator[tuple[Frame, list[Row]]]:
         engine = Engine()
@@ -106,9 +124,10 @@ class Hearing:
             engine.take_requests()
 
     def _see(self, frame: Frame, rows: list[Row]) -> None:
-        if frame.seq != self._last_seq + 1:
+        if frame.seq != self._next_seq:
             self._jump(frame.seq)
         self._last_seq = frame.seq
+        self._next_seq = next_seq(frame)  # where sealing found a hole, a LOSS frame stands for it
         self.frames += 1
         self.rows += len(rows)
         self._trial.see(frame, rows, intact=frame.seq < self._hole_ends)
@@ -145,7 +164,11 @@ class Hearing:
         elif self._trial.dispute is None and made.frames != manifest.frames_digest:
             problem = "these frames are not those that were sealed"
             self._find(problem, self._after_agreed(), manifest.last_seq)
-        elif self._trial.dispute is None and made.rows != manifest.rows_digest:
+        elif (
+            self._trial.dispute is None
+            and made.rows != manifest.rows_digest
+            and manifest.rows_schema == SCHEMA
+        ):
             problem = "the replay makes other rows of these frames than sealing did"
             self._find(problem, self._after_agreed(), manifest.last_seq)
 
@@ -153,8 +176,18 @@ class Hearing:
         stored = StoredRows(self._tape, self._manifest)
         differing, unreadable = stored.compare(self._parts.found())
         self.findings += unreadable
+        if self._manifest.rows_schema < SCHEMA:
+            differing = self._excused(differing)
         for at in range(0, len(differing), _FILES_AT_ONCE):
             self.findings += self._partings(stored, differing[at : at + _FILES_AT_ONCE])
+
+    def _excused(self, parts: list[Part]) -> list[Part]:
+        """Rows of an older schema may be others, if they are still those that were sealed: parts
+        that are not."""
+        stored = StoredRows(self._tape, self._sealed)
+        intact = [part for part in parts if stored.intact(part)]
+        self._outdated.update(part.table for part in intact)
+        return [part for part in parts if part not in intact]
 
     def _partings(self, stored: StoredRows, parts: list[Part]) -> list[Finding]:
         search = PartingSearch(stored, parts)

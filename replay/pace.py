@@ -44,9 +44,9 @@ class SystemClock:
 class Pace:
     """Time of the tape to time of the clock. No clock in here.
 
-    Within a session the recorder's monotonic clock counts, so a wall clock that was set in the
-    middle neither stops nor hurries the replay; from one session to the next the wall clock does,
-    as nothing else spans both. Time never runs backwards.
+    Within a session, or sessions that are played together, the recorder's monotonic clock counts,
+    so a wall clock that was set in the middle neither stops nor hurries the replay; from one to the
+    next the wall clock does, as nothing else spans both. Time never runs backwards.
     """
 
     def __init__(self, speed: float) -> None:
@@ -55,16 +55,21 @@ class Pace:
         self._speed = speed
         self._elapsed = 0
         self._last: Frame | None = None
+        self._time = 0
         self._session = ""
 
-    def due(self, frame: Frame, session: str) -> int:
-        """When to give a frame out, in ns after the first one; call it for each, in order."""
-        last = self._last
+    def due(self, frame: Frame, session: str, zero: int = 0) -> int:
+        """When to give a frame out, in ns after the first one; call it for each, in order.
+
+        session: those played together have one name, and each a ``zero`` of its own: when its
+        monotonic clock showed 0.
+        """
+        last, time = self._last, frame.ts_mono + zero
         if last is not None:
             same = session == self._session
-            passed = frame.ts_mono - last.ts_mono if same else frame.ts_recv - last.ts_recv
+            passed = time - self._time if same else frame.ts_recv - last.ts_recv
             self._elapsed += max(passed, 0)
-        self._last, self._session = frame, session
+        self._last, self._time, self._session = frame, time, session
         return int(self._elapsed / self._speed)
 
 

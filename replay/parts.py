@@ -15,6 +15,7 @@ from schemas.digest import Digest
 from schemas.errors import TapeError
 from schemas.frames import Frame
 from schemas.rows import Row
+from tape.files import sha256_of
 from tape.layout import DAY_NS, FRAMES, Tape, date_folder
 from tape.manifest import FileEntry, Manifest
 from tape.reader import read_frames, read_rows
@@ -92,6 +93,13 @@ class StoredRows:
         """The frame that a stored row says it was made of."""
         frame = next(read_frames(self._tape, self._manifest, from_seq=seq), None)
         return frame if frame is not None and frame.seq == seq else None
+
+    def intact(self, part: Part) -> bool:
+        """Whether the files of a part, which are there, are to the byte those that were sealed."""
+        return all(
+            sha256_of(self._tape.root / entry.path) == entry.sha256
+            for entry in self._files.get(part, [])
+        )
 
     def path(self, part: Part) -> str:
         """Where the rows of a part lie, or would."""

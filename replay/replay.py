@@ -39,11 +39,15 @@ class Replay:
         books in place; the next one received at or after ``until`` ends the replay. ISO 8601 in
         UTC, a time of day on the recording's first day, or ns since the epoch.
     merge: play sessions that overlap in time together, by time of receipt; else they are an error.
-        ``seq`` then orders the rows of each session only.
+        ``seq`` then orders the rows of each session only. The wall clock says when each session
+        began, its monotonic clock what followed, so that a clock that was set disturbs nothing.
+    generation: which one of each segment, as `bp-tape ls` has them; None is the one that counts.
+        All have the same frames.
     clock: another one than the computer's, for tests.
 
     segments: manifests of all sealed segments, whether or not they are played.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
+    session: of the frame given out last; empty before the first.
 
     Rows come in order of ``seq``, those of one frame in the order they were made. Raises
     NotARecording, TopicError or another UsageError for what cannot be played, and TapeError, also
@@ -59,11 +63,12 @@ class Replay:
         start: Moment | None = None,
         until: Moment | None = None,
         merge: bool = False,
+        generation: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.tape = Tape.open(data)
         check_sealed(self.tape)
-        self.segments = tuple(segments(self.tape, merge=merge))
+        self.segments = tuple(segments(self.tape, merge=merge, generation=generation))
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
         self._selection.check(self.recorded_topics)
@@ -72,6 +77,7 @@ class Replay:
             Pace(speed)  # raises for what is no speed
         self._merge = merge
         self._clock = clock or SystemClock()
+        self.session = ""
         self._playing: Sequence[Strand] = ()
         self._markets = _markets(self.recorded_topics)
 
@@ -104,19 +110,24 @@ class Replay:
                 yield row
 
     def frames(self) -> Iterator[Event]:
-        """Each selected frame with the selected rows it makes; many make none."""
+        """Each selected frame with the selected rows it makes; many make none. And any other frame
+        that makes some, as a bookTicker does that finds a selected book to be wrong."""
         waiter = Waiter(self._clock)
         for due, strand, frame in self._beats():
             if due is not None:
                 waiter.wait(due)
-            yield frame, strand.feed(frame)
+            rows = strand.feed(frame)
+            if rows is not None:
+                yield frame, rows
 
     async def aframes(self) -> AsyncIterator[Event]:
         """As ``frames``. Other tasks run during the waits, and now and then without any."""
         waiter = Waiter(self._clock)
         for due, strand, frame in self._beats():
             await waiter.wait_async(due)
-            yield frame, strand.feed(frame)
+            rows = strand.feed(frame)
+            if rows is not None:
+                yield frame, rows
 
     def book(self, symbol: str) -> Book | None:
         """The book of a market after the frame given out last; None while it is not live.
@@ -140,7 +151,8 @@ class Replay:
         for group in together(found) if self._merge else ([strand] for strand in found):
             self._playing = group
             for strand, frame in woven(group, self.span):
-                due = None if pace is None else pace.due(frame, strand.session)
+                due = None if pace is None else pace.due(frame, group[0].session, strand.zero)
+                self.session = strand.session
                 yield due, strand, frame
 
     def _no_book(self, symbol: str) -> TopicError:

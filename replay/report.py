@@ -3,15 +3,29 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from time import monotonic
+from typing import NamedTuple
 
 from replay.moment import length, stamp
 from replay.replay import Replay
 from schemas.frames import Frame
 from schemas.rows import TABLES, Gap, Row
+from tape.doubts import gap_key, is_stop
 from tape.manifest import Manifest
 from tape.reader import holes
 
-_OWN_GAP = "disconnect"  # ids missed between two connections, by us and not by the venue
+# Of gaps that are the recorder's own, and not the venue's.
+_OWN_CAUSES = {
+    "disconnect": "while the recorder was not connected",
+    "loss": "of frames that arrived and could not be kept",
+}
+
+
+class _Hole(NamedTuple):
+    """A gap by its newest row. shown: monotonic clock of its session at the first one."""
+
+    session: str
+    row: Gap
+    shown: int
 
 
 class Report:
@@ -24,7 +38,8 @@ class Report:
         self.frames = 0
         self._replay = replay
         self._rows: Counter[type[Row]] = Counter()
-        self._own_gaps = 0
+        self._holes: dict[tuple[object, ...], _Hole] = {}
+        self._now: dict[str, int] = {}  # monotonic clock of each session
         self._first: Frame | None = None
         self._last: Frame | None = None
         self._began = monotonic()
@@ -40,19 +55,23 @@ class Report:
         if self._first is None:
             self._first = frame
         self._last = frame
+        self._now[self._replay.session] = frame.ts_mono
         for row in rows:
             self._rows[type(row)] += 1
-            if type(row) is Gap and row.cause == _OWN_GAP:
-                self._own_gaps += 1
+            if type(row) is Gap:
+                self._note(row, frame.ts_mono)
+
+    def gaps(self) -> Counter[str]:
+        """Gaps by cause; each once, whether or not it has ended, and no session's mere end."""
+        return Counter(hole.row.cause for hole in self._holes.values() if not self._is_stop(hole))
 
     def losses(self) -> list[str]:
         """What the recorder is known to have missed of what was played, as sentences."""
-        segments = self._segments()
+        segments, gaps = self._segments(), self.gaps()
         found = [f"{segment.name}: {loss}" for segment in segments for loss in segment.losses]
         found += [f"{name}: missing between its neighbours" for name in holes(segments)]
-        if self._own_gaps:
-            found.append(f"{self._own_gaps} gaps while the recorder was not connected")
-        return found
+        own = [(gaps[cause], what) for cause, what in _OWN_CAUSES.items() if gaps[cause]]
+        return found + [f"{count} gap{'s'[: count > 1]} {what}" for count, what in own]
 
     def lines(self) -> Iterator[str]:
         """The summary."""
@@ -66,11 +85,23 @@ class Report:
             yield f"from {stamp(first)} to {stamp(last)} ({length(max(last - first, 0))})"
         if self._rows:
             yield "rows: " + _counts({row.TABLE: self._rows[row] for row in TABLES.values()})
-        yield f"gaps: {self._rows[Gap]:,}" if self._rows[Gap] else "no gaps"
+        gaps = self.gaps()
+        yield f"gaps: {_counts(gaps)}" if gaps else "no gaps"
         verdicts = Counter(segment.verdict.value for segment in self._segments())
         yield f"segments: {_counts(verdicts)}"
         for loss in self.losses():
             yield f"loss: {loss}"
+
+    def _note(self, row: Gap, now: int) -> None:
+        """Of a gap with two rows, the second takes the place of the first."""
+        session = self._replay.session
+        key = (session, *gap_key(row))
+        before = self._holes.get(key)
+        self._holes[key] = _Hole(session, row, now if before is None else before.shown)
+
+    def _is_stop(self, hole: _Hole) -> bool:
+        waited = self._now[hole.session] - hole.shown
+        return hole.row.ts_until is None and is_stop(hole.row, waited)
 
     def _segments(self) -> list[Manifest]:
         """Those of which something was asked for."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from enum import Enum, auto
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -11,14 +12,23 @@ from schemas import wire
 from schemas.errors import TopicError
 from schemas.frames import Frame, Kind
 from schemas.requests import depth_symbol
-from schemas.rows import BookKeyframe, Depth, Row
-from schemas.topics import WINDOWS, depth_topic
+from schemas.rows import Audit, BookKeyframe, Depth, Gap, Row
+from schemas.topics import WINDOWS, Topic, depth_topic
 
 _SHOWN = 5
 _REST = frozenset({Kind.REQUEST, Kind.REPLY, Kind.FAILED})
-
+_QUOTES = "bookTicker"  # the channel that books are compared with
 
 _decode_name = wire.decoder(wire.StreamName).decode
+
+
+class Role(Enum):
+    """What a frame is to a selection."""
+
+    LEFT_OUT = auto()
+    PLAYED = auto()  # asked for
+    QUOTE = auto()  # asked for, and compared with a book, which may not be
+    AUDITS = auto()  # compared with a book that is asked for, without being so itself
 
 
 class Selection:
@@ -32,6 +42,7 @@ class Selection:
         self.patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
         # As many as the engine follows at most, so that topics are matched once.
         self.wants = lru_cache(maxsize=32_768)(self._wants)
+        self._role_of = lru_cache(maxsize=32_768)(self._plain_role)
 
     @property
     def everything(self) -> bool:
@@ -47,19 +58,24 @@ class Selection:
                     f"no topic of this recording matches {pattern!r}; {nearest(pattern, known)}"
                 )
 
-    def frame(self, frame: Frame) -> bool:
+    def role(self, frame: Frame) -> Role:
         """Whether a frame is asked for. Of a DATA frame, only the stream's name is decoded."""
         if frame.kind is Kind.DATA:
-            stream = _stream(frame.payload)
-            return stream is None or self.wants(stream)
+            return self._role_of(_stream(frame.payload))
         if frame.kind is Kind.KEYFRAME:
-            return self.wants(frame.topic)
-        symbol = depth_symbol(frame.topic) if frame.kind in _REST else None
-        return symbol is None or self.book(symbol)
+            wanted = not frame.topic or self.wants(frame.topic)
+        else:
+            symbol = depth_symbol(frame.topic) if frame.kind in _REST else None
+            wanted = symbol is None or self.book(symbol)
+        return Role.PLAYED if wanted else Role.LEFT_OUT
 
     def rows(self, rows: Sequence[Row]) -> list[Row]:
-        """Of the rows of a frame other than DATA, those asked for."""
+        """Of rows that need not be about the stream of their frame, those asked for."""
         return [row for row in rows if self._row(row)]
+
+    def rows_beside(self, rows: Sequence[Row]) -> list[Row]:
+        """Of the rows of a frame that is not asked for, those about a book that is."""
+        return [row for row in rows if isinstance(row, Depth | Gap | Audit) and self._row(row)]
 
     def book(self, symbol: str) -> bool:
         """Whether a depth stream of a market is asked for."""
@@ -69,7 +85,19 @@ class Selection:
         """A connection that ends makes rows for the books of all its markets."""
         if isinstance(row, Depth | BookKeyframe):
             return self.wants(depth_topic(row.symbol or "", row.window))
+        if isinstance(row, Gap | Audit):
+            return row.topic is None or self.wants(row.topic)
         return True
+
+    def _plain_role(self, stream: str | None) -> Role:
+        """Of a DATA frame, by its stream; one that cannot be read belongs to every selection."""
+        wanted = stream is None or self.wants(stream)
+        topic = None if stream is None else Topic.parse(stream)
+        if topic is not None and topic.channel == _QUOTES:
+            if wanted:
+                return Role.QUOTE
+            return Role.AUDITS if self.wants(depth_topic(topic.symbol)) else Role.LEFT_OUT
+        return Role.PLAYED if wanted else Role.LEFT_OUT
 
     def _wants(self, topic: str) -> bool:
         return self.everything or any(fnmatchcase(topic, p) for p in self.patterns)

@@ -36,10 +36,19 @@ def together(found: Sequence[Strand]) -> Iterator[list[Strand]]:
 
 
 def woven(group: Sequence[Strand], span: Span) -> Iterator[Stitch]:
-    """The frames of a group by time of receipt; those of one session stay in their order."""
+    """The frames of a group by time of receipt; those of one session stay in their order.
+
+    That time is counted by the monotonic clock from when each session began, so that a wall clock
+    that was set neither holds a session up nor hurries it on.
+    """
     streams = [zip(repeat(strand), strand.frames(span), strict=False) for strand in group]
-    return streams[0] if len(streams) == 1 else merge_sorted(*streams, key=_received)
+    if len(streams) == 1:
+        return streams[0]
+    for strand in group:
+        strand.align()
+    return merge_sorted(*streams, key=_received)
 
 
 def _received(stitch: Stitch) -> int:
-    return stitch[1].ts_recv
+    strand, frame = stitch
+    return strand.zero + frame.ts_mono

@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -53,10 +54,10 @@ class Column(NamedTuple):
 
 def columns(row: type[Row]) -> list[Column]:
     """All columns of a table, in order, the partition columns among them."""
-    hints = get_type_hints(row, include_extras=True)
-    return [_column(name, hints[name]) for name in row.__struct_fields__]
+    return list(_columns(row))
 
 
+@cache
 def schema(row: type[Row]) -> pa.Schema:
     """Arrow schema of a table's files: its columns without the partition columns."""
     return pa.schema(
@@ -67,6 +68,12 @@ def schema(row: type[Row]) -> pa.Schema:
         ],
         metadata={"table": row.TABLE},
     )
+
+
+@cache
+def _columns(row: type[Row]) -> tuple[Column, ...]:
+    hints = get_type_hints(row, include_extras=True)
+    return tuple(_column(name, hints[name]) for name in row.__struct_fields__)
 
 
 def _column(name: str, hint: Any) -> Column:

@@ -25,6 +25,10 @@ class TapeError(BackpackError):
     """Something on disk is not as a recording should be: damaged, missing, or too new."""
 
 
+class TooNew(TapeError):
+    """A later version wrote it, and it may mean what this one does not know."""
+
+
 class TapeLocked(TapeError):
     """Another recorder is writing into the same folder."""
 

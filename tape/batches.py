@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.errors import TapeError
 from tape.files import sha256_of
 from tape.manifest import FileEntry
+from tape.version import Written, refuse_newer
 
 _BATCH_ROWS = 8_192
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
@@ -40,17 +42,21 @@ def read_lines(
 ) -> Iterator[list[Line]]:
     """Lines of a file as ``convert`` makes them; row groups wholly before ``from_seq`` are skipped.
 
-    The footer and each page are checked. Raises DamagedFile for whatever cannot be read.
+    Of a shared file only the lines that are the entry's. The footer and each page are checked.
+    Raises DamagedFile for whatever cannot be read.
     """
     check_footer(root, entry)
     place = "its footer"
     try:
         with pq.ParquetFile(root / entry.path, page_checksum_verification=True) as file:
+            _check_version(root / entry.path, file.metadata)
             for number in range(file.num_row_groups):
                 first, last = _seqs(file.metadata.row_group(number))
                 place = f"row group {number + 1} of {file.num_row_groups} (seq {first} to {last})"
-                if last >= from_seq:
-                    yield from map(convert, _batches(file, number))
+                if last >= from_seq and not (
+                    entry.share is not None and _is_beside(entry, first, last)
+                ):
+                    yield from map(convert, _own(entry, _batches(file, number)))
     except _BROKEN as error:
         raise DamagedFile(root, entry, f"{place} cannot be read ({_first_line(error)})") from None
 
@@ -70,9 +76,21 @@ def check_footer(root: Path, entry: FileEntry) -> None:
 
 def lines_in(root: Path, entry: FileEntry) -> tuple[int, int, int]:
     """Number of lines, lowest and highest seq as a file's footer, once checked, has them."""
-    metadata = pq.read_metadata(root / entry.path)
-    spans = [_seqs(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
-    return metadata.num_rows, min(first for first, _ in spans), max(last for _, last in spans)
+    try:
+        metadata = pq.read_metadata(root / entry.path)
+        _check_version(root / entry.path, metadata)
+        spans = [_seqs(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
+        return metadata.num_rows, min(first for first, _ in spans), max(last for _, last in spans)
+    except _BROKEN as error:
+        problem = f"its footer cannot be read ({_first_line(error)})"
+        raise DamagedFile(root, entry, problem) from None
+
+
+def _check_version(path: Path, metadata: pq.FileMetaData) -> None:
+    """By the labels that `tape.segment` gives a file. Raises TooNew."""
+    labels = metadata.metadata or {}
+    written, schema = (int(labels.get(name, 1)) for name in (b"format", b"schema"))
+    refuse_newer(path, Written(written, schema, labels.get(b"code", b"").decode()))
 
 
 def _batches(file: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
@@ -83,6 +101,19 @@ def _batches(file: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
         yield batch
     if missing:
         raise ValueError(f"{missing} rows are missing")
+
+
+def _is_beside(entry: FileEntry, first: int, last: int) -> bool:
+    return first > entry.last_seq or last < entry.first_seq
+
+
+def _own(entry: FileEntry, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Those lines of a file that are of the entry's segment."""
+    if entry.share is None:
+        return batches
+    seqs = pc.field("seq")
+    own = (seqs >= entry.first_seq) & (seqs <= entry.last_seq)
+    return (kept for batch in batches if (kept := batch.filter(own)).num_rows)
 
 
 def _seqs(group: pq.RowGroupMetaData) -> tuple[int, int]:

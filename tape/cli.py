@@ -3,22 +3,20 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 
-from tape import console
+from tape import console, picture
+from tape.cli_rows import compact, diff
+from tape.cli_seal import recover, seal
+from tape.coverage import coverage
+from tape.finding import Finding
 from tape.layout import SegmentName, Tape
 from tape.reader import segments
 from tape.summary import Summary, summarize
-from tape.verify import Finding, verify
+from tape.totals import Totals, tables
+from tape.verify import verify
 from tape.version import code_version
-
-_folder = click.argument(
-    "data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape")
-)
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
 
 
 @click.group(cls=console.Group)
@@ -31,37 +29,49 @@ def cli() -> None:
     \b
     Examples:
       bp-tape ls                        its segments, one per line
+      bp-tape ls --coverage             when each topic was recorded, and when not
       bp-tape info data/tape            what is in it, and what is missing
       bp-tape verify data/tape          check every byte against the manifests
+      bp-tape recover data/tape         mend what a crash or a bad disk left
+      bp-tape compact data/tape         hourly files of rows to daily ones
       bp-tape info --json | jq .topics  the same for programs
     """
 
 
 @cli.command()
-@_folder
-@_json
-def ls(data: Path, as_json: bool) -> None:
-    """List the segments of a recording in order.
+@console.folder
+@console.as_json
+@click.option("--coverage", "covered", is_flag=True, help="When each topic was recorded, by day.")
+def ls(data: Path, as_json: bool, covered: bool) -> None:
+    """List the segments of a recording in order, or show when each topic was recorded.
 
     \b
     Verdicts:
       certified  a replay made exactly what the live recorder made
+      frames     it was fed the same frames; the recorder's rows were of an older format
       divergent  it made something else: please report it
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
 
-    Example: bp-tape ls data/tape
+    \b
+    Examples:
+      bp-tape ls data/tape
+      bp-tape ls --coverage data/tape          a bar for each topic and day
+      bp-tape ls --coverage --json data/tape   what is missing, from when to when, and why
     """
+    if covered:
+        _show_coverage(Tape.open(data), as_json)
+        return
     lines = _segment_lines(Tape.open(data))
     if as_json:
-        _print_json([dict(zip(_SEGMENT_COLUMNS, line, strict=True)) for line in lines])
+        console.print_json([dict(zip(_SEGMENT_COLUMNS, line, strict=True)) for line in lines])
     else:
         console.show_table(_SEGMENT_COLUMNS, lines)
 
 
 @cli.command()
-@_folder
-@_json
+@console.folder
+@console.as_json
 def info(data: Path, as_json: bool) -> None:
     """Say what is in a recording: times, frames per topic, rows per table, gaps and losses.
 
@@ -70,20 +80,21 @@ def info(data: Path, as_json: bool) -> None:
     tape = Tape.open(data)
     summary = summarize(tape, segments(tape, merge=True))
     if as_json:
-        _print_json(summary)
+        console.print_json(summary)
         return
     console.show_table(("recording", str(data)), _overview(summary))
     _show_counts(("topic", "frames"), summary.topics)
     _show_counts(("table", "rows"), summary.rows)
     _show_counts(("without a handler", "frames"), summary.unknown)
+    _show_doubts(summary.doubts)
     if summary.losses:
         click.echo()
         console.show_table(("losses",), [(loss,) for loss in summary.losses])
 
 
 @cli.command("verify")
-@_folder
-@_json
+@console.folder
+@console.as_json
 @click.pass_context
 def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     """Check every file of a recording against its manifest: presence, size, sha256, order.
@@ -97,16 +108,15 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     with console.Progress("verifying") as progress:
         findings = verify(tape, progress.show)
     if as_json:
-        _print_json([finding._asdict() for finding in findings])
+        console.print_json([finding._asdict() for finding in findings])
     else:
         _show_findings(findings)
     damaged = any(finding.damage for finding in findings)
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-def main() -> None:
-    """Entry point of ``bp-tape``."""
-    cli()
+for command in (seal, diff, compact, recover):
+    cli.add_command(command)
 
 
 _SEGMENT_COLUMNS = ("segment", "verdict", "from", "seconds", "frames", "rows", "bytes")
@@ -164,6 +174,20 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
         console.show_table(columns, largest_first)
 
 
+def _show_coverage(tape: Tape, as_json: bool) -> None:
+    days = coverage(tape, segments(tape, merge=True))
+    if as_json:
+        console.print_json(days)
+    else:
+        picture.show(days)
+
+
+def _show_doubts(doubts: Totals) -> None:
+    for columns, lines in tables(doubts):
+        click.echo()
+        console.show_table(columns, lines)
+
+
 def _show_findings(findings: Sequence[Finding]) -> None:
     if not findings:
         click.echo("whole: every file is as it was sealed")
@@ -172,10 +196,6 @@ def _show_findings(findings: Sequence[Finding]) -> None:
         ("finding", "file", "problem"),
         [("damage" if f.damage else "loss", f.path, f.problem) for f in findings],
     )
-
-
-def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def _moment(ts: int | None) -> str | None:

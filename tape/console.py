@@ -6,10 +6,12 @@ Exit codes, errors without a traceback, and tables: drawn on a terminal, tab-sep
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import click
+import msgspec
 from rich import progress
 from rich.console import Console
 from rich.table import Table
@@ -52,6 +54,18 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with _reported():
             return super().invoke(ctx)
+
+
+# What all commands about a recording begin with, and their output for programs.
+folder = click.argument(
+    "data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape")
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Files that are either whole or not there: written aside, synced, renamed, folder synced."""
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 
@@ -43,8 +45,12 @@ def publish(temporary: Path, path: Path) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file so that a reader sees the old content or the new, never a part."""
     temporary = begin(path)
-    temporary.write_bytes(content)
-    publish(temporary, path)
+    try:
+        temporary.write_bytes(content)
+        publish(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def remove(path: Path) -> None:
@@ -52,6 +58,17 @@ def remove(path: Path) -> None:
     if path.exists():
         path.unlink()
         sync_folder(path.parent)
+
+
+def remove_all(paths: Iterable[Path]) -> None:
+    """Remove files, those that are there, for good; each folder is synced once."""
+    folders = set()
+    for path in paths:
+        with suppress(FileNotFoundError):
+            path.unlink()
+            folders.add(path.parent)
+    for folder in sorted(folders):
+        sync_folder(folder)
 
 
 def rename(path: Path, target: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -14,14 +15,17 @@ HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
 
 FRAMES = "frames"
+ROWS = "rows"
 JOURNAL_ENDING = ".journal.zst"
 DAMAGED_ENDING = ".damaged"
 PARQUET_ENDING = ".parquet"
 MANIFEST_ENDING = ".json"
+LOSS_ENDING = ".loss"  # before .parquet: frames that say what a frames file had that is gone
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive readers take for null
 _LONGEST_NAME = 200  # file systems end a name at 255 bytes
 _SEGMENT = re.compile(r"(?P<session>[^/.][^/]*)\.(?P<number>[0-9]{5,})", re.ASCII)
+_GENERATION = re.compile(r"(?P<segment>.+)\.g(?P<generation>[1-9][0-9]*)", re.ASCII)
 
 
 class SegmentName(NamedTuple):
@@ -45,15 +49,27 @@ class SegmentName(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> "SegmentName":
         """The segment a file of a tape belongs to; raises TapeError where it is of none."""
-        stem = path.name
-        for ending in (JOURNAL_ENDING, PARQUET_ENDING, MANIFEST_ENDING):
-            stem = stem.removesuffix(ending)
+        stem = path.name.removesuffix(JOURNAL_ENDING)
+        if stem.endswith(PARQUET_ENDING):
+            stem = stem.removesuffix(PARQUET_ENDING).removesuffix(LOSS_ENDING)
+        if stem.endswith(MANIFEST_ENDING):
+            stem = stem.removesuffix(MANIFEST_ENDING)
+            later = _GENERATION.fullmatch(stem)
+            stem = stem if later is None else later["segment"]
         if _SEGMENT.fullmatch(stem) is None:
             raise TapeError(f"{path} is not a file of a recording; move it away")
         return cls.parse(stem)
 
     def __str__(self) -> str:
         return f"{self.session}.{self.number:05d}"
+
+
+class Part(NamedTuple):
+    """What one file of rows holds. ``day``: days since the epoch of their ``ts_recv``, UTC."""
+
+    table: str
+    day: int
+    symbol: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +103,60 @@ class Tape:
         """The open segment."""
         return self.journal_folder / f"{name}{JOURNAL_ENDING}"
 
-    def manifest(self, name: SegmentName) -> Path:
-        """Its presence means that the segment is whole."""
-        return self.manifest_folder / f"{name}{MANIFEST_ENDING}"
+    def manifest(self, name: SegmentName, generation: int = 0) -> Path:
+        """Its presence means that this generation of the segment is whole."""
+        return self.manifest_folder / f"{name}{_suffix(generation)}{MANIFEST_ENDING}"
 
     def frames(self, name: SegmentName, ts_recv: int) -> Path:
         """File of the frames received in the same hour as ``ts_recv`` (ns, UTC)."""
         hour = f"hour={_utc(ts_recv):%H}"
         return self.root / FRAMES / date_folder(ts_recv) / hour / f"{name}{PARQUET_ENDING}"
 
-    def rows(self, name: SegmentName, table: str, ts_recv: int, symbol: str | None) -> Path:
-        """File of a table's rows of one market, received on the same day as ``ts_recv``."""
-        folder = self.root / "rows" / table / date_folder(ts_recv) / symbol_folder(symbol)
-        return folder / f"{name}{PARQUET_ENDING}"
+    def losses(self, name: SegmentName, ts_recv: int) -> Path:
+        """File of the frames that say what is missing from a file of `frames` that is gone."""
+        beside = self.frames(name, ts_recv)
+        return beside.with_name(f"{name}{LOSS_ENDING}{PARQUET_ENDING}")
+
+    def rows(self, segment: object, part: Part, tree: str = ROWS) -> Path:
+        """File of the rows of a part. segment: its name, or what a file of several is called.
+
+        tree: see `rows_tree`.
+        """
+        folder = self.root / tree / part.table / date_folder(part.day * DAY_NS)
+        return folder / symbol_folder(part.symbol) / f"{segment}{PARQUET_ENDING}"
 
     def journals(self) -> list[Path]:
         """Journals not sealed yet, in recording order."""
         return sorted(self.journal_folder.glob(f"*{JOURNAL_ENDING}"), key=SegmentName.of)
 
     def manifests(self) -> list[Path]:
-        """Manifests of all sealed segments, in recording order."""
-        return sorted(self.manifest_folder.glob(f"*{MANIFEST_ENDING}"), key=SegmentName.of)
+        """Manifests of all sealed segments, in recording order: the latest generation of each."""
+        return [paths[-1] for paths in self.generations().values()]
+
+    def generations(self) -> dict[SegmentName, list[Path]]:
+        """All manifests of each segment, in recording order, each from its first generation on."""
+        found: dict[SegmentName, list[Path]] = {}
+        paths = self.manifest_folder.glob(f"*{MANIFEST_ENDING}")
+        for path in sorted(paths, key=lambda path: (SegmentName.of(path), generation_of(path))):
+            found.setdefault(SegmentName.of(path), []).append(path)
+        return found
+
+    def is_sealed(self, name: SegmentName) -> bool:
+        """Whether there is a manifest of a segment, of whatever generation."""
+        later = f"{escape(str(name))}.g*{MANIFEST_ENDING}"
+        return self.manifest(name).exists() or any(self.manifest_folder.glob(later))
+
+
+def generation_of(manifest: Path) -> int:
+    """0 for ``<session>.<n>.json``, k for ``<session>.<n>.g<k>.json``."""
+    later = _GENERATION.fullmatch(manifest.name.removesuffix(MANIFEST_ENDING))
+    return 0 if later is None else int(later["generation"])
+
+
+def rows_tree(generation: int) -> str:
+    """The folder of rows that were made anew: ``rows.g1``. Beside ``rows``, whose readers, of
+    whatever make, would else see them twice."""
+    return f"{ROWS}{_suffix(generation)}"
 
 
 def date_folder(ts_recv: int) -> str:
@@ -129,6 +178,10 @@ def symbol_folder(symbol: str | None) -> str:
     if quoted == _NULL:
         return f"symbol=%5F{quoted[1:]}"
     return f"symbol={quoted}"
+
+
+def _suffix(generation: int) -> str:
+    return f".g{generation}" if generation else ""
 
 
 def _utc(ts: int) -> datetime:

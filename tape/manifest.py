@@ -1,22 +1,28 @@
 """The manifest of a sealed segment: written last, so its presence means the segment is whole."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from glob import escape
+from hashlib import sha256
 from pathlib import Path
+from typing import Annotated, overload
 
 import msgspec
 
 from schemas.errors import TapeError
 from tape.files import write_whole
-from tape.journal import Damage
-from tape.layout import SegmentName, Tape
-from tape.version import FORMAT
+from tape.journal_reader import Damage
+from tape.layout import SegmentName, Tape, generation_of
+from tape.version import FORMAT, Written, refuse_newer
 
 
 class Verdict(StrEnum):
     """What sealing found when it replayed the segment."""
 
     CERTIFIED = "certified"  # the replay made the very frames and rows of the live recorder
+    FRAMES = "frames"  # the very frames; the live recorder's rows were of an older format
     DIVERGENT = "divergent"  # it made others: a fault of the program, see `Manifest.divergence`
     RECOVERED = "recovered"  # the recorder did not finish, or bytes were lost: nothing to prove
 
@@ -36,6 +42,9 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     table: ``frames`` or a table of rows.
     symbol: market of the rows; None for frames and for rows about no market.
     first_seq, last_seq: lowest and highest seq in it.
+    share: None, or of a file that holds rows of other segments too, the bytes that count as this
+        one's. rows, first_seq and last_seq are then of its own rows, which are all those from
+        first_seq to last_seq; bytes and sha256 are of the whole file.
     footer_bytes, footer_sha256: of its end, which readers check before they trust it: a damaged
         Parquet footer can end the process that parses it.
     """
@@ -50,6 +59,57 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
     footer_bytes: int
     footer_sha256: str
+    share: int | None = None
+
+    @property
+    def stored(self) -> int:
+        """Bytes that count as the segment's."""
+        return self.bytes if self.share is None else self.share
+
+
+class Shelf(Sequence[FileEntry]):
+    """The entries of a manifest, left on disk: read again each time they are asked for.
+
+    A segment of all markets has some 600 files, whose entries take half a megabyte.
+    """
+
+    def __init__(self, path: Path, entries: Sequence[FileEntry]) -> None:
+        self._path = path
+        self._count = len(entries)
+        self._bytes = Counter[str]()
+        for entry in entries:
+            self._bytes[entry.table] += entry.stored
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> FileEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FileEntry]: ...
+    def __getitem__(self, index: int | slice) -> FileEntry | Sequence[FileEntry]:
+        return self._entries()[index]
+
+    def __iter__(self) -> Iterator[FileEntry]:
+        return iter(self._entries())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def stored_bytes(self, table: str | None) -> int:
+        """As `Manifest.stored_bytes`, without reading."""
+        return self._bytes.total() if table is None else self._bytes[table]
+
+    def _entries(self) -> Sequence[FileEntry]:
+        """Those of the generation that has taken the place of this one, if it is removed by now:
+        who listed the segments before can go on reading them."""
+        try:
+            return load(self._path).files
+        except TapeError:
+            later = later_than(self._path)
+            if self._path.exists() or not later:
+                raise
+            return load(later[-1]).files
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -75,6 +135,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     code: version that sealed it.
     divergence: which frames the live recorder and the replay disagree on; None if none.
     end: ``roll`` or ``stop`` as the recorder left it; None after a crash.
+    first_ts, last_ts: lowest and highest time of receipt; in format 1, of the first and last frame.
     kinds: frames per kind; ``topics``: data frames per stream, ``""`` where it cannot be read.
     rows: rows per table; ``unknown``: streams and events the engine has no handler for.
     frames_digest, rows_digest: see `schemas.digest`, over all frames of the segment.
@@ -104,7 +165,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows_digest: str
     damage: list[Damage]
     lost: Lost | None
-    files: list[FileEntry]
+    files: Sequence[FileEntry]
 
     @property
     def name(self) -> SegmentName:
@@ -128,7 +189,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def stored_bytes(self, table: str | None = None) -> int:
         """Bytes of all files, or of those of one table (or ``frames``)."""
-        return sum(entry.bytes for entry in self.files if table in (None, entry.table))
+        if isinstance(self.files, Shelf):
+            return self.files.stored_bytes(table)
+        return sum(entry.stored for entry in self.files if table in (None, entry.table))
 
     def files_of(self, table: str) -> list[FileEntry]:
         """The files of a table (or ``frames``), in the order of their seqs."""
@@ -138,28 +201,71 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(manifest: Manifest, tape: Tape) -> None:
-    """Write a manifest; it is complete and synced, or not there."""
-    text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    write_whole(tape.manifest(manifest.name), text + b"\n")
+    """Write a manifest; it is complete and synced, or not there.
+
+    Its second line holds the sha256 of all the others.
+    """
+    text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=list), indent=2) + b"\n"
+    sealed = text.replace(b"\n", b"\n" + _self_line(text), 1)
+    write_whole(tape.manifest(manifest.name, manifest.generation), sealed)
 
 
 def load(path: Path) -> Manifest:
-    """Read a manifest; raises TapeError where it is damaged, missing or too new."""
+    """Read a manifest; raises TapeError where it is damaged, missing or another's, TooNew where a
+    later version wrote it."""
     try:
         content = path.read_bytes()
-        written = msgspec.json.decode(content, type=_Written).format
-        if written > FORMAT:
-            raise TapeError(
-                f"{path} has format {written}, this version reads up to {FORMAT}:"
-                " install a newer backpack-recorder"
-            )
-        return msgspec.json.decode(content, type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        head = msgspec.json.decode(content, type=_Head)
+        _check_self(content, head)
+        refuse_newer(path, Written(head.format, head.rows_schema, head.code))
+        manifest = msgspec.json.decode(content, type=Manifest)
+        _check_name(path, manifest)
+        return manifest
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Changed) as error:
         raise TapeError(
             f"{path} cannot be read ({error}): bring it back from a copy, or move it away to go on"
             " without this segment; its Parquet files can still be opened on their own"
         ) from None
 
 
-class _Written(msgspec.Struct):
-    format: int
+def outline(path: Path) -> Manifest:
+    """The same, with the entries of its files left on disk."""
+    manifest = load(path)
+    return msgspec.structs.replace(manifest, files=Shelf(path, manifest.files))
+
+
+def later_than(path: Path) -> list[Path]:
+    """Manifests of the same segment that are of later generations, the first ones first."""
+    there = path.parent.glob(f"{escape(str(SegmentName.of(path)))}.g*{path.suffix}")
+    return sorted((p for p in there if generation_of(p) > generation_of(path)), key=generation_of)
+
+
+class _Head(msgspec.Struct):
+    """What every format has."""
+
+    format: Annotated[int, msgspec.Meta(ge=1)]
+    rows_schema: Annotated[int, msgspec.Meta(ge=1)] = 1
+    code: str = ""
+
+
+class _Changed(Exception):
+    """A manifest is not as it was written."""
+
+
+def _self_line(others: bytes) -> bytes:
+    return b'  "self_sha256": "%s",\n' % sha256(others).hexdigest().encode()
+
+
+def _check_self(content: bytes, head: _Head) -> None:
+    """Format 1 has none, and later ones may have another; whatever is flipped, a part stays."""
+    if not 2 <= head.format <= FORMAT and b"self_sha256" not in content:
+        return
+    first, line, others = [*content.split(b"\n", 2), b"", b""][:3]
+    if line + b"\n" != _self_line(first + b"\n" + others):
+        raise _Changed("its sha256 is another: it was damaged or changed")
+
+
+def _check_name(path: Path, manifest: Manifest) -> None:
+    named = SegmentName.of(path), generation_of(path)
+    if (manifest.name, manifest.generation) != named:
+        raise _Changed(f"it is that of {manifest.name}, generation {manifest.generation}")

@@ -47,14 +47,18 @@ class PartFile:
         self.rows = 0
         self.first_seq = 0
         self.last_seq = 0
+        self.schema = schema
         self._temporary = begin(path)
-        self._writer = pq.ParquetWriter(self._temporary, schema, **_options(schema))
+        try:
+            self._writer = pq.ParquetWriter(self._temporary, schema, **_options(schema))
+        except OSError:
+            self._temporary.unlink(missing_ok=True)  # it may be there: only its content failed
+            raise
         self._writer.add_key_value_metadata(labels)
-        self._schema = schema
 
     def write(self, batches: list[pa.RecordBatch]) -> None:
         """Append one row group; each batch has at least one row."""
-        table = pa.Table.from_batches(batches, self._schema)
+        table = pa.Table.from_batches(batches, self.schema)
         self._writer.write_table(table, row_group_size=table.num_rows)
         span = pc.min_max(table.column("seq")).as_py()
         first = self.rows == 0
@@ -64,8 +68,13 @@ class PartFile:
 
     def finish(self, root: Path, table: str, symbol: str | None) -> FileEntry:
         """Complete the file, sync it and give it its name."""
+        entry = self.complete(root, table, symbol)
+        self.publish()
+        return entry
+
+    def complete(self, root: Path, table: str, symbol: str | None) -> FileEntry:
+        """Complete the file, under the name it is written under; `publish` gives it its own."""
         self._writer.close()
-        publish(self._temporary, self.path)
         return FileEntry(
             path=self.path.relative_to(root).as_posix(),
             table=table,
@@ -73,8 +82,12 @@ class PartFile:
             rows=self.rows,
             first_seq=self.first_seq,
             last_seq=self.last_seq,
-            **measure(self.path)._asdict(),
+            **measure(self._temporary)._asdict(),
         )
+
+    def publish(self) -> None:
+        """Sync a complete file and give it its name, in the place of any that has it."""
+        publish(self._temporary, self.path)
 
     def abandon(self) -> None:
         """Leave nothing behind, unless the file is finished already."""

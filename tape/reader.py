@@ -3,10 +3,11 @@
 Only what a manifest names is read. Whatever is wrong on disk is a TapeError that names the file.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge as merge_sorted
 from itertools import chain, groupby, pairwise
 from operator import attrgetter
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -15,24 +16,36 @@ from schemas.frames import Frame
 from schemas.rows import TABLES, Row
 from tape.batches import read_lines
 from tape.columns import arrow_to_frames, arrow_to_rows
-from tape.layout import FRAMES, SegmentName, Tape
-from tape.manifest import FileEntry, Manifest, load
+from tape.generations import current
+from tape.layout import FRAMES, SegmentName, Tape, generation_of
+from tape.manifest import FileEntry, Manifest, outline
 
 
 def segments(
-    tape: Tape, sessions: Iterable[str] | None = None, merge: bool = False
+    tape: Tape,
+    sessions: Iterable[str] | None = None,
+    merge: bool = False,
+    generation: int | None = None,
 ) -> list[Manifest]:
     """Manifests of all segments, or of some sessions, by session and number.
 
-    Raises UsageError for a session that is not there, and TapeError for a damaged manifest or,
-    unless ``merge`` is set, for sessions that overlap in time: one after another would be wrong.
+    The entries of their files stay on disk until they are asked for.
+
+    generation: which one of each segment, where there is such a one; the one that counts if None.
+
+    Raises UsageError for a session that is not there or a generation that no segment has, and
+    TapeError for a damaged manifest or, unless ``merge`` is set, for sessions that overlap in time:
+    one after another would be wrong.
     """
-    names = None if sessions is None else set(sessions)
-    paths = tape.manifests()
-    if names is not None:
-        _check_sessions(names, {SegmentName.of(path).session for path in paths})
-        paths = [path for path in paths if SegmentName.of(path).session in names]
-    found = [load(path) for path in paths]
+    there = tape.generations()
+    if sessions is not None:
+        names = set(sessions)
+        _check_sessions(names, {name.session for name in there})
+        there = {name: paths for name, paths in there.items() if name.session in names}
+    if generation is None:
+        found = [current(paths, outline) for paths in there.values()]
+    else:
+        found = [outline(path) for path in _of_generation(there, generation)]
     if not merge:
         _check_overlaps(found)
     return found
@@ -50,7 +63,7 @@ def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
 
 def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
     """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
-    there = {SegmentName.of(path) for path in (*tape.journals(), *tape.manifests())}
+    there = {*map(SegmentName.of, tape.journals()), *tape.generations()}
     last = {manifest.session: manifest for manifest in manifests}
     following = [(m, SegmentName(m.session, m.number + 1)) for m in last.values()]
     return [(m, name) for m, name in following if m.end == "roll" and name not in there]
@@ -58,7 +71,12 @@ def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manife
 
 def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:
     """The frames of a segment from ``from_seq`` on, in order of ``seq``, in bounded memory."""
-    entries = [e for e in manifest.files_of(FRAMES) if e.last_seq >= from_seq]
+    return frames_in(tape, manifest.files_of(FRAMES), from_seq)
+
+
+def frames_in(tape: Tape, files: Sequence[FileEntry], from_seq: int = 0) -> Iterator[Frame]:
+    """The same of files of frames, which are in order of their first ``seq``."""
+    entries = [entry for entry in files if entry.last_seq >= from_seq]
     streams = [chain.from_iterable(_frames(tape, entry, from_seq)) for entry in entries]
     if all(one.last_seq < following.first_seq for one, following in pairwise(entries)):
         return chain.from_iterable(streams)
@@ -90,6 +108,14 @@ def _frames(tape: Tape, entry: FileEntry, from_seq: int) -> Iterator[Sequence[Fr
 def _check_sessions(wanted: set[str], there: set[str]) -> None:
     for name in sorted(wanted - there):
         raise UsageError(f"no session {name!r} here; there are: {', '.join(sorted(there))}")
+
+
+def _of_generation(there: Mapping[SegmentName, list[Path]], wanted: int) -> list[Path]:
+    found = [p for paths in there.values() for p in paths if generation_of(p) == wanted]
+    if not found:
+        known = sorted({generation_of(path) for paths in there.values() for path in paths})
+        raise UsageError(f"no generation {wanted} here; there are: {', '.join(map(str, known))}")
+    return found
 
 
 def _check_overlaps(manifests: Sequence[Manifest]) -> None:

@@ -1,6 +1,6 @@
 """Writes the Parquet files of one segment, in flat memory however many frames and parts it has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 import pyarrow as pa
@@ -10,16 +10,61 @@ from schemas.arrow import schema
 from schemas.frames import Frame
 from schemas.rows import SCHEMA, TABLES, Row
 from tape.columns import frames_to_arrow
-from tape.layout import DAY_NS, FRAMES, HOUR_NS, SegmentName, Tape
+from tape.layout import FRAMES, HOUR_NS, ROWS, Part, SegmentName, Tape
 from tape.manifest import FileEntry
 from tape.parquet import PartFile
-from tape.spool import Part, Spool
+from tape.spool import Spool
 from tape.version import FORMAT, code_version
 
 _GROUP_ROWS = 65_536  # of a row group
 _GROUP_BYTES = 8 << 20  # of a row group of frames, in memory
 _FRAME_BYTES = 64  # of a frame without its payload, in memory
 _BATCH_FRAMES = 4_096  # that wait as objects before they become columns
+
+
+class RowsWriter:
+    """Takes the rows of a segment; a context that leaves nothing if it fails.
+
+    tree: for each part, see `tape.layout.rows_tree`.
+    """
+
+    def __init__(
+        self, tape: Tape, name: SegmentName, tree: Callable[[Part], str] = lambda part: ROWS
+    ) -> None:
+        self._tape = tape
+        self._name = name
+        self._tree = tree
+        self._spool = Spool(tape.root)
+
+    def __enter__(self) -> "RowsWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Append the rows that a frame made."""
+        if rows:
+            self._spool.add(rows)
+
+    def finish(self) -> list[FileEntry]:
+        """Complete all files, by table, day and symbol."""
+        return [self._file(part) for part in self._spool.parts()]
+
+    def close(self) -> None:
+        """Give memory and disk back."""
+        self._spool.close()
+
+    def _file(self, part: Part) -> FileEntry:
+        path = self._tape.rows(self._name, part, self._tree(part))
+        file = PartFile(path, schema(TABLES[part.table]), labels(part.table, str(self._name)))
+        try:
+            for group in row_groups(self._spool.batches(part)):
+                file.write(group)
+            return file.finish(self._tape.root, part.table, part.symbol)
+        except BaseException:
+            file.abandon()
+            raise
 
 
 class SegmentWriter:
@@ -39,7 +84,7 @@ class SegmentWriter:
         self._group: list[pa.RecordBatch] = []
         self._bytes = 0
         self._hour = 0  # of all that waits
-        self._spool = Spool(tape.root)
+        self._rows = RowsWriter(tape, name)
 
     def __enter__(self) -> "SegmentWriter":
         return self
@@ -50,7 +95,7 @@ class SegmentWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._spool.close()
+        self._rows.close()
         for file in self._hours.values():
             file.abandon()
 
@@ -67,15 +112,14 @@ class SegmentWriter:
             self._write_group()
         elif len(self._frames) >= _BATCH_FRAMES:
             self._close_batch()
-        if rows:
-            self._spool.add(rows)
+        self._rows.add(rows)
 
     def finish(self) -> list[FileEntry]:
         """Complete all files; frames first, then rows by table, day and symbol."""
         self._write_group()
         frames = [self._hours[hour] for hour in sorted(self._hours)]
         entries = [file.finish(self._tape.root, FRAMES, None) for file in frames]
-        return entries + [self._rows_file(part) for part in self._spool.parts()]
+        return entries + self._rows.finish()
 
     def _close_batch(self) -> None:
         """Turn the waiting frames into columns, which take a third of the memory."""
@@ -90,33 +134,23 @@ class SegmentWriter:
             return
         if self._hour not in self._hours:
             path = self._tape.frames(self._name, self._hour * HOUR_NS)
-            self._hours[self._hour] = PartFile(path, FRAMES_SCHEMA, self._labels(FRAMES))
+            self._hours[self._hour] = PartFile(path, FRAMES_SCHEMA, labels(FRAMES, str(self._name)))
         self._hours[self._hour].write(self._group)
         self._group, self._bytes = [], 0
 
-    def _rows_file(self, part: Part) -> FileEntry:
-        path = self._tape.rows(self._name, part.table, part.day * DAY_NS, part.symbol)
-        file = PartFile(path, schema(TABLES[part.table]), self._labels(part.table))
-        try:
-            for group in _groups(self._spool.batches(part)):
-                file.write(group)
-            return file.finish(self._tape.root, part.table, part.symbol)
-        except BaseException:
-            file.abandon()
-            raise
 
-    def _labels(self, table: str) -> dict[str, str]:
-        """What the file says of itself."""
-        return {
-            "table": table,
-            "segment": str(self._name),
-            "format": str(FORMAT),
-            "schema": str(SCHEMA),
-            "code": code_version(),
-        }
+def labels(table: str, segment: str, rows_schema: int = SCHEMA) -> dict[str, str]:
+    """What a file says of itself."""
+    return {
+        "table": table,
+        "segment": segment,
+        "format": str(FORMAT),
+        "schema": str(rows_schema),
+        "code": code_version(),
+    }
 
 
-def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+def row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
     """Batches put together to row groups."""
     group: list[pa.RecordBatch] = []
     for batch in batches:

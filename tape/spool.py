@@ -16,18 +16,10 @@ import pyarrow as pa
 from schemas.rows import TABLES, Row
 from tape.columns import rows_to_arrow
 from tape.files import make_folder
-from tape.layout import DAY_NS
+from tape.layout import DAY_NS, Part
 
 _MEMORY_BYTES = 32 << 20  # of all waiting rows together
 _PILE_BYTES = 1 << 20  # of one part; bounds the rows that are objects at a time
-
-
-class Part(NamedTuple):
-    """What one file holds. ``day``: days since the epoch of the rows' ``ts_recv``, UTC."""
-
-    table: str
-    day: int
-    symbol: str | None
 
 
 class _Chunk(NamedTuple):

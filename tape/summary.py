@@ -9,6 +9,7 @@ from tape.layout import FRAMES, Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest
 from tape.reader import holes
+from tape.totals import Totals, add_up
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     unknown: frames per stream or event without a handler.
     open_journals: segments not sealed; ``recording``: a recorder is writing now.
     losses: sentences, each about one segment.
+    gaps: how many holes, each once however many rows it has; ``doubts`` has them by cause.
     """
 
     segments: int
@@ -38,10 +40,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     open_journals: int
     recording: bool
     losses: list[str]
+    doubts: Totals
 
 
 def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
-    """Add manifests up."""
+    """Add manifests up, and the small tables `gap`, `audit` and `clock` that they name.
+
+    Raises TapeError where one of those cannot be read.
+    """
+    doubts = add_up(tape, manifests)
     missing = [f"{name}: missing between its neighbours" for name in holes(manifests)]
     rows = _total(m.rows for m in manifests)
     frames_bytes = sum(m.stored_bytes(FRAMES) for m in manifests)
@@ -54,7 +61,7 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         frames=sum(m.frames for m in manifests),
         frames_bytes=frames_bytes,
         rows_bytes=sum(m.stored_bytes() for m in manifests) - frames_bytes,
-        gaps=rows.get("gap", 0),
+        gaps=sum(total.gaps for total in doubts.gaps),
         rejects=rows.get("reject", 0),
         topics=_total(m.topics for m in manifests),
         kinds=_total(m.kinds for m in manifests),
@@ -63,6 +70,7 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         open_journals=len(tape.journals()),
         recording=is_locked(tape.root),
         losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses] + missing,
+        doubts=doubts,
     )
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.digest import Witness
-from schemas.frames import Checkpoint, Frame, Kind
+from schemas.frames import Checkpoint, Frame, Kind, SegmentHead
 from schemas.rows import Row
+from tape.version import FORMAT
 
 
 class Dispute(NamedTuple):
@@ -31,14 +32,18 @@ class Trial:
     """Sees all frames of a segment with the rows the replay made.
 
     dispute: the first disagreement; None if none.
+    outdated: the first rows that are others where the recorder was of an older format: its tables
+        were others, so this is no disagreement, and its frames agreed.
     agreed: seq of the last checkpoint that agreed, 0 if none.
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
 
     def __init__(self) -> None:
         self.dispute: Dispute | None = None
+        self.outdated: Dispute | None = None
         self.agreed = 0
         self.end: str | None = None
+        self._format = FORMAT
         self._witness = Witness()
 
     @property
@@ -57,6 +62,8 @@ class Trial:
             self.end = noted.end
             if intact:
                 self._compare(noted, frame.seq)
+        elif frame.kind is Kind.SEGMENT:
+            self._format = _recorded_format(frame)
         self._witness.see(frame, rows)
 
     def digests(self) -> Checkpoint:
@@ -66,6 +73,9 @@ class Trial:
     def _compare(self, noted: Checkpoint, seq: int) -> None:
         made = self._witness.checkpoint(noted.end)
         if made == noted:
+            self.agreed = seq
+        elif made.frames == noted.frames and self._format < FORMAT:
+            self.outdated = self.outdated or Dispute("rows", self.agreed, seq - 1)
             self.agreed = seq
         elif self.dispute is None:
             what = "frames" if made.frames != noted.frames else "rows"
@@ -78,3 +88,11 @@ def _noted(frame: Frame) -> Checkpoint:
         return msgspec.json.decode(frame.payload, type=Checkpoint)
     except (msgspec.MsgspecError, ValueError):
         return Checkpoint("unreadable", "unreadable")
+
+
+def _recorded_format(head: Frame) -> int:
+    """The format of the recorder; this one's where the head cannot be read."""
+    try:
+        return msgspec.json.decode(head.payload, type=SegmentHead).format
+    except (msgspec.MsgspecError, ValueError):
+        return FORMAT

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-CAPTURES = ("spot2", "spot2_events_90s")
+# As captured; and cut up so that each frame holds one id, as Backpack sends them.
+WHOLE, SPLIT = CAPTURES = ("spot2", "spot2_events_90s")
 
 needs_shared = pytest.mark.skipif(
     not (SHARED / "samples").is_dir() or not (SHARED / "real").is_dir(),
@@ -41,7 +42,30 @@ def sample_texts(name: str) -> list[str]:
 
 @cache
 def capture_frames(name: str) -> tuple[Arrival, ...]:
-    """The frames of a real capture in order of arrival."""
+    """The frames of a real capture in order of arrival.
+
+    Whoever cut up the one could not know which level changed at which id, so that its books are
+    those of the venue only where a frame of the other ends: bookTickers of other ids are left out.
+    """
+    frames = _frames(name)
+    if name != SPLIT:
+        return frames
+    ends = {_id(frame) for frame in _frames(WHOLE) if _is(frame, "depth")}
+    return tuple(frame for frame in frames if not _is(frame, "bookTicker") or _id(frame) in ends)
+
+
+def _is(arrival: Arrival, channel: str) -> bool:
+    return f'"stream":"{channel}.' in arrival.text
+
+
+def _id(arrival: Arrival) -> tuple[str, int]:
+    """Market and newest update id."""
+    data = json.loads(arrival.text)["data"]
+    return data["s"], data["u"]
+
+
+@cache
+def _frames(name: str) -> tuple[Arrival, ...]:
     with gzip.open(SHARED / "real" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
         return tuple(Arrival(record["recv_ns"], record["frame"]) for record in map(_object, lines))
 

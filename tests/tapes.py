@@ -119,13 +119,17 @@ class Recording:
     def flush(self) -> None:
         """What was taken so far becomes a batch of the journal."""
         assert self._journal is not None, "begin() first"
-        self._journal.write(self._journal.take())
+        self._journal.flush()
+
+    def cut(self) -> Path:
+        """The recorder is killed; its journal."""
+        assert self._journal is not None, "begin() first"
+        self._journal.close()
+        return self.tape.journal(self._name)
 
     def crash(self, spoil: Callable[[Path], None] = lambda journal: None) -> Tape:
         """The recorder is killed, the disk spoils its journal; the next one seals what it finds."""
-        assert self._journal is not None, "begin() first"
-        self._journal.close()
-        spoil(self.tape.journal(self._name))
+        spoil(self.cut())
         self._seal()
         return self.tape
 

@@ -30,7 +30,7 @@ IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 DOORS: dict[str, tuple[str, ...]] = {
     "websockets": ("recorder/*.py", "replay/*.py"),
     "aiohttp": ("recorder/*.py",),
-    "click": ("*/cli.py", "*/console.py"),
+    "click": ("*/cli.py", "*/cli_*.py", "*/console.py"),
     "pyarrow": ("schemas/arrow.py", "tape/*.py", "replay/certi*.py"),
     "rich": ("recorder/*.py", "replay/*.py", "tape/*.py"),
 }

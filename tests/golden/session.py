@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from market.engine import Engine
 from schemas.frames import (
     Checkpoint,
+    ClockNoted,
     ConnectionClosed,
     ConnectionOpened,
     Frame,
+    FramesLost,
     Kind,
     RequestFailed,
     SegmentHead,
@@ -18,6 +20,8 @@ from schemas.frames import (
 )
 from tests.market.stamps import Stamper, depth_path, event, subscribe
 from tests.market.texts import WELL_FORMED
+
+Part = tuple[Kind, bytes, int, str]  # kind, payload, connection, topic
 
 MARKET = "2Z_USDC_PERP"
 DEPTH = f"depth.{MARKET}"
@@ -35,6 +39,16 @@ def depth(first: int, last: int, bids: str, asks: str, stream: str = DEPTH) -> s
     levels = [[part.split(":") for part in side.split()] for side in (asks, bids)]
     members = {"E": us + 150, "T": us, "U": first, "u": last, "a": levels[0], "b": levels[1]}
     return event(stream, e="depth", s=MARKET, **members)
+
+
+def quote(update_id: int, bid: str, ask: str) -> str:
+    """A bookTicker frame; a side as ``price:qty``, or empty."""
+    us = 1_788_367_430_000_000 + update_id * 1_000
+    sides: dict[str, str | None] = {}
+    for names, side in ((("b", "B"), bid), (("a", "A"), ask)):
+        sides |= dict(zip(names, side.split(":") if side else (None, None), strict=True))
+    members = {"E": us + 140, "T": us, "u": update_id, **sides}
+    return event(f"bookTicker.{MARKET}", e="bookTicker", s=MARKET, **members)
 
 
 def trade(trade_id: int, maker: bool) -> str:
@@ -63,25 +77,32 @@ LIVE_MESSAGES = (
     "oops",
     *WELL_FORMED.values(),
 )
+SHOT_AFTER = SHOT.replace("2000.5", "2000.7").replace('"41"', '"48"')
+AUDITED = (
+    quote(48, "0.1234:7", "0.1235:100"),  # the touch
+    quote(49, "0.1236:1", ""),  # early, and wrong: no ask
+    depth(49, 49, "0.1236:1.0", ""),
+)
 
 
 def frames() -> Iterator[Frame]:
     """All of it; keyframes are those of the engine at that point."""
     stamper, engine = Stamper(), Engine()
-    for kind, payload, conn, topic in _parts():
-        frame = stamper.frame(kind, payload, conn=conn, topic=topic)
-        engine.feed(frame)
-        yield frame
+
+    def rolled(parts: Iterator[Part]) -> Iterator[Frame]:
+        for kind, payload, conn, topic in parts:
+            frame = stamper.frame(kind, payload, conn=conn, topic=topic)
+            engine.feed(frame)
+            yield frame
+
+    yield from rolled(_parts())
     keyframes = list(engine.keyframes())
-    yield stamper.frame(Kind.SEGMENT, to_json(HEAD))
-    for name, state in keyframes:
-        yield stamper.frame(Kind.KEYFRAME, state, topic=name)
-    yield stamper.frame(Kind.KEYFRAME, b"{}", topic=DEPTH)
-    yield stamper.frame(Kind.CLOSE, to_json(ConnectionClosed(1006, "gone")), conn=1)
-    yield stamper.frame(Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")))
+    yield from rolled(iter([(Kind.SEGMENT, to_json(HEAD), 0, "")]))
+    yield from rolled(iter([(Kind.KEYFRAME, state, 0, name) for name, state in keyframes]))
+    yield from rolled(_doubts())
 
 
-def _parts() -> Iterator[tuple[Kind, bytes, int, str]]:
+def _parts() -> Iterator[Part]:
     path = depth_path(MARKET)
     yield Kind.SEGMENT, to_json(HEAD), 0, ""
     yield Kind.OPEN, to_json(ConnectionOpened("wss://venue")), 1, ""
@@ -96,3 +117,26 @@ def _parts() -> Iterator[tuple[Kind, bytes, int, str]]:
         yield Kind.DATA, text.encode(), 1, ""
     yield Kind.BINARY, b"\x00", 1, ""
     yield Kind.REPLY, b"<html>", 0, path
+
+
+def _doubts() -> Iterator[Part]:
+    """What shows in the second segment: audits, clocks, losses, the end of a connection."""
+    path = depth_path(MARKET)
+    yield Kind.REQUEST, b"", 0, path
+    yield Kind.REPLY, SHOT_AFTER.encode(), 0, path
+    yield Kind.DATA, AUDITED[0].encode(), 1, ""
+    yield Kind.REQUEST, b"", 0, path
+    yield Kind.REPLY, SHOT_AFTER.encode(), 0, path
+    for text in AUDITED[1:]:
+        yield Kind.DATA, text.encode(), 1, ""
+    yield Kind.CLOCK, to_json(ClockNoted(-1_500)), 0, ""
+    yield Kind.CLOCK, to_json(ClockNoted(2_000_000, 1_790_000_000_123, 41_000_001)), 0, ""
+    yield Kind.CLOCK, b'{"step_ns":"soon"}', 0, ""
+    yield Kind.LOSS, to_json(FramesLost("memory")), 0, ""
+    yield Kind.LOSS, to_json(FramesLost("memory", 12, 3_400, ended=True)), 0, ""
+    yield Kind.LOSS, b"{}", 0, ""
+    yield Kind.DATA, trade(11, False).encode(), 1, ""
+    yield Kind.KEYFRAME, b"{}", 0, DEPTH
+    yield Kind.CLOSE, to_json(ConnectionClosed(1006, "gone")), 1, ""
+    yield Kind.OPEN, to_json(ConnectionOpened("wss://venue")), 2, ""
+    yield Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")), 0, ""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from market.engine import Engine
 from schemas.frames import ConnectionClosed, Kind, RequestFailed, to_json
@@ -44,6 +45,20 @@ class Hand:
     def data(self, text: str, conn: int = 1) -> list[Row]:
         """Any websocket message."""
         return self._feed(Kind.DATA, text.encode(), conn=conn)
+
+    def quote(
+        self, update_id: int, bid: tuple[str, str] | None, ask: tuple[str, str] | None
+    ) -> list[Row]:
+        """A bookTicker: best bid and ask with their quantities, None for an empty side."""
+        b, a = bid or (None, None), ask or (None, None)
+        members: dict[str, Any] = {"E": START_US, "T": START_US, "u": update_id}
+        members |= {"b": b[0], "B": b[1], "a": a[0], "A": a[1]}
+        stream = f"bookTicker.{SYMBOL}"
+        return self.data(event(stream, e="bookTicker", s=SYMBOL, **members))
+
+    def noted(self, kind: Kind, payload: bytes, conn: int = 0) -> list[Row]:
+        """Any frame that is about the recording itself."""
+        return self._feed(kind, payload, conn=conn)
 
     def ask(self) -> list[Row]:
         """The door asks for the snapshot."""

@@ -10,6 +10,7 @@ ENGINE_PRICE = 10_000_000  # a tick of 0.01 in the engine's 1e-9
 ENGINE_QTY = 10_000  # and in its 1e-6
 FIRST_ID = 4_330_360_000
 FIRST_US = 1_788_367_430_000_000
+EMITTED_US = 173  # from the engine to the socket
 RENUMBER_BY = 1_000_000  # further down than any play gets up
 
 Levels = dict[int, int]
@@ -126,7 +127,7 @@ def delta(topic: str, changes: list[Change]) -> Delta:
         asks |= change.asks
     first, last, us = changes[0].id, changes[-1].id, changes[-1].us
     data = {
-        "E": us + 173,
+        "E": us + EMITTED_US,
         "T": us,
         "U": first,
         "a": [[padded(p), padded(q)] for p, q in asks.items()],

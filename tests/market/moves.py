@@ -60,6 +60,17 @@ class Ask(NamedTuple):
     eager: bool
 
 
+class Check(NamedTuple):
+    """The door asks for a snapshot by itself, to compare the book with it."""
+
+
+class Shed(NamedTuple):
+    """What arrives is not kept from here on, or is again; ``frames`` were lost."""
+
+    ended: bool
+    frames: int
+
+
 class Answer(NamedTuple):
     """A request is answered: as the venue was when asked, or as it is now, some ids behind."""
 
@@ -80,7 +91,20 @@ class Renumber(NamedTuple):
 
 
 Move = (
-    Tick | Deliver | Drop | Swap | Spoil | Repeat | Cut | Connect | Ask | Answer | Fail | Renumber
+    Tick
+    | Deliver
+    | Drop
+    | Swap
+    | Spoil
+    | Repeat
+    | Cut
+    | Connect
+    | Ask
+    | Check
+    | Answer
+    | Fail
+    | Renumber
+    | Shed
 )
 
 _QTY = st.sampled_from([0, 0, 1, 10, 100, 250])
@@ -89,6 +113,7 @@ _FEW = st.integers(0, 3)
 _TICK = st.builds(Tick, _LEVELS, _LEVELS, st.integers(1, 60_000))
 _DELIVER = st.builds(Deliver, st.integers(1, 3))
 _ASK = st.builds(Ask, st.booleans())
+_CHECK = st.builds(Check)
 _ANSWER = st.builds(Answer, st.booleans(), st.integers(0, 4))
 _MISHAP = st.one_of(
     st.builds(Drop, st.integers(1, 2)),
@@ -97,6 +122,7 @@ _MISHAP = st.one_of(
     st.builds(Repeat, _FEW),
     st.builds(Cut, st.booleans()),
     st.builds(Connect, st.booleans()),
+    st.builds(Shed, st.booleans(), st.integers(0, 9)),
     st.builds(Fail, st.sampled_from([0, 200, 404, 429, 500])),
     st.builds(Renumber, st.sampled_from([0, 500_000, 1_500_000, 3_600_000_000])),
 )
@@ -106,11 +132,14 @@ _USUAL = st.one_of(
     st.tuples(_TICK, _TICK, _DELIVER),
     st.tuples(_TICK, _TICK, _TICK, st.one_of(_DELIVER, _MISHAP), _DELIVER),
     st.tuples(_TICK, _ASK, _DELIVER, _ANSWER),
+    st.tuples(_CHECK, _TICK, _DELIVER, _TICK, _ANSWER, _DELIVER),
 )
 _ODD = st.one_of(
     st.tuples(_ASK),
     st.tuples(_ANSWER),
     st.tuples(_MISHAP),
+    st.tuples(_CHECK, _MISHAP, _ANSWER),
+    st.tuples(_TICK, st.just(Shed(False, 0)), _MISHAP, st.just(Shed(True, 1)), _TICK, _DELIVER),
     st.tuples(st.builds(Cut, st.booleans()), _TICK, st.builds(Connect, st.booleans())),
 )
 _SCENE: st.SearchStrategy[tuple[Move, ...]] = st.one_of(_USUAL, _USUAL, _ODD)

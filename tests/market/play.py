@@ -4,12 +4,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from market.engine import Engine
-from schemas.frames import ConnectionClosed, ConnectionOpened, Frame, Kind, RequestFailed, to_json
+from schemas.frames import (
+    ConnectionClosed,
+    ConnectionOpened,
+    Frame,
+    FramesLost,
+    Kind,
+    RequestFailed,
+    to_json,
+)
 from schemas.rows import Row
 from tests.market.model_venue import Change, Delta, ModelVenue, delta, snapshot
 from tests.market.moves import (
     Answer,
     Ask,
+    Check,
     Connect,
     Cut,
     Deliver,
@@ -18,6 +27,7 @@ from tests.market.moves import (
     Move,
     Renumber,
     Repeat,
+    Shed,
     Spoil,
     Swap,
     Tick,
@@ -96,8 +106,14 @@ class Play:
                 self._cut(told)
             case Connect(told):
                 self._connect(told)
-            case Ask(eager):
-                self._ask(eager)
+            case Ask(eager) if self.asked and (eager or not self.is_flying(self.conn)):
+                self.asked = False
+                self._request()
+            case Check() if self.connected:
+                self._request()
+            case Shed(ended, frames):
+                payload = to_json(FramesLost("memory", frames, 100 * frames, ended))
+                self._feed(self._stamper.frame(Kind.LOSS, payload))
             case Answer(as_asked, behind) if self.flying:
                 self._answer(self.flying.pop(0), as_asked, behind)
             case Fail(status) if self.flying:
@@ -174,13 +190,11 @@ class Play:
             self._feed(self._stamper.frame(Kind.OPEN, opened, conn=self.conn))
             self._feed(self._stamper.frame(Kind.SENT, subscribe(self.topic), conn=self.conn))
 
-    def _ask(self, eager: bool) -> None:
-        if self.asked and (eager or not self.is_flying(self.conn)):
-            self.asked = False
-            era = self.venue.now
-            reply = Reply(era.last_id, era.us_of(era.last_id))
-            self.flying.append(Flight(self.conn, snapshot(era, era.last_id), reply))
-            self._feed(self._stamper.frame(Kind.REQUEST, topic=depth_path(SYMBOL)))
+    def _request(self) -> None:
+        era = self.venue.now
+        reply = Reply(era.last_id, era.us_of(era.last_id))
+        self.flying.append(Flight(self.conn, snapshot(era, era.last_id), reply))
+        self._feed(self._stamper.frame(Kind.REQUEST, topic=depth_path(SYMBOL)))
 
     def is_flying(self, conn: int) -> bool:
         """Whether a request made since a connection began is on its way."""

@@ -275,7 +275,7 @@ class TestSession:
     """Frames about the recording itself."""
 
     @pytest.mark.parametrize(
-        "kind", [Kind.SEGMENT, Kind.OPEN, Kind.CLOSE, Kind.SENT, Kind.REQUEST, Kind.FAILED]
+        "kind", [Kind.SEGMENT, Kind.OPEN, Kind.SENT, Kind.REQUEST, Kind.FAILED]
     )
     def test_a_control_frame_is_a_session_row(self, venue: Venue, kind: Kind) -> None:
         """With its payload, however long, cut."""

@@ -8,7 +8,7 @@ from schemas.frames import Kind, RequestFailed, to_json
 from schemas.rows import Gap, Reject
 from tests.market.fitting import check_fits
 from tests.market.hand import SYMBOL, Hand
-from tests.market.nasty import dumps, json_values, payloads
+from tests.market.nasty import NUMBERS, dumps, json_values, payloads
 from tests.market.stamps import Stamper, depth_path
 from tests.market.texts import WELL_FORMED
 
@@ -22,6 +22,18 @@ bodies = st.one_of(
     ),
     json_values.map(lambda value: dumps({"lastUpdateId": "7", "asks": value, "bids": []})),
 )
+_ints = st.one_of(st.sampled_from(NUMBERS), st.integers())
+notes = st.one_of(
+    payloads,
+    st.builds(
+        lambda step, ms, ns: dumps({"step_ns": step, "venue_ms": ms, "round_trip_ns": ns}),
+        _ints, st.none() | _ints, st.none() | _ints,
+    ),
+    st.builds(
+        lambda frames, ended: dumps({"cause": "memory", "frames": frames, "ended": ended}),
+        _ints, st.booleans(),
+    ),
+)  # fmt: skip
 arrivals = st.one_of(
     st.tuples(st.just(Kind.DATA), payloads),
     st.tuples(st.just(Kind.DATA), payloads),
@@ -30,6 +42,7 @@ arrivals = st.one_of(
     st.tuples(st.just(Kind.FAILED), bodies),
     st.tuples(st.just(Kind.SENT), payloads),
     st.tuples(st.just(Kind.KEYFRAME), bodies),
+    st.tuples(st.sampled_from([Kind.CLOCK, Kind.LOSS]), notes),
 )
 
 
@@ -51,7 +64,7 @@ def started() -> tuple[Engine, Stamper]:
     """An engine that has heard of every stream, with a live book."""
     hand = Hand()
     hand.subscribe()
-    hand.join(4330360994, bids=[("98.90", "1")])
+    hand.join(4330360994, bids=[("98.96", "288.77"), ("98.90", "1")])
     for text in WELL_FORMED.values():
         assert hand.data(text) or "depth.200ms" in text
     assert hand.id == 4330360995

@@ -280,7 +280,7 @@ class TestLive:
         self, live: Hand, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The first level was put in, the second never: neither book nor rows may claim it."""
-        monkeypatch.setattr("market.depth.PRICES", {"100.60": 100_600_000_000})
+        monkeypatch.setattr("market.depth_rows.PRICES", {"100.60": 100_600_000_000})
         rows = live.delta(11, bids=[("100.60", "5.00"), ("100.50", "1.00")])
         assert only(rows, Reject).reason == "internal"
         assert actions(rows) == [("clear", None, None)]
@@ -292,7 +292,7 @@ class TestLive:
     ) -> None:
         """It joined, and its rows were never made."""
         with monkeypatch.context() as broken:
-            broken.delattr("market.depth.DepthTracker._snapshot_rows")
+            broken.delattr("market.depth.snapshot_rows")
             hand.ask()
             assert only(hand.reply(10, bids=BID), Reject).reason == "internal"
         assert hand.id is None

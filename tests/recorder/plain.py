@@ -19,7 +19,8 @@ from tests.recorder.market import Sides
 
 _FRAMES = "frames/**/*.parquet"
 MESSAGES = ("data", "binary")  # the kinds of frame that came over the websocket
-_FRAME = ("seq", "ts_recv", "conn", "kind", "topic", "payload")
+_FRAME = ("seq", "ts_recv", "ts_mono", "conn", "kind", "topic", "payload")
+_SEAL_MAGIC, _SEAL_BYTES = b"\x50\x2a\x4d\x18", 24  # a skippable frame before each batch
 _LEVEL = ("seq", "action", "side", "price", "qty")
 
 
@@ -42,6 +43,23 @@ def payloads(root: Path, *kinds: str) -> list[bytes]:
 def table(root: Path, name: str) -> list[dict[str, Any]]:
     """The rows of a table in the order they were made."""
     return _lines(root, f"rows/{name}/**/*.parquet")
+
+
+def holes(root: Path) -> list[dict[str, Any]]:
+    """Gaps of single streams, each once, as it showed: not as it ended."""
+    known, found = set(), []
+    for row in table(root, "gap"):
+        name = (row["topic"], row["since_seq"])
+        if row["topic"] is not None and not (name in known and row["ts_until"] is not None):
+            found.append(row)
+            known.add(name)
+    return found
+
+
+def outages(root: Path) -> list[tuple[str, str]]:
+    """Cause and state of the gaps of all streams at once, in order."""
+    rows = table(root, "gap")
+    return [(row["cause"], row["state"]) for row in rows if row["topic"] is None]
 
 
 def book_of_rows(root: Path, symbol: str) -> Sides:
@@ -76,7 +94,8 @@ def journal(path: Path) -> tuple[list[list[Any]], int]:
     content, found = path.read_bytes(), []
     while content:
         batch = zstandard.ZstdDecompressor().decompressobj()
-        packed = batch.decompress(content)
+        sealed = content.startswith(_SEAL_MAGIC)
+        packed = batch.decompress(content[_SEAL_BYTES if sealed else 0 :])
         if not batch.eof:
             break
         found += msgspec.msgpack.decode(packed)

@@ -13,6 +13,7 @@ from market.book import Book, BookSide
 from market.sync_states import State
 from recorder.recorder import Recorder
 from recorder.settings import Settings
+from recorder.stamp import Clock, now
 from schemas.frames import Frame, Kind
 from schemas.rows import Row
 from tests.recorder.market import Sides
@@ -45,13 +46,13 @@ class Run:
     payloads: what came over the websocket so far, in order.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = now) -> None:
         self.notices: list[str] = []
         self.frames: list[Frame] = []
         self.rows: list[Row] = []
         self.payloads: list[bytes] = []
         self.stop = asyncio.Event()
-        self.recorder = Recorder(settings, self.notices.append)
+        self.recorder = Recorder(settings, self.notices.append, clock)
         self.recorder.intake.listeners.append(self._hear)
         self._task = asyncio.create_task(self.recorder.run(self.stop))
 
@@ -92,6 +93,10 @@ class Run:
         """Wait for so many websocket messages."""
         await self.until(lambda: len(self.payloads) >= count)
 
+    def said(self, text: str) -> bool:
+        """Whether people were told this."""
+        return any(text in notice for notice in self.notices)
+
     async def finish(self) -> None:
         """Stop in order; raises what the recorder raises."""
         self.stop.set()
@@ -106,10 +111,10 @@ class Run:
 
 @asynccontextmanager
 async def running(
-    far_end: Address, folder: Path | None, *topics: str, **settings: Any
+    far_end: Address, folder: Path | None, *topics: str, clock: Clock = now, **settings: Any
 ) -> AsyncIterator[Run]:
     """Record these topics until the block ends, which stops and seals."""
-    run = Run(Settings(topics, folder, far_end.ws_url, far_end.rest_url, **settings))
+    run = Run(Settings(topics, folder, far_end.ws_url, far_end.rest_url, **settings), clock)
     try:
         yield run
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
@@ -438,36 +437,3 @@ def test_recording_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> Non
     asyncio.run(scene())
     assert plain.payloads(tmp_path) == [frame.encode() for frame in bids(11, 3)]
     assert plain.manifests(tmp_path)[0]["verdict"] == "certified"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a quarter of a megabyte."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can only be mounted by root")
-    yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
-
-
-def test_a_full_disk_ends_the_recording_and_loses_nothing_that_was_flushed(
-    small_disk: Path,
-) -> None:
-    """It says so and exits 1. With more room, the next start seals what there was."""
-    data = small_disk / "tape"
-    flow = ("--feed", "sim", "--seconds", "20", "--speed", "max", "--repeat", "20")
-    with venue(*flow) as far_end:
-        ended = bp_record(*options(far_end, data, *far_end.topics))
-        assert ended.code == FAILED, ended
-        assert "error: the recording cannot be written: [Errno 28]" in ended.err
-        assert "Traceback" not in ended.err
-        (path,) = data.glob("journal/*")
-        flushed, _ = plain.journal(path)
-        assert len(flushed) > 2_000
-        subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-        again = bp_record(*options(far_end, data, SOL), "--duration", "300ms")
-    assert again.code == LOSSES, again
-    session = path.name.partition(".")[0]
-    kept = [frame["payload"] for frame in plain.frames(data, session=session)]
-    assert kept[: len(flushed)] == [frame[6] for frame in flushed]
-    assert plain.manifests(data)[0]["verdict"] == "recovered"

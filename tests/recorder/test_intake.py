@@ -6,7 +6,8 @@ from market.engine import Engine
 from recorder.intake import Intake
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
-from tape.journal import JournalWriter, read_journal
+from tape.journal import JournalWriter
+from tape.journal_reader import read_journal
 from tape.layout import SegmentName, Tape
 from tape.manifest import Verdict
 from tape.seal import seal

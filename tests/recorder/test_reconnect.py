@@ -89,7 +89,7 @@ def told(folder: Path, kind: str) -> list[dict[str, Any]]:
 
 def gaps(folder: Path) -> list[tuple[str, int, int, int]]:
     """Cause, the id that should have come, the id that came, ids in between."""
-    rows = plain.table(folder, "gap")
+    rows = plain.holes(folder)
     names = ("cause", "expected_id", "received_id", "missing")
     return [tuple(row[name] for name in names) for row in rows]
 
@@ -100,6 +100,8 @@ def check_one_outage(folder: Path, code: int, reason: str) -> None:
     assert [one["conn"] for one in opens] == [one["conn"] for one in closes] == [1, 2]
     assert [(c["code"], c["reason"]) for c in closes] == [(code, reason), (1000, "")]
     assert gaps(folder) == [("disconnect", 15, 19, MISSED)]
+    lost, stopped = ("disconnect", "open"), ("disconnect", "open")
+    assert plain.outages(folder) == [lost, ("disconnect", "resumed"), stopped]
     commands = plain.frames(folder, "sent")
     assert [line["conn"] for line in commands] == [1, 2]
     assert commands[0]["payload"] == commands[1]["payload"]
@@ -115,8 +117,12 @@ ENDS: dict[str, tuple[Step, int, str]] = {
     "own code": (Close(4000, "слишком медленно"), 4000, "слишком медленно"),
     "no code": (raw(Frame(Opcode.CLOSE, b"")), 1005, ""),
     "cut": (Cut(), 1006, ""),
-    "bad frame": (raw(Frame(Opcode.CONT, b"of nothing")), 1006, ""),
-    "bad close": (raw(Frame(Opcode.CLOSE, b"\x03")), 1006, ""),
+    "bad frame": (
+        raw(Frame(Opcode.CONT, b"of nothing")),
+        1002,
+        "ours: unexpected continuation frame",
+    ),
+    "bad close": (raw(Frame(Opcode.CLOSE, b"\x03")), 1002, "ours: close frame too short"),
 }
 
 
@@ -230,7 +236,7 @@ def test_every_way_to_end_is_told_and_overcome(played: Played[None], name: str) 
 
 
 def test_a_venue_that_answers_no_pings_is_left(played: Played[None]) -> None:
-    check_one_outage(played.folder("deaf"), 1006, "")
+    check_one_outage(played.folder("deaf"), 1011, "ours: keepalive ping timeout")
 
 
 def test_a_venue_may_go_away_and_come_back_on_its_port(played: Played[None]) -> None:

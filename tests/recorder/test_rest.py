@@ -129,7 +129,7 @@ def test_a_trouble_passes(suffered: Played[Run], name: str) -> None:
     rejects = plain.table(folder, "reject")
     assert [row["reason"] for row in rejects] == ["bad_reply"] * trouble.rejects
     assert len(plain.payloads(folder, "reply")) == 1 + tries - len(failures)
-    assert plain.table(folder, "gap") == []
+    assert plain.holes(folder) == []
     assert plain.manifests(folder)[0]["verdict"] == Verdict.CERTIFIED
 
 

@@ -172,7 +172,7 @@ def test_segments_follow_each_other_without_a_seam(played: Played[None]) -> None
     found = check_seams(data)
     assert len(found) >= 4
     assert plain.payloads(data) == [frame.text.encode() for frame in FEED.frames]
-    assert plain.table(data, "gap") == []
+    assert plain.holes(data) == []
     for manifest in found:
         check_alone(data, manifest)
     for symbol, body in FEED.snapshots.items():
@@ -185,7 +185,7 @@ def test_segments_follow_each_other_without_a_seam(played: Played[None]) -> None
 def test_a_hole_over_a_seam_is_told_once_with_its_beginning(played: Played[None]) -> None:
     """The last ids before the roll are remembered over it, for depth and for trades."""
     data = played.folder("holed")
-    found, rows = check_seams(data), plain.table(data, "gap")
+    found, rows = check_seams(data), plain.holes(data)
     gaps = {row["topic"]: row for row in rows}
     assert len(rows) == len(gaps) == 2
     before = {line["payload"]: line["seq"] for line in plain.frames(data, "data")}
@@ -210,7 +210,7 @@ def test_a_roll_may_come_at_any_state_of_a_book(played: Played[None]) -> None:
     assert len(found) >= 7
     for manifest in found:
         check_alone(data, manifest)
-    (gap,) = plain.table(data, "gap")
+    (gap,) = plain.holes(data)
     assert (gap["cause"], gap["expected_id"], gap["received_id"]) == ("disconnect", 16, 17)
     states = {json.loads(p)["sync"]["state"] for p in keyframes(data, SOL)}
     assert states == {"empty", "buffering", "live"}

@@ -9,7 +9,7 @@ import pytest
 from replay import Replay
 from schemas.errors import NotARecording, TapeError, TopicError
 from schemas.frames import Frame, Kind
-from schemas.rows import BookKeyframe, Depth, Gap, Reject, Row, Session
+from schemas.rows import Audit, BookKeyframe, Depth, Gap, Reject, Row, Session
 from schemas.topics import depth_topic
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
@@ -108,7 +108,7 @@ def test_a_selection_is_the_selected_part_of_everything(
     def topic_of(row: Row) -> str | None:
         if isinstance(row, Depth | BookKeyframe):
             return depth_topic(row.symbol or "", row.window)
-        return topics[row.seq]
+        return row.topic if isinstance(row, Gap | Audit) else topics[row.seq]
 
     topics = {frame.seq: stream_of(frame) for frame in any_recording.frames}
     everything = list(Replay(any_recording.tape.root))

@@ -23,6 +23,7 @@ ROWS: st.SearchStrategy[Row] = st.one_of(
     st.builds(
         Gap, INTS, INTS, INTS, st.text(max_size=9), st.text(max_size=9), st.text(max_size=9),
         INTS, INTS, st.none() | INTS, INTS, INTS,
+        st.text(max_size=9), *[st.none() | INTS] * 5,
     ),
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from tape.seal import seal
 START = 1_795_330_800_000_000_000  # 2026-11-22T07:00:00Z
 SECOND = 1_000_000_000
 HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
 NAME = SegmentName("20261122T070000Z", 1)
 
 _int64 = st.integers(-(2**63), 2**63 - 1)
@@ -71,7 +72,7 @@ class DumbRecorder:
     frames: list[Frame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._begin()
+        self.begin()
 
     def say(self, *levels: tuple[str | None, int, int], stream: str | None = "depth.X") -> Frame:
         """A frame from the venue, now."""
@@ -92,7 +93,7 @@ class DumbRecorder:
 
     def flush(self) -> None:
         """All so far becomes a batch on disk."""
-        self._journal.write(self._journal.take())
+        self._journal.flush()
 
     def stop(self) -> None:
         """The end of the session."""
@@ -108,9 +109,10 @@ class DumbRecorder:
         self.check("roll")
         self._journal.close()
         self.name = SegmentName(self.name.session, self.name.number + 1)
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """A segment, the first or the next."""
         self._engine = DumbEngine()
         self._witness = Witness()
         self._journal = JournalWriter(self.tape.journal(self.name))

@@ -143,7 +143,7 @@ def test_help_has_an_example(words: list[str]) -> None:
 
 def test_a_terminal_gets_a_table(whole: Tape) -> None:
     ours, theirs = pty.openpty()
-    program = "from tape.cli import main; main()"
+    program = "from tape.cli import cli; cli()"
     command = [sys.executable, "-c", program, "info", str(whole.root)]
     done = subprocess.run(command, stdout=theirs, check=False, env={**os.environ, "TERM": "xterm"})
     os.close(theirs)

@@ -1,18 +1,22 @@
 """The journal gives back what was written, whole batches of it, whatever happens to its bytes."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.frames import Frame, Kind
-from tape.journal import BATCH_BYTES, TORN, JournalWriter, read_journal
+from tape.journal import BATCH_BYTES, JournalWriter
+from tape.journal_batch import TORN, Batch, Unpacker
+from tape.journal_reader import read_journal
 from tests.tape.dumb import any_frame
 
 Batches = list[list[Frame]]
@@ -24,10 +28,19 @@ def write(path: Path, batches: Sequence[Sequence[Frame]]) -> list[int]:
     for batch in batches:
         for frame in batch:
             writer.append(frame)
-        writer.write(writer.take())
+        writer.flush()
         ends.append(path.stat().st_size)
     writer.close()
     return ends
+
+
+def batches_of(file: BinaryIO) -> Iterator[Batch]:
+    """All batches, one behind the other."""
+    unpacker, offset = Unpacker(file), 0
+    while offset < unpacker.size:
+        batch = unpacker.at(offset)
+        yield batch
+        offset = batch.end
 
 
 def numbered(count: int, size: int = 40) -> list[Frame]:
@@ -36,6 +49,8 @@ def numbered(count: int, size: int = 40) -> list[Frame]:
         for seq in range(1, count + 1)
     ]
 
+
+SEAL_BYTES = 24
 
 SMALL = [numbered(9)[:3], numbered(9)[3:4], numbered(9)[4:]]
 
@@ -53,10 +68,10 @@ def test_any_frames_in_any_batches_come_back(batches: Batches) -> None:
 def test_pending_frames_are_written_on_close(tmp_path: Path) -> None:
     path = tmp_path / "a.00001.journal.zst"
     writer = JournalWriter(path)
-    assert writer.pending == 0
+    assert writer.held == 0
     for frame in numbered(3):
         writer.append(frame)
-    assert writer.pending > 100
+    assert writer.held > 100
     writer.close()
     writer.close()
     assert list(read_journal(path)) == numbered(3)
@@ -75,11 +90,11 @@ def test_large_batches_are_split_so_that_readers_are_bounded(tmp_path: Path) -> 
     writer = JournalWriter(path)
     for frame in frames:
         writer.append(frame)
-    batches = writer.take()
-    assert len(batches) == 4
-    assert max(map(len, batches)) < BATCH_BYTES * 2
-    writer.write(batches)
     writer.close()
+    with path.open("rb") as file:
+        sizes = [len(batch.content) for batch in batches_of(file)]
+    assert len(sizes) == 5
+    assert max(sizes) <= BATCH_BYTES
     assert list(read_journal(path)) == frames
 
 
@@ -95,7 +110,7 @@ def test_frames_may_be_appended_while_others_are_written(tmp_path: Path) -> None
     receiver = Thread(target=append)
     receiver.start()
     while receiver.is_alive():
-        writer.write(writer.take())
+        writer.flush()
     writer.close()
     assert list(read_journal(path)) == frames
 
@@ -119,27 +134,30 @@ def test_truncation_at_any_byte_leaves_the_whole_batches(tmp_path: Path) -> None
             assert reader.tail.after_seq == reader.last_seq
 
 
-@pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
-def test_a_flipped_byte_costs_at_most_its_batch(tmp_path: Path, mask: int) -> None:
+def test_every_flipped_bit_is_found_and_costs_at_most_its_batch(tmp_path: Path) -> None:
     path = tmp_path / "a.00001.journal.zst"
     ends = write(path, SMALL)
     content = path.read_bytes()
-    for position in range(len(content)):
+    outcomes = set()
+    for bit in range(len(content) * 8):
         flipped = bytearray(content)
-        flipped[position] ^= mask
+        flipped[bit // 8] ^= 1 << bit % 8
         path.write_bytes(flipped)
-        hit = next(number for number, end in enumerate(ends) if position < end)
-        others = [f for number, batch in enumerate(SMALL) if number != hit for f in batch]
+        hit = next(number for number, end in enumerate(ends) if bit // 8 < end)
+        begin, end = [0, *ends][hit : hit + 2]
         reader = read_journal(path)
         frames = list(reader)
+        (found,) = reader.damage + reader.flaws
+        assert begin <= found.offset <= bit // 8 < found.offset + found.length <= end
+        assert found.reason != TORN
         if reader.damage:
+            others = [f for number, batch in enumerate(SMALL) if number != hit for f in batch]
             assert frames == others
-            (damage,) = reader.damage
-            assert damage.offset == ([0, *ends])[hit]
-            assert damage.offset + damage.length == ends[hit]
-            assert (damage.until_seq is None) == (hit == len(SMALL) - 1)
-        else:  # a bit of the header that means nothing
+            assert (found.until_seq is None) == (hit == len(SMALL) - 1)
+        else:
             assert frames == [frame for batch in SMALL for frame in batch]
+        outcomes.add((bool(reader.damage), bit // 8 - begin < SEAL_BYTES))
+    assert outcomes == {(True, False), (False, True), (False, False)}
 
 
 @given(st.binary(max_size=200), st.integers(0, 3))
@@ -151,7 +169,26 @@ def test_garbage_anywhere_is_stepped_over(garbage: bytes, place: int) -> None:
         path.write_bytes(content[: ends[place]] + garbage + content[ends[place] :])
         reader = read_journal(path)
         assert list(reader) == [frame for batch in SMALL for frame in batch]
-        assert sum(damage.length for damage in reader.damage) == len(garbage)
+        assert sum(bad.length for bad in (*reader.damage, *reader.flaws)) == len(garbage)
+        assert len(reader.damage) == (place == 3 and len(garbage) > 0)
+
+
+def test_what_a_damaged_batch_holds_is_not_taken_for_batches(tmp_path: Path) -> None:
+    """The venue may send anything; random bytes go with it, so that zstd stores it as it is."""
+    path = tmp_path / "a.00001.journal.zst"
+    write(path, SMALL)
+    inner = path.read_bytes()
+    path.unlink()
+    payload = os.urandom(100_000) + inner + os.urandom(100_000)
+    outer = [Frame(seq, 1, 1, 1, Kind.BINARY, "", payload) for seq in (1, 2)]
+    (end, _) = write(path, [outer[:1], outer[1:]])
+    content = bytearray(path.read_bytes())
+    assert inner in content
+    content[50_000] ^= 1
+    path.write_bytes(content)
+    reader = read_journal(path)
+    assert list(reader) == outer[1:]
+    assert [(bad.offset, bad.length) for bad in reader.damage] == [(0, end)]
 
 
 def test_a_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from tests.venue.feed import Feed, TimedFrame, load_real, load_sample, of_session
 from tests.venue.link import Link, Sent
 from tests.venue.options import Options, Received
-from tests.venue.rest import Fault, Faults
+from tests.venue.rest import DOOR, Fault, Faults
 from tests.venue.script import (
     Close,
     Cut,
@@ -23,6 +23,7 @@ from tests.venue.server import Venue
 from tests.venue.shadow_book import ShadowBook
 
 __all__ = [
+    "DOOR",
     "Close",
     "Cut",
     "Do",

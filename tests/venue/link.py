@@ -93,6 +93,12 @@ class Link:
         """Write frames in one piece, text as text frames and bytes as binary ones."""
         self.connection.transport.write(b"".join(map(self._wire, frames)))
 
+    def write_raw(self, *frames: Frame) -> None:
+        """Write websocket frames of any kind, compressed where that was agreed."""
+        extensions = self.connection.protocol.extensions
+        wire = (frame.serialize(mask=False, extensions=extensions) for frame in frames)
+        self.connection.transport.write(b"".join(wire))
+
     def _wire(self, frame: str | bytes) -> bytes:
         extensions = self.connection.protocol.extensions
         if isinstance(frame, bytes):

@@ -19,6 +19,7 @@ from tests.venue.shadow_book import Truth
 LIMITS = ("5", "10", "20", "50", "100", "500", "1000")
 JSON_TYPE = "application/json; charset=utf-8"
 TEXT_TYPE = "text/plain; charset=utf-8"
+DOOR = "websocket"  # where faults of the handshake are queued
 BAD_LIMIT = (
     'failed to parse parameter `limit`: failed to parse "DepthLimit": '
     "Expect a valid enumeration value."
@@ -57,7 +58,8 @@ def _error(status: int, code: str, message: str) -> Reply:
 
 
 class Faults:
-    """Queues of faults by path prefix; each request takes at most one, oldest first."""
+    """Queues of faults by path prefix (`DOOR`: of the websocket's handshake, where `status`,
+    `delay` and `drop` count); each request takes at most one, oldest first."""
 
     def __init__(self) -> None:
         self._queues: dict[str, list[Fault]] = {}
@@ -66,9 +68,12 @@ class Faults:
         """Queue a fault for the next `times` requests whose path starts with `prefix`."""
         self._queues.setdefault(prefix, []).extend([fault] * times)
 
-    def clear(self) -> None:
-        """Forget all faults still queued."""
-        self._queues.clear()
+    def clear(self, prefix: str | None = None) -> None:
+        """Forget the faults still queued, all or those of one prefix."""
+        if prefix is None:
+            self._queues.clear()
+        else:
+            self._queues.pop(prefix, None)
 
     def take(self, target: str) -> Fault | None:
         """Remove and return the fault for a request target; the longest prefix wins."""

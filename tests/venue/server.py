@@ -11,6 +11,7 @@ from typing import Self
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
 from tests.venue.actor import Actor
@@ -18,7 +19,7 @@ from tests.venue.feed import Feed
 from tests.venue.link import Cue, Link, Sent
 from tests.venue.options import Books, Options, Received
 from tests.venue.reel import Reel
-from tests.venue.rest import Faults, Rest, http_response
+from tests.venue.rest import DOOR, Fault, Faults, Reply, Rest, http_response
 from tests.venue.script import Step
 from tests.venue.shadow_book import Truth
 from tests.venue.topics import answer, symbol_of
@@ -133,8 +134,11 @@ class Venue:
         for cue in cues:
             if cue.book is not None:
                 self.truth.note(cue.book, cue.text)
-        if lost:
-            return
+        if not lost:
+            self.deliver(cues, only)
+
+    def deliver(self, cues: Sequence[Cue], only: Link | None = None) -> None:
+        """Write frames to the subscribers; the books are left alone."""
         for link in [only] if only else self.connections:
             mine = [cue for cue in cues if cue.topic in link.topics] if link.hears() else []
             if mine:
@@ -148,6 +152,13 @@ class Venue:
             if link.hears():
                 link.write([frame])
                 self._log(link, [frame])
+
+    def utter(self, payload: bytes) -> None:
+        """Write a text message of any bytes, UTF-8 or not, to every open connection."""
+        for link in self.connections:
+            if link.hears():
+                link.write_raw(Frame(Opcode.TEXT, payload))
+                self._log(link, [payload])
 
     async def drain(self) -> None:
         """Wait until every socket takes more, and let the venue read what came meanwhile."""
@@ -217,7 +228,7 @@ class Venue:
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return None
+            return await self._at_the_door(connection)
         self.requests.append(request.path)
         pending = asyncio.ensure_future(self._rest.reply(request.path))
         await asyncio.sleep(0)  # the reply is made before the script may go on
@@ -228,3 +239,14 @@ class Venue:
             await asyncio.wait([connection.connection_lost_waiter])
             return None
         return http_response(reply)
+
+    async def _at_the_door(self, connection: ServerConnection) -> Response | None:
+        """The handshake of a websocket, whose faults are queued under `DOOR`."""
+        fault = self.faults.take(DOOR) or Fault()
+        await asyncio.sleep(fault.delay)
+        if fault.drop:
+            connection.transport.abort()
+            await asyncio.wait([connection.connection_lost_waiter])
+        if fault.status is None:
+            return None
+        return http_response(Reply(fault.status, fault.body or "", headers=fault.headers))

@@ -1,0 +1,94 @@
+"""What no connection heard, and what was heard and lost: gaps of all streams at once."""
+
+import msgspec
+
+from market.gaps import Ending, Hole, Place, Seen, gap_row
+from schemas.frames import Frame, FramesLost
+from schemas.rows import Row
+
+_RESUMED = "resumed"
+_INT64_MAX = 2**63 - 1
+
+
+class ConnectionState(msgspec.Struct):
+    """Keyframe of what the engine knows beside the streams.
+
+    heard: the newest frame that a connection brought.
+    """
+
+    heard: Seen | None = None
+    open: list[int] = []
+    gap: Hole | None = None
+    loss: Hole | None = None
+
+
+class Connections:
+    """Which connections are open; the gap while none is, and the loss while frames are shed.
+
+    A gap begins with the last frame heard before the close that left no connection open, which on a
+    socket that was half open is long before that close, and ends with the next open.
+    """
+
+    __slots__ = ("_gap", "_loss", "_open")
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the beginning."""
+        self._open: set[int] = set()
+        self._gap: Hole | None = None
+        self._loss: Hole | None = None
+
+    def opened(self, frame: Frame) -> list[Row]:
+        """A connection was opened."""
+        self._open.add(frame.conn)
+        gap, self._gap = self._gap, None
+        if gap is None:
+            return []
+        return [gap_row(Place(frame, None), gap, Ending(_RESUMED, Seen.at(frame)))]
+
+    def closed(self, frame: Frame, heard: Frame | Seen | None) -> list[Row]:
+        """A connection ended; a gap if it was the last one."""
+        self._open.discard(frame.conn)
+        if self._open or self._gap is not None:
+            return []
+        self._gap = Hole("disconnect", Seen.at(heard or frame))
+        return [gap_row(Place(frame, None), self._gap)]
+
+    def lost(self, frame: Frame, lost: FramesLost, before: Frame | Seen) -> list[Row]:
+        """Frames are missing from this one on, or up to it.
+
+        before: the frame before this one, for a loss of which the beginning is lost too. After such
+        a one nobody knows which connections are open.
+        """
+        place = Place(frame, None)
+        if not lost.ended:
+            if self._loss is not None:
+                return []
+            self._loss = Hole("loss", Seen.at(frame))
+            return [gap_row(place, self._loss)]
+        if self._loss is None:
+            self._open.clear()
+        hole, self._loss = self._loss or Hole("loss", Seen.at(before)), None
+        hole.missing = lost.frames
+        return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
+
+    def export(self, heard: Frame | Seen | None) -> ConnectionState:
+        """State to carry into the next segment."""
+        newest = None if heard is None else Seen.at(heard)
+        return ConnectionState(newest, sorted(self._open), self._gap, self._loss)
+
+    def restore(self, saved: ConnectionState) -> None:
+        """Become what `export` described."""
+        self._open = set(saved.open)
+        self._gap = saved.gap
+        self._loss = saved.loss
+
+
+def read_loss(payload: bytes) -> FramesLost:
+    """The payload of a LOSS frame; raises MsgspecError for what cannot be one."""
+    lost = msgspec.json.decode(payload, type=FramesLost)
+    if not 0 <= lost.frames <= _INT64_MAX:
+        raise msgspec.ValidationError(f"{lost.frames} frames lost")
+    return lost

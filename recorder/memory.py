@@ -1,0 +1,80 @@
+"""The bound on what is held in memory while the disk does not take it, and what that cost."""
+
+from typing import NamedTuple, Protocol
+
+MEMORY = 256_000_000  # bytes
+_FRAME_BYTES = 64  # of a frame in a journal, beside its payload; rather too many
+
+
+class Holder(Protocol):
+    """A journal, as far as it matters here."""
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory that are not safely on disk."""
+
+
+class Lost(NamedTuple):
+    """Frames that were not taken, and the bytes of their payloads."""
+
+    frames: int
+    bytes: int
+
+
+class Memory:
+    """Says when frames are to be shed. They are from the first one that does not fit until less
+    than half of the bound is held: a book that loses one delta is lost, so it is better to lose
+    many frames once than a few again and again.
+
+    shedding: whether frames are being shed. lost: since the start.
+    """
+
+    def __init__(self, bound: int = MEMORY) -> None:
+        self.bound = bound
+        self.shedding = False
+        self.lost = Lost(0, 0)
+        self._lost_before = Lost(0, 0)
+        self._journals: list[Holder] = []
+        self._left = 0  # bytes that fit for certain, as measured last
+
+    @property
+    def held(self) -> int:
+        """Bytes held by all journals."""
+        return sum(journal.held for journal in self._journals)
+
+    def watch(self, journal: Holder) -> None:
+        """Count what this journal holds, from now on."""
+        self._journals.append(journal)
+
+    def release(self, journal: Holder) -> None:
+        """All of it is on disk, or it was given up."""
+        self._journals.remove(journal)
+
+    def has_room(self, size: int) -> bool:
+        """Whether a frame of so many bytes may be taken. Measured only when it might not."""
+        size += _FRAME_BYTES
+        self._left -= size
+        if self._left < 0:
+            self._left = self.bound - self.held - size
+        return self._left >= 0
+
+    @property
+    def is_relieved(self) -> bool:
+        """Whether shedding may end."""
+        return self.held < self.bound // 2
+
+    def begin_shedding(self) -> None:
+        """From here on frames are lost."""
+        self.shedding = True
+        self._lost_before = self.lost
+
+    def lose(self, size: int) -> None:
+        """A frame with a payload of this size was not taken."""
+        self.lost = Lost(self.lost.frames + 1, self.lost.bytes + size)
+
+    def end_shedding(self) -> Lost:
+        """What this shedding has cost."""
+        self.shedding = False
+        self._left = 0
+        before = self._lost_before
+        return Lost(self.lost.frames - before.frames, self.lost.bytes - before.bytes)

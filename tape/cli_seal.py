@@ -1,0 +1,183 @@
+"""The commands of ``bp-tape`` that make segments: seal and recover.
+
+Their context's object makes engines, as this room knows none (see `replay.keeper`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from schemas.errors import BackpackError, TapeError, TooNew, UsageError
+from tape import console
+from tape.again import seal_again
+from tape.draft import SealEngine
+from tape.generations import Generations, all_generations
+from tape.layout import SegmentName, Tape
+from tape.lock import lock, upkeep
+from tape.manifest import Manifest, Verdict
+from tape.recover import EngineFactory, open_damaged, perform, survey
+from tape.seal import seal_alone
+
+_STEP = 1_024  # frames between two words to the progress bar
+
+Line = tuple[object, ...]
+
+
+@click.command(cls=console.Command)
+@console.folder
+@click.option("--again", is_flag=True, help="Make the rows of sealed segments anew.")
+@click.option("--segment", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
+@console.as_json
+@click.pass_context
+def seal(
+    context: click.Context, data: Path, again: bool, names: tuple[str, ...], as_json: bool
+) -> None:
+    """Seal the journals of a recorder that was killed, as bp-record does when it starts.
+
+    With --again, make all rows anew from the frames, with the code of today. The files of frames
+    stay; the new rows lie in rows.g1/ (then rows.g2/ ...), beside the old ones, and a manifest of
+    that generation says so. From then on they count. Also where old rows are damaged or missing.
+
+    Exits 0; 1 if a segment cannot be sealed or its replay makes other rows than the recorder did;
+    3 if something was lost while recording.
+
+    \b
+    Examples:
+      bp-tape seal data/tape
+      bp-tape seal --again data/tape && bp-tape diff data/tape
+      bp-tape seal --again --segment 20261122T063000Z-3f9a.00001 data/tape
+    """
+    if names and not again:
+        raise UsageError("--segment goes with --again: journals are sealed all together")
+    tape, engine = Tape.open(data), _engine(context)
+    with upkeep(data) if again else lock(data):
+        lines = list(_sealed_again(tape, names, engine) if again else _sealed(tape, engine))
+    if as_json:
+        console.print_json([dict(zip(_SEALED, line, strict=True)) for line in lines])
+    elif lines:
+        console.show_table(_SEALED, lines)
+    else:
+        click.echo("nothing to seal")
+    context.exit(_sealed_code({str(line[2]) for line in lines}, again))
+
+
+@click.command(cls=console.Command)
+@console.folder
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@console.as_json
+@click.pass_context
+def recover(context: click.Context, data: Path, dry_run: bool, as_json: bool) -> None:
+    """Mend a recording after a crash or damage, as far as what is left allows.
+
+    Journals are sealed. Manifests that are missing or damaged are made anew from the frames, as
+    are rows. What was cut off, sealing or compaction, is finished or rolled back. What cannot be
+    read is moved aside (*.damaged); frames are never removed. Refused while a recorder is at work.
+
+    Exits 0 if all is recovered or there was nothing to do, 3 if something is lost, 1 if nothing
+    could be recovered.
+
+    \b
+    Examples:
+      bp-tape recover --dry-run data/tape     what there is to do
+      bp-tape recover data/tape && bp-tape verify data/tape
+    """
+    tape, engine = open_damaged(data), _engine(context)
+    with lock(data), upkeep(data):
+        lines = list(_survey(tape, engine) if dry_run else _recovered(tape, engine))
+    names = _SURVEYED if dry_run else _RECOVERED
+    if as_json:
+        console.print_json([dict(zip(names, line, strict=True)) for line in lines])
+    elif lines:
+        console.show_table(names, lines)
+    else:
+        click.echo("nothing to recover: every segment is sealed, and its files are there")
+    if not dry_run:
+        context.exit(_recovered_code(tape, lines))
+
+
+_SEALED = ("segment", "generation", "verdict", "rows", "note")
+_SURVEYED = ("path", "found", "to do")
+_RECOVERED = ("path", "found", "done", "lost")
+_FAILED = "failed"
+
+
+def _engine(context: click.Context) -> EngineFactory:
+    engine: EngineFactory | None = context.obj
+    if engine is None:
+        raise BackpackError("no engine to replay with: run the installed command, bp-tape")
+    return engine
+
+
+def _sealed(tape: Tape, engine: Callable[[], SealEngine]) -> Iterator[Line]:
+    for journal in tape.journals():
+        name = SegmentName.of(journal)
+        try:
+            yield _sealed_line(name, seal_alone(journal, tape, engine()))
+        except TooNew:
+            raise
+        except TapeError as error:
+            yield str(name), None, _FAILED, None, str(error)
+
+
+def _sealed_line(name: SegmentName, manifest: Manifest | None) -> Line:
+    if manifest is None:
+        return str(name), None, None, None, "no frame in its journal"
+    note = "; ".join(manifest.losses) or None
+    rows = sum(manifest.rows.values())
+    return str(name), manifest.generation, manifest.verdict.value, rows, note
+
+
+def _sealed_again(
+    tape: Tape, names: Sequence[str], engine: Callable[[], SealEngine]
+) -> Iterator[Line]:
+    chosen = _named(all_generations(tape), names)
+    total = sum(one.current.frames for one in chosen if one.current is not None)
+    done = 0
+    with console.Progress("sealing again") as progress:
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            if done % _STEP == 0:
+                progress.show(done, total)
+
+        for segment in chosen:
+            try:
+                again = seal_again(tape, segment, engine(), count=count)
+            except TapeError as error:
+                yield str(segment.name), None, _FAILED, None, str(error)
+            else:
+                line = _sealed_line(segment.name, again.manifest)
+                yield line if again.made else (*line[:-1], "its rows are those already")
+
+
+def _named(segments: Sequence[Generations], names: Sequence[str]) -> list[Generations]:
+    wanted = set(map(SegmentName.parse, names))
+    if unknown := wanted - {one.name for one in segments}:
+        raise UsageError(f"no segment {', '.join(map(str, sorted(unknown)))} here: see bp-tape ls")
+    return [one for one in segments if not wanted or one.name in wanted]
+
+
+def _sealed_code(verdicts: set[str], again: bool) -> int:
+    if verdicts & {_FAILED, Verdict.DIVERGENT.value}:
+        return console.FAILED
+    lossy = not again and Verdict.RECOVERED.value in verdicts
+    return console.LOSSES if lossy else console.WHOLE
+
+
+def _survey(tape: Tape, engine: EngineFactory) -> Iterator[Line]:
+    for task in survey(tape, engine):
+        yield task.path, task.found, task.intent
+
+
+def _recovered(tape: Tape, engine: EngineFactory) -> Iterator[Line]:
+    for task in survey(tape, engine):
+        done, lost = perform(task)
+        yield task.path, task.found, done, lost
+
+
+def _recovered_code(tape: Tape, lines: Sequence[Line]) -> int:
+    if not any(one.readable for one in all_generations(tape)):
+        return console.FAILED
+    return console.LOSSES if any(line[-1] is not None for line in lines) else console.WHOLE

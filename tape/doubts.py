@@ -1,0 +1,132 @@
+"""Doubt is data: the rows of a recording that say what is missing or was wrong, read and paired.
+
+Only the files of the small tables `gap`, `audit` and `clock` are read.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
+
+from schemas.rows import Gap, Row
+from tape.layout import Tape
+from tape.manifest import Manifest
+from tape.reader import read_frames, read_rows
+
+STOPPED = "stopped"  # the session ended: its recorder hung up, and nothing was to be heard
+
+_HEALED = "healed"
+_STOP_NS = 15_000_000_000  # within which of its end a session that closes its last connection stops
+_DISCONNECT = "disconnect"
+_LIFE_CYCLES = 2  # schema of rows since which a gap row says how the gap ended
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class Hole(NamedTuple):
+    """A gap from end to end, of one row or two.
+
+    topic: None where it is of all streams.
+    cause: of the row, or STOPPED.
+    ts_shown: when the frame arrived that showed it.
+    since_seq, ts_since: last frame before it.
+    until_seq, ts_until: frame that said it had ended, and when it had; None where it went on to the
+        end of its session.
+    state: how it ended, see `schemas.rows.Gap`. lasted_ns: None where that is not known.
+    """
+
+    session: str
+    topic: str | None
+    cause: str
+    state: str
+    missing: int | None
+    ts_shown: int
+    since_seq: int
+    ts_since: int
+    until_seq: int | None
+    ts_until: int | None
+    lasted_ns: int | None
+
+    @property
+    def healed(self) -> bool:
+        """Whether nothing is missing after all."""
+        return self.state == _HEALED
+
+
+def read_holes(tape: Tape, manifests: Sequence[Manifest]) -> list[Hole]:
+    """The gaps of all segments, each once, by session and in the order they showed.
+
+    Gaps of rows of schema 1, which do not say how they ended, are taken to end with the frame that
+    showed them. Raises TapeError for a file that cannot be read.
+    """
+    found: list[Hole] = []
+    for session, group in groupby(manifests, key=attrgetter("session")):
+        segments = list(group)
+        holes: dict[tuple[object, ...], Hole] = {}
+        for manifest in segments:
+            ended = manifest.rows_schema < _LIFE_CYCLES
+            for row in read_table(tape, manifest, Gap):
+                # What follows on a gap takes its place; the order stays that of the first rows.
+                key = gap_key(row)
+                holes[key] = _joined(holes.get(key), _hole(session, row, ended))
+        found += (_known_end(tape, segments[-1], hole) for hole in holes.values())
+    return found
+
+
+def is_stop(row: Gap | Hole, waited_ns: int) -> bool:
+    """Whether a gap that never ended, shown so long before its session did, is but its end."""
+    return row.topic is None and row.cause == _DISCONNECT and waited_ns < _STOP_NS
+
+
+def gap_key(row: Gap) -> tuple[object, ...]:
+    """The same for the rows of one gap of a session, which show it and end it."""
+    return row.topic, row.since_seq, row.cause if row.topic is None else None
+
+
+def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyRow]:
+    """The rows of one table of a segment, all symbols, in order of ``seq``."""
+    rows = [
+        row
+        for entry in manifest.files_of(table.TABLE)
+        for batch in read_rows(tape, entry)
+        for row in batch
+        if isinstance(row, table)
+    ]
+    return sorted(rows, key=attrgetter("seq"))
+
+
+def _known_end(tape: Tape, last: Manifest, hole: Hole) -> Hole:
+    """A gap, or what is but the end of its session, of which this is the last segment."""
+    if hole.until_seq is not None or hole.topic is not None:
+        return hole
+    ended = next(read_frames(tape, last, from_seq=last.last_seq)).ts_recv
+    return hole._replace(cause=STOPPED) if is_stop(hole, ended - hole.ts_shown) else hole
+
+
+def _joined(before: Hole | None, newest: Hole) -> Hole:
+    """One gap of its rows so far. The row that ends it has the sum of what is missing; another one
+    that does not has only what it adds."""
+    if before is None:
+        return newest
+    if newest.until_seq is not None:
+        return newest._replace(ts_shown=before.ts_shown)
+    counts = [count for count in (before.missing, newest.missing) if count is not None]
+    return before._replace(missing=sum(counts) if counts else None)
+
+
+def _hole(session: str, row: Gap, ended: bool) -> Hole:
+    """A gap as its newest row has it."""
+    over = ended or row.ts_until is not None
+    return Hole(
+        session=session,
+        topic=row.topic,
+        cause=row.cause,
+        state=row.state,
+        missing=row.missing,
+        ts_shown=row.ts_recv,
+        since_seq=row.since_seq,
+        ts_since=row.ts_since,
+        until_seq=row.seq if over else None,
+        ts_until=row.ts_recv if ended else row.ts_until,
+        lasted_ns=row.lasted_ns,
+    )

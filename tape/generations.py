@@ -1,0 +1,107 @@
+"""Generations of a segment: what was recorded, and what was made of it later.
+
+Nothing sealed is rewritten. Rows made anew, or put into fewer files, get a manifest of their own
+beside the first one; the highest generation that can be read is the one that counts. Files of
+frames are made once and shared by all generations.
+"""
+
+from collections.abc import Callable, Container, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.errors import TapeError, TooNew
+from tape.layout import FRAMES, SegmentName, Tape, generation_of
+from tape.manifest import FileEntry, Manifest, Origin, later_than, load, outline
+
+
+def current(paths: Sequence[Path], read: Callable[[Path], Manifest] = load) -> Manifest:
+    """The generation of a segment that counts, of all its manifests, the first ones first.
+
+    read: `tape.manifest.load`, or `tape.manifest.outline`.
+
+    Raises TapeError where none can be read, TooNew where a later version made the last of them.
+    """
+    failure: TapeError | None = None
+    for path in reversed(paths):
+        try:
+            return read(path)
+        except TooNew:
+            raise
+        except TapeError as error:
+            failure = failure or error
+    if paths and (later := later_than(paths[-1])):  # and the listed ones were removed meanwhile
+        return current(later, read)
+    raise failure or TapeError("a segment without a manifest")
+
+
+class Generations(NamedTuple):
+    """All manifests of a segment, the first ones first.
+
+    readable: those that can be read. damaged: paths of the others.
+    """
+
+    name: SegmentName
+    readable: list[Manifest]
+    damaged: list[Path]
+
+    @property
+    def current(self) -> Manifest | None:
+        """The one that counts; None where none can be read."""
+        return self.readable[-1] if self.readable else None
+
+    @property
+    def superseded(self) -> list[Manifest]:
+        """Those that a compaction took the place of, and that it has not removed yet."""
+        compacted = [m.generation for m in self.readable if m.origin is Origin.COMPACTION]
+        return [m for m in self.readable if m.generation < max(compacted, default=0)]
+
+    @property
+    def kept(self) -> list[Manifest]:
+        """All but the superseded."""
+        gone = {manifest.generation for manifest in self.superseded}
+        return [m for m in self.readable if m.generation not in gone]
+
+    @property
+    def following(self) -> int:
+        """Number of the next generation, which no manifest has, readable or not."""
+        numbers = [m.generation for m in self.readable] + list(map(generation_of, self.damaged))
+        return max(numbers, default=-1) + 1
+
+
+def all_generations(tape: Tape, names: Container[SegmentName] | None = None) -> list[Generations]:
+    """Of each sealed segment, or of some, in recording order; a damaged manifest is no error.
+
+    The entries of their files stay on disk until they are asked for.
+    """
+    there = tape.generations().items()
+    return [_read(name, paths) for name, paths in there if names is None or name in names]
+
+
+def named(manifests: Iterable[Manifest]) -> dict[str, list[FileEntry]]:
+    """The entries of each file of some manifests, by path, the one of the first segment first.
+
+    A file of frames has one entry for each generation, a file of rows for each segment that shares
+    it, so that whoever goes through all files does so once.
+    """
+    found: dict[str, list[FileEntry]] = {}
+    for manifest in manifests:
+        for entry in manifest.files:
+            entries = found.setdefault(entry.path, [])
+            if entry not in entries:
+                entries.append(entry)
+    return found
+
+
+def rows_files(manifest: Manifest) -> list[FileEntry]:
+    """The entries of all tables."""
+    return [entry for entry in manifest.files if entry.table != FRAMES]
+
+
+def _read(name: SegmentName, paths: Iterable[Path]) -> Generations:
+    readable, damaged = [], []
+    for path in paths:
+        try:
+            readable.append(outline(path))
+        except TapeError:
+            damaged.append(path)
+    return Generations(name, readable, damaged)

@@ -1,0 +1,1 @@
+"""Everything that can go wrong between a venue and a recording, tried over real sockets."""

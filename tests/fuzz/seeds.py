@@ -1,0 +1,105 @@
+"""The seeds of the corpora, from frames and files of recordings: ``python -m tests.fuzz seeds``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+
+import msgspec
+
+from schemas.frames import (
+    ClockNoted,
+    ConnectionClosed,
+    Frame,
+    FramesLost,
+    Kind,
+    RequestFailed,
+    to_json,
+)
+from tape.journal_reader import read_journal
+from tape.layout import Tape
+from tape.reader import read_frames, segments
+from tests.crashes.arrivals import arrival
+from tests.fuzz.engine import JOINED, TOPICS, line_of
+from tests.fuzz.parts import RECORDING, SEGMENT, files
+from tests.market.texts import WELL_FORMED
+from tests.shared import ROOT
+
+CORPUS = ROOT / "tests" / "fuzz" / "corpus"
+LONGEST = 4_000  # bytes of a seed's payload
+PATCH = 24  # about a page header
+
+
+def frames() -> Iterator[bytes]:
+    """A frame of every stream and of every kind by itself; a session that joins and goes on."""
+    for text in WELL_FORMED.values():
+        yield line_of(Kind.DATA, "", text.encode())
+    for frame in _first_of_each():
+        yield line_of(frame.kind, frame.topic, frame.payload)
+    joining = [arrival("fuzz", number) for number in range(JOINED)]
+    yield b"\n".join(line_of(one.kind, one.topic, one.payload) for one in joining)
+    following = [arrival("fuzz", number).payload for number in (JOINED, JOINED + 5, JOINED + 1)]
+    yield b"L" + b"\n".join(line_of(Kind.DATA, "", payload) for payload in following)
+    failed = to_json(RequestFailed(429, "too many", ""))
+    closed = to_json(ConnectionClosed(1006, ""))
+    others = [(Kind.FAILED, TOPICS[2], failed), (Kind.CLOSE, "", closed), (Kind.BINARY, "", b"\1")]
+    others += [(Kind.LOSS, "", to_json(FramesLost("memory", 3, 400, ended=True)))]
+    others += [(Kind.CLOCK, "", to_json(ClockNoted(5, 1_795_330_800_000, 7_000_000)))]
+    yield b"L" + b"\n".join(line_of(*other) for other in others)
+
+
+def _first_of_each() -> Iterator[Frame]:
+    """Of every kind but data in the sample, the first that is not long."""
+    tape, seen = Tape(ROOT / "data" / "sample"), {Kind.DATA}
+    for one in segments(tape):
+        for frame in read_frames(tape, one):
+            if frame.kind not in seen and len(frame.payload) < LONGEST:
+                seen.add(frame.kind)
+                yield frame
+
+
+def journal() -> Iterator[bytes]:
+    """A real one, whole and torn; what a batch holds; bytes between batches."""
+    (path,) = (RECORDING / "journal").glob("*.zst")
+    content = path.read_bytes()
+    yield b"\0" + content
+    yield b"\0" + content[:-9]
+    yield b"\2" + content[:40]
+    yield b"\1" + msgspec.msgpack.encode(list(read_journal(path))[:3])
+
+
+def manifest() -> Iterator[bytes]:
+    """One of a segment with few files."""
+    text = (RECORDING / "manifest" / f"{SEGMENT}.json").read_text()
+    whole = json.loads(text) | {"number": 1}
+    whole["files"] = whole["files"][:2]
+    yield json.dumps(whole, indent=1).encode()
+    lost = {"bytes": 7, "after_seq": 3, "after_ts": 4, "reason": "torn"}
+    damage = {"offset": 1, "length": 2, "reason": "r", "after_seq": 1, "until_seq": None}
+    yield json.dumps(whole | {"lost": lost, "damage": [damage], "end": None}).encode()
+
+
+def segment() -> Iterator[bytes]:
+    """Nothing spoiled; and some bytes of each file, put where they are."""
+    for choice, whole in enumerate(files()):
+        yield bytes([choice])
+        for offset in (0, 4, len(whole.pages) // 2):
+            place = offset.to_bytes(2, "little")
+            yield bytes([choice]) + place + whole.pages[offset : offset + PATCH]
+
+
+def write(target: str, inputs: Iterator[bytes]) -> None:
+    """Put seeds into a corpus, each under the hash of its content."""
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for data in inputs:
+        (folder / sha256(data).hexdigest()[:16]).write_bytes(data)
+
+
+SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
+    "frames": frames,
+    "journal": journal,
+    "manifest": manifest,
+    "segment": segment,
+}

@@ -1,0 +1,218 @@
+"""The book beside bookTickers and REST snapshots: a dumb model, the real material, each rule."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.rows import Audit, Gap, Row
+from tests.market.audit_model import AuditModel, Best, Delta, Different, Side, Sides
+from tests.market.hand import Hand, Texts
+
+BASE = 100
+PRICES = [Decimal(n) / 10 for n in range(995, 1006)]  # few, so that they meet
+QTYS = [Decimal(n) for n in (0, 0, 1, 2, 30)]
+CENTS = Decimal("0.01")
+
+_SIDE = st.dictionaries(st.sampled_from(PRICES), st.sampled_from(QTYS), max_size=2)
+
+
+class Change(NamedTuple):
+    """The venue's book changes, over so many ids; it is not sent yet."""
+
+    ids: int
+    bids: Side
+    asks: Side
+
+
+class Deliver(NamedTuple):
+    """The oldest changes that were not sent arrive."""
+
+    frames: int
+
+
+class Quote(NamedTuple):
+    """A bookTicker of the state ``back`` states ago, or of an id that nothing has."""
+
+    back: int
+    wrong: Best | None
+    skew: int
+    copies: int
+
+
+class Ask(NamedTuple):
+    """A snapshot is asked for."""
+
+
+class Reply(NamedTuple):
+    """It comes, of the state ``back`` states ago; cut off after some levels; some of them wrong."""
+
+    back: int
+    limit: int | None
+    bids: Side
+    asks: Side
+
+
+class Fail(NamedTuple):
+    """It does not come."""
+
+
+Move = Change | Deliver | Quote | Ask | Reply | Fail
+
+_BEST = st.tuples(st.sampled_from(PRICES), st.sampled_from(QTYS[2:]))
+_CHANGE = st.builds(Change, st.sampled_from([1, 1, 1, 1, 3]), _SIDE, _SIDE)
+_DELIVER = st.builds(Deliver, st.integers(1, 3))
+_QUOTE = st.builds(
+    Quote, st.integers(0, 4), st.one_of(st.none(), st.none(), st.none(), _BEST),
+    st.sampled_from([0, 0, 0, 1, -1]), st.integers(1, 2),
+)  # fmt: skip
+_NO_SIDE: st.SearchStrategy[Side] = st.just({})
+_REPLY = st.builds(
+    Reply, st.integers(0, 4), st.sampled_from([None, None, 1, 2, 3]),
+    st.one_of(_NO_SIDE, _NO_SIDE, _SIDE), _NO_SIDE,
+)  # fmt: skip
+_SCENE: st.SearchStrategy[tuple[Move, ...]] = st.one_of(
+    st.tuples(_CHANGE, _DELIVER),
+    st.tuples(_CHANGE, _QUOTE, _DELIVER),
+    st.tuples(_CHANGE, _CHANGE, _DELIVER, _QUOTE),
+    st.tuples(st.just(Ask()), _CHANGE, _DELIVER, _REPLY, _DELIVER),
+    st.tuples(_CHANGE, st.just(Ask()), _REPLY),
+    st.tuples(st.one_of(_QUOTE, _REPLY, st.just(Ask()), st.just(Fail()))),
+)
+MOVES = st.lists(_SCENE, max_size=25).map(lambda scenes: [m for scene in scenes for m in scene])
+
+
+def padded(side: Side) -> Texts:
+    """As the websocket writes levels."""
+    return [(str(p.quantize(CENTS)), str(q.quantize(CENTS))) for p, q in side.items()]
+
+
+class Trial:
+    """An engine and the model beside each other."""
+
+    def __init__(self) -> None:
+        start = Sides({PRICES[4]: Decimal(5)}, {PRICES[6]: Decimal(7)})
+        self.model = AuditModel(BASE, start)
+        self.hand = Hand()
+        self.hand.subscribe()
+        self.unsent: list[Delta] = []
+        self.flying = 0
+        self.rejoin()
+
+    def do(self, move: Move) -> None:
+        """One move on both sides."""
+        match move:
+            case Change(ids, bids, asks):
+                delta = Delta(self.model.last + 1, self.model.last + ids, bids, asks)
+                self.model.change(delta)
+                self.unsent.append(delta)
+            case Deliver(frames):
+                for _ in range(min(frames, len(self.unsent))):
+                    if self.unsent:  # or a snapshot has joined meanwhile
+                        self.deliver(self.unsent.pop(0))
+            case Quote():
+                for _ in range(move.copies):
+                    self.quote(move)
+            case Ask():
+                self.flying += 1
+                self.model.ask()
+                assert self.hand.ask()
+            case Reply() if self.flying == 1:
+                self.reply(move)
+            case Fail() if self.flying == 1:
+                self.flying = 0
+                self.model.fail()
+                assert audits(self.hand.fail(500)) == []
+        assert self.hand.engine.audited == self.model.audited
+        assert self.hand.id == self.model.id
+
+    def deliver(self, delta: Delta) -> None:
+        """A delta arrives."""
+        if self.model.id is None or delta.first <= self.model.id:
+            return
+        different = self.model.deliver(delta)
+        found = [different] if different else []
+        compared = self.model.conclude() if self.model.id is not None else None
+        rows = self.hand.delta(
+            delta.first, delta.last, bids=padded(delta.bids), asks=padded(delta.asks)
+        )
+        self.check(rows, [*found, *([compared] if compared else [])])
+
+    def quote(self, move: Quote) -> None:
+        """A bookTicker arrives."""
+        ids = sorted(self.model.history)
+        update_id = ids[max(0, len(ids) - 1 - move.back)]
+        bid, ask = self.model.history[update_id].touch
+        bid = move.wrong if move.wrong else bid
+        different = self.model.quote(update_id + move.skew, (bid, ask))
+        bids, asks = ([None] if b is None else padded(dict([b])) for b in (bid, ask))
+        rows = self.hand.quote(update_id + move.skew, bids[0], asks[0])
+        self.check(rows, [different] if different else [])
+
+    def reply(self, move: Reply) -> None:
+        """A snapshot arrives."""
+        ids = sorted(self.model.history)
+        last = ids[max(0, len(ids) - 1 - move.back)]
+        bids, asks = self.model.history[last].changed(move.bids, move.asks)
+        shown = Sides(
+            dict(sorted(bids.items(), reverse=True)[: move.limit]),
+            dict(sorted(asks.items())[: move.limit]),
+        )
+        self.flying = 0
+        wanted = self.model.reply(last, shown)
+        compared = self.model.conclude()
+        self.hand.wanted()
+        rows = self.hand.reply(last, bids=padded(shown.bids), asks=padded(shown.asks))
+        assert (self.hand.wanted() != []) == (wanted or bool(compared and compared.levels))
+        self.check(rows, [compared] if compared else [])
+
+    def check(self, rows: list[Row], expected: list[Different]) -> None:
+        """Audit rows to the last column, and a gap exactly where something differs."""
+        assert audits(rows) == expected
+        gaps = [(row.cause, row.state) for row in rows if isinstance(row, Gap)]
+        assert gaps == [("audit", "open") for found in expected if found.levels]
+        if self.model.id is None:
+            self.rejoin()
+
+    def rejoin(self) -> None:
+        """A snapshot joins, of the present."""
+        last = self.model.last
+        bids, asks = self.model.history[last]
+        for _ in range(self.flying):
+            self.hand.fail(500)
+        self.flying = 0
+        self.hand.join(last, bids=padded(bids), asks=padded(asks))
+        self.model.join(last)
+        self.unsent.clear()
+
+
+def audits(rows: list[Row]) -> list[Different]:
+    """What audit rows say, in whole units."""
+    return [
+        Different(
+            row.levels, best(row.bid_price, row.bid_qty), best(row.ask_price, row.ask_qty),
+            best(row.venue_bid_price, row.venue_bid_qty),
+            best(row.venue_ask_price, row.venue_ask_qty),
+        )
+        for row in rows
+        if isinstance(row, Audit)
+    ]  # fmt: skip
+
+
+def best(price: int | None, qty: int | None) -> Best:
+    """A level in whole units."""
+    if price is None or qty is None:
+        assert price is qty is None
+        return None
+    return Decimal(price).scaleb(-9), Decimal(qty).scaleb(-6)
+
+
+@settings(max_examples=400, deadline=None)
+@given(MOVES)
+def test_what_differs_is_found_and_nothing_else(moves: list[Move]) -> None:
+    """Quotes early, late, copied, of ids that were leapt over, wrong; snapshots ahead, behind, cut
+    off, wrong. After each: the rows, the count of comparisons, and where the book stands."""
+    trial = Trial()
+    for move in moves:
+        trial.do(move)
