@@ -1,13 +1,7 @@
-"""The audits of one book: where it stood lately, what waits to be compared with it.
+"""The audits of one book: with bookTickers, and with REST snapshots (protocol section 3.2), which
+are brought to the id of the book with the deltas that came since they were asked for."""
 
-bookTicker has the numbering of depth but no order with it (protocol fact 9), so a quote may be
-early, and waits for the book, or late, and meets a touch that the book had before. A REST snapshot
-(section 3.2) is brought to the id of the book with the deltas that came since it was asked for.
-"""
-
-from bisect import bisect_right, insort
 from collections.abc import Callable
-from operator import itemgetter
 
 import msgspec
 
@@ -22,106 +16,12 @@ from market.audit import (
 )
 from market.book import Book, Touch
 from market.deltas import Snapshot, read_levels
+from market.touches import Touches, TouchState
 from schemas import wire
-from schemas.numbers import PRICES
 from schemas.rows import BookTicker
 
-TOUCHES = 64  # changes of the touch that are remembered
-WAITING = 64  # bookTickers ahead of the book
 AGAIN_DELAY_NS = 500_000_000
 KEPT_LIMIT = 10_000  # deltas between a request and the comparison
-_NEVER = 2**63  # no id or price gets there
-_EMPTY: Touch = (0, None, None, None, None)
-_id = itemgetter(0)  # of a touch
-
-
-class TouchState(msgspec.Struct):
-    """Keyframe of Touches."""
-
-    since: int
-    before: list[Touch]
-    waiting: list[Touch]
-
-
-class Touches:
-    """Where the book stood lately, and bookTickers that are ahead of it.
-
-    A book whose deltas each hold one id stood at all ids since it joined; with a merged delta it
-    leaps over some, and where it was before that is not asked any more.
-    """
-
-    __slots__ = ("_ask", "_before", "_bid", "_next", "_since", "_waiting")
-
-    def __init__(self, saved: TouchState | None = None) -> None:
-        self._since = saved.since if saved else 0  # it stood at each id from this one on
-        self._before: list[Touch] = saved.before if saved else []  # each from its id on
-        self._waiting: list[Touch] = saved.waiting if saved else []  # by id
-        self._aim()
-
-    def clear(self) -> None:
-        """The book is lost."""
-        self._before, self._waiting = [], []
-        self._aim()
-
-    def stay(self, delta: wire.Depth) -> bool:
-        """Whether the touch stands as it did before a delta, and nothing has waited for its id. So
-        it is with most; this is the hot path."""
-        last = delta.u
-        if last != delta.U:
-            self._since = last
-        if self._next <= last:
-            return False
-        for price, _ in delta.b:
-            if PRICES[price] >= self._bid:
-                return False
-        return not delta.a or min(PRICES[price] for price, _ in delta.a) > self._ask
-
-    def move(self, ours: Touch) -> list[Touch]:
-        """The book has moved, and the touch perhaps; bookTickers that have waited for this id.
-        Those for ids that it leapt over are not compared."""
-        if not self._before or self._before[-1][1:] != ours[1:]:
-            self._before.append(ours)
-            del self._before[:-TOUCHES]
-        met = []
-        while self._waiting and self._waiting[0][0] <= ours[0]:
-            quote = self._waiting.pop(0)
-            if quote[0] == ours[0]:
-                met.append(quote)
-        self._aim()
-        return met
-
-    def begin(self, ours: Touch) -> None:
-        """The book is live, and stands here."""
-        self._since, self._before = ours[0], [ours]
-        self._aim()
-
-    def wait(self, quote: Touch) -> None:
-        """A bookTicker is ahead of the book. Those of the lowest ids go if there are too many."""
-        waiting = self._waiting
-        if waiting and quote[0] < waiting[-1][0]:
-            insort(waiting, quote, key=_id)
-        else:
-            waiting.append(quote)
-        if len(waiting) > WAITING:
-            del waiting[0]
-        self._next = waiting[0][0]
-
-    def at(self, update_id: int) -> Touch | None:
-        """The touch of the book at an id of before; None where that is not known any more."""
-        if update_id < self._since:
-            return None
-        at = bisect_right(self._before, update_id, key=_id)
-        return self._before[at - 1] if at else None
-
-    def export(self) -> TouchState:
-        """State to carry into the next segment."""
-        return TouchState(self._since, self._before[:], self._waiting[:])
-
-    def _aim(self) -> None:
-        _, bid, _, ask, _ = self._before[-1] if self._before else _EMPTY
-        self._bid = -1 if bid is None else bid
-        self._ask = _NEVER if ask is None else ask
-        self._next = self._waiting[0][0] if self._waiting else _NEVER
 
 
 class RestAudit(msgspec.Struct):
@@ -222,10 +122,15 @@ class Audits:
         ours = self.touches.at(row.update_id)
         return [] if ours is None else self.compare(ours, [quote])
 
-    def moved(self) -> list[Finding]:
+    def moved(self, delta: wire.Depth) -> list[Finding]:
         """The touch of the book may have moved, or bookTickers may have waited for its id."""
+        touches = self.touches
+        if touches is None:
+            return []
+        if delta.u != delta.U:
+            touches.since = delta.u
         ours = self._book.touch()
-        quotes = self.touches.move(ours) if self.touches else []
+        quotes = touches.move(ours)
         return self.compare(ours, quotes) if quotes else []
 
     def compare(self, ours: Touch, quotes: list[Touch]) -> list[Finding]:

@@ -87,8 +87,17 @@ class DepthTracker:
             rows = apply_delta(frame, self.topic, message, self.sync)
             self._last, self._delta = frame, message  # after: what cannot be read was not seen
             touches = self.audits.touches
-            if touches is not None and not touches.stay(message):
-                rows += self._touched(frame, message)
+            if touches is not None:
+                row, last = rows[0], message.u
+                if last != message.U:
+                    touches.since = last
+                if (
+                    last >= touches.next
+                    or len(rows) > 1
+                    or row.price is None
+                    or (row.price >= touches.bid if row.side == "bid" else row.price <= touches.ask)
+                ):
+                    rows += self._touched(frame, message)
             return rows
         return self._odd_delta(frame, message)
 
@@ -206,8 +215,7 @@ class DepthTracker:
             rows.append(clear_row(frame, self.topic))
         if was_live and event is Event.DELTA:
             rows += apply_delta(frame, self.topic, delta, self.sync)
-            if self.audits.touches is not None and not self.audits.touches.stay(delta):
-                rows += self._touched(frame, delta)
+            rows += self._touched(frame, delta)
             place = Place(frame, self.topic, delta.E * 1_000)
             rows += self._found(place, self.audits.followed(delta))
         self._aim()
@@ -231,8 +239,8 @@ class DepthTracker:
 
     def _touched(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """The touch of the book may have moved, or bookTickers may have waited for its id."""
-        place = Place(frame, self.topic, delta.E * 1_000)
-        return self._found(place, self.audits.moved())
+        found = self.audits.moved(delta)
+        return self._found(Place(frame, self.topic, delta.E * 1_000), found) if found else []
 
     def _found(self, place: Place, findings: list[Finding]) -> list[Row]:
         """Rows of comparisons. The first that differs costs the book."""

@@ -1,5 +1,7 @@
 """Rows of a book: its changes, when it is made, when it is lost, as a segment begins with it."""
 
+from typing import Any
+
 from market.deltas import Snapshot
 from market.sync import BookSync, SyncState
 from schemas import wire
@@ -9,10 +11,10 @@ from schemas.rows import BookKeyframe, Depth, Row
 from schemas.topics import Topic
 
 
-def apply_delta(frame: Frame, topic: Topic, delta: wire.Depth, sync: BookSync) -> list[Row]:
-    """Put a delta into the book and make its rows, in one pass over its levels. If a price comes
-    twice, the last wins (section 3.1). A level that cannot be read raises half way through, which
-    is as well: it costs the whole book.
+def apply_delta(frame: Frame, topic: Topic, delta: wire.Depth, sync: BookSync) -> list[Any]:
+    """Put a delta into the book and make its Depth rows, in one pass over its levels. If a price
+    comes twice, the last wins (section 3.1). A level that cannot be read raises half way through,
+    which is as well: it costs the whole book.
 
     This is the hot path: two loops, rows spelled out and the sync advanced in place take half the
     time of one loop over both sides, unpacked tuples and calls.
@@ -20,7 +22,7 @@ def apply_delta(frame: Frame, topic: Topic, delta: wire.Depth, sync: BookSync) -
     _, window, symbol = topic
     seq, ts_recv, book = frame.seq, frame.ts_recv, sync.book
     ts_event, ts_engine, first, last = delta.E * 1_000, delta.T * 1_000, delta.U, delta.u
-    rows: list[Row] = []
+    rows = []
     for price, qty in delta.b:
         p, q = PRICES[price], QUANTITIES[qty]
         book.bids.set(p, q)

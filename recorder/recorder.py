@@ -146,7 +146,14 @@ class Recorder:
                 audits = Audits(self.topics, settings.audit_every, self._notice)
                 tasks.create_task(audits.run(self.intake, self._snapshots))
             if self.space is not None:
-                tasks.create_task(self.space.watch())
+                tasks.create_task(self._watch(self.space))
+
+    async def _watch(self, space: Space) -> None:
+        try:
+            await space.watch()
+        except DiskLow:
+            self.tally.stopping()
+            raise
 
     async def _stop(self, capture: asyncio.Task[None]) -> None:
         self.tally.stopping()

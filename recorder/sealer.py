@@ -72,16 +72,20 @@ class Sealer:
     async def run(self) -> None:
         """Work until cancelled, or until nothing is left after `finish`."""
         while self._queue or not self._last:
+            self._changed.clear()
             journal = await self._next()
-            if journal is None:
+            if journal is not None:
+                await self._work(journal)
+            elif self._queue or not self._last:
                 await self._wait()
-                continue
-            self._at_work = journal
-            try:
-                await self._seal(journal)
-            except (OSError, BackpackError) as error:
-                self._fail(journal, str(error))
-            self._at_work = None
+
+    async def _work(self, journal: Path) -> None:
+        self._at_work = journal
+        try:
+            await self._seal(journal)
+        except (OSError, BackpackError) as error:
+            self._fail(journal, str(error))
+        self._at_work = None
 
     async def finish(self, worker: asyncio.Task[None]) -> None:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
@@ -95,7 +99,6 @@ class Sealer:
         self._queue = []
 
     async def _wait(self) -> None:
-        self._changed.clear()
         try:
             await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S if self._queue else None)
         except TimeoutError:
@@ -112,22 +115,23 @@ class Sealer:
         return None
 
     async def _has_room(self, journal: Path) -> bool:
+        last = self._last
         try:
-            if await self._space.has_room_to_seal(journal, 0 if self._last else self._space.least):
+            if await self._space.has_room_to_seal(journal, 0 if last else self._space.least):
                 return True
         except FileNotFoundError:
             return True  # sealed meanwhile, or a mount is gone: the sealing will tell
         except OSError as error:
             self._refuse(journal, str(error))
             return False
-        if self._last:
+        if last:
             self._queue.remove(journal)
             self.left.append(journal)
         if journal not in self._crowded:
             self._crowded.add(journal)
             self._notice(
                 f"no room to seal {journal.name}: it takes {SEALING_TAKES} times the size of the"
-                " journal; " + ("left to bp-tape recover" if self._last else "put off")
+                " journal; " + ("left to bp-tape recover" if last else "put off")
             )
         return False
 

@@ -156,7 +156,10 @@ class StockIndicativeQuote(Row, tag="stock_indicative_quote"):
 
 class Gap(Row, tag="gap"):
     """A stretch of which something is missing. One row when it shows; a second one, with the same
-    `topic` and `since_seq`, when it has ended, unless the first could say so already."""
+    `topic` and `since_seq` (and `cause`, where `topic` is null), when it has ended, unless the
+    first could say so already. A book that is lost may show more gaps before it is resynced: their
+    rows have the `since_seq` of the first, and the row that ends it repeats the first.
+    """
 
     topic: Annotated[Word | None, Doc("stream with the gap; null: all streams")]
     cause: Annotated[
@@ -171,7 +174,11 @@ class Gap(Row, tag="gap"):
     expected_id: Annotated[Count | None, Doc("id that should have come")]
     received_id: Annotated[Count | None, Doc("id that came")]
     missing: Annotated[
-        Count | None, Doc("ids in between, or frames where the cause is `loss`; null: not known")
+        Count | None,
+        Doc(
+            "ids in between, or frames where `topic` is null; null: not known; in the row that"
+            " ends it, of all its rows together"
+        ),
     ]
     since_seq: Annotated[Count, Doc("last frame before the gap")]
     ts_since: Annotated[Time, Doc("when that frame arrived")]

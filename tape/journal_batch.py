@@ -78,6 +78,7 @@ class Unpacker:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._decompressor = zstandard.ZstdDecompressor()
+        self._passed: set[int] = set()  # block headers on the way of walks in vain
         self.size = file.seek(0, os.SEEK_END)
 
     def at(self, offset: int) -> Batch:
@@ -118,7 +119,9 @@ class Unpacker:
     def _unsealed(self, offset: int) -> Batch:
         """As in format 1, or behind a damaged seal."""
         length = self._walk(offset)
-        return Batch(self._unpacked(self._exactly(offset, length)), 1, offset + length)
+        content = self._unpacked(self._exactly(offset, length))
+        self._passed.clear()
+        return Batch(content, 1, offset + length)
 
     def _unpacked(self, packed: bytes) -> bytes:
         _promised(packed)
@@ -128,14 +131,22 @@ class Unpacker:
             raise Unreadable(f"damaged batch: {error}") from None
 
     def _walk(self, offset: int) -> int:
-        """Length of the zstd frame at ``offset``, found by walking its block headers."""
+        """Length of the zstd frame at ``offset``, found by walking its block headers.
+
+        A walk that comes to where one in vain has been is in vain too; without that, the time for
+        bytes made to look like batches grows with their square.
+        """
         header = self._read(offset, _LONGEST_HEADER)
         length, content_size = _promised(header)
         # What compression may add to incompressible content; beyond it a block header lies.
         longest = content_size + content_size // 128 + 1024
         last = False
         while not last:
-            block = int.from_bytes(self._exactly(offset + length, _BLOCK_HEADER), "little")
+            place = offset + length
+            if place in self._passed:
+                raise Unreadable("no batch begins here")
+            self._passed.add(place)
+            block = int.from_bytes(self._exactly(place, _BLOCK_HEADER), "little")
             last, kind, size = bool(block & 1), block >> 1 & 3, block >> 3
             length += _BLOCK_HEADER + (1 if kind == _RLE else size)
             if length > longest:

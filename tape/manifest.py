@@ -223,8 +223,8 @@ def load(path: Path) -> Manifest:
         return manifest
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Changed) as error:
         raise TapeError(
-            f"{path} cannot be read ({error}): bring it back from a copy, or move it away to go on"
-            " without this segment; its Parquet files can still be opened on their own"
+            f"{path} cannot be read ({error}): bp-tape recover makes it anew from the frames;"
+            " or bring it back from a copy"
         ) from None
 
 

@@ -1,14 +1,14 @@
 """Coverage as a picture: a line for each topic and day, a block for each stretch of the day."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tape import console
 from tape.coverage import UNRECORDED, Covered
 from tape.layout import DAY_NS
 from tape.spans import Stretch
@@ -26,19 +26,13 @@ _GAP_STYLES = {PARTLY: "yellow", NOTHING: "red"}  # where something should have 
 
 def show(days: Sequence[Covered]) -> None:
     """Print the picture: coloured and as wide as fits on a terminal, plain in a pipe."""
-    console = Console()
-    if console.is_terminal:
-        _draw(console, days)
-        return
-    for line in plain(days):
-        click.echo(line)
-
-
-def plain(days: Sequence[Covered]) -> Iterator[str]:
-    """The lines for a pipe, cells with tabs between."""
-    yield "\t".join((*_COLUMNS, f"half hours from 00:00 UTC: {LEGEND}"))
-    for day in days:
-        yield "\t".join((*_cells(day), "".join(block for block, _ in bar(day, PLAIN_BLOCKS))))
+    terminal = Console()
+    if terminal.is_terminal:
+        _draw(terminal, days)
+    else:
+        bars = ("".join(block for block, _ in bar(day, PLAIN_BLOCKS)) for day in days)
+        lines = [(*_cells(day), line) for day, line in zip(days, bars, strict=True)]
+        console.show_table((*_COLUMNS, f"half hours from 00:00 UTC: {LEGEND}"), lines)
 
 
 def bar(day: Covered, blocks: int) -> list[tuple[str, bool]]:
@@ -92,20 +86,20 @@ def _midnight(day: Covered) -> int:
     return int(date.timestamp()) * 1_000_000_000
 
 
-def _draw(console: Console, days: Sequence[Covered]) -> None:
-    blocks = _fitting(console.width, days)
+def _draw(terminal: Console, days: Sequence[Covered]) -> None:
+    blocks = _fitting(terminal.width, days)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in _COLUMNS:
         table.add_column(column, no_wrap=True, justify="left" if column == "topic" else "right")
     table.add_column(_ruler(blocks), no_wrap=True)
     for day in days:
         table.add_row(*_cells(day), _coloured(bar(day, blocks)))
-    console.print(table)
-    console.print()
+    terminal.print(table)
+    terminal.print()
     legend = Text(LEGEND + "; ")
     legend.append("a gap in it", _GAP_STYLES[PARTLY]).append(", ")
     legend.append("nothing but gaps", _GAP_STYLES[NOTHING])
-    console.print(legend)
+    terminal.print(legend)
 
 
 def _fitting(width: int, days: Sequence[Covered]) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from schemas.frames import Frame
+from tape.batches import check_footer
 from tape.files import ASIDE
 from tape.journal_reader import read_journal
 from tape.layout import SegmentName, Tape
@@ -17,11 +18,14 @@ Sessions = dict[str, list[Frame]]
 
 
 def sealed(tape: Tape) -> Sessions:
-    """All frames that readers are given, by session; raises what they raise."""
+    """All frames that readers are given, by session; raises what they raise. All files of all
+    segments are there."""
     found: Sessions = {}
     for manifest in segments(tape, merge=True):
         frames = list(read_frames(tape, manifest))
         assert len(frames) == manifest.frames, f"half of {manifest.name}"
+        for entry in manifest.files:
+            check_footer(tape.root, entry)
         found.setdefault(manifest.session, []).extend(frames)
     return found
 

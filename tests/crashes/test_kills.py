@@ -19,7 +19,8 @@ from tests.crashes.nursery import Nursery, nursery
 from tests.crashes.victim import mend, session_name
 from tests.crashes.watch import Watcher, check_arrived
 
-KILLS = 200
+SOAK = bool(os.environ.get("SOAK"))
+KILLS = 2_000 if SOAK else 200
 KILLS_A_FOLDER = 10  # sessions one after another in the same folder
 LONGEST_LIFE_S = 0.25
 

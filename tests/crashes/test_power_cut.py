@@ -26,7 +26,7 @@ from tape.files import ASIDE
 from tape.layout import JOURNAL_ENDING, SegmentName, Tape
 from tests.crashes import disk, strace
 from tests.crashes.disk import Choice, Folder, Tree
-from tests.crashes.inspection import Sessions, check_mended, check_prefixes, sealed
+from tests.crashes.inspection import Sessions, check_mended, check_prefixes, sealed, taped
 from tests.crashes.playback import Playback, Step
 from tests.crashes.victim import mend
 from tests.recorder.commands import BP_RECORD, ENVIRONMENT, options, venue
@@ -112,7 +112,8 @@ class Survivors:
         return len(self._judged)
 
     def frames(self, tree: Tree) -> Counter[str]:
-        """How many frames of each session there are once all is mended."""
+        """How many frames of each session there are, for readers and in journals at once, and once
+        all is mended: the lower of the two."""
         key = frozenset((path, _told_apart(path, content)) for path, content in tree.items())
         if key not in self._judged:
             self._judged[key] = self._judge(tree)
@@ -121,11 +122,16 @@ class Survivors:
     def _judge(self, tree: Tree) -> Counter[str]:
         tape = Tape(self._folder)
         _make(tape.root, tree)
-        check_prefixes(sealed(tape), self._whole)
+        at_once = taped(tape)
         mend(tape)
-        found = check_mended(tape)
-        check_prefixes(found, self._whole)
-        return Counter({session: len(frames) for session, frames in found.items()})
+        mended = check_mended(tape)
+        for found in (at_once, mended):
+            check_prefixes(found, self._whole)
+        return _counts(at_once) & _counts(mended)
+
+
+def _counts(found: Sessions) -> Counter[str]:
+    return Counter({session: len(frames) for session, frames in found.items()})
 
 
 def _told_apart(path: str, content: bytes | None) -> bytes | None:

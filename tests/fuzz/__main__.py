@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +25,8 @@ AT_ONCE = 2
 SECONDS = 600
 INPUT_SECONDS = 10  # a single input that takes longer hangs
 MEMORY_MB = 2_048
-LONGEST_INPUT = 16_384
+LONGEST_INPUT = 16_384  # bytes
+LONGEST_KEPT = 900  # bytes of an input in git
 FINDS = ROOT / "tests" / "fuzz" / "finds"
 WORK = ROOT / ".fuzz"  # inputs that were new to a campaign, not in git
 MEMORY_FOLDER = Path("/dev/shm")
@@ -52,7 +55,7 @@ def campaign(target: str, seconds: int) -> Outcome:
     folder, log = WORK / target, WORK / f"{target}.log"
     folder.mkdir(parents=True, exist_ok=True)
     FINDS.mkdir(exist_ok=True)
-    before = set(FINDS.iterdir())
+    before = set(FINDS.glob(f"{target}-*"))
     limits = [
         f"-max_total_time={seconds}",
         f"-timeout={INPUT_SECONDS}",
@@ -63,7 +66,7 @@ def campaign(target: str, seconds: int) -> Outcome:
         code = _libfuzzer(target, [*limits, str(folder), str(CORPUS / target)], said.fileno())
     text = log.read_text(errors="replace")
     runs, coverage = _DONE.findall(text), _COVERAGE.findall(text)
-    finds = sorted(path for path in FINDS.iterdir() if path not in before)
+    finds = sorted(set(FINDS.glob(f"{target}-*")) - before)
     return Outcome(
         target,
         runs[-1][0] if runs else "?",
@@ -75,22 +78,27 @@ def campaign(target: str, seconds: int) -> Outcome:
 
 
 def minimize(target: str) -> None:
-    """The corpus becomes the smallest set of inputs with the same coverage."""
-    old = CORPUS / f"{target}.old"
-    (CORPUS / target).rename(old)
-    (CORPUS / target).mkdir()
-    _libfuzzer(target, ["-merge=1", str(CORPUS / target), str(old), str(WORK / target)], None)
-    for path in old.iterdir():
-        path.unlink()
-    old.rmdir()
+    """The corpus becomes a small set of short inputs with the same coverage."""
+    old, new = CORPUS / target, WORK / f"{target}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    options = ["-merge=1", f"-max_len={LONGEST_KEPT}", str(new), str(old), str(WORK / target)]
+    if _libfuzzer(target, options, None) == 0:
+        shutil.rmtree(old)
+        shutil.move(new, old)
 
 
 def _libfuzzer(target: str, options: list[str], output: int | None) -> int:
-    command = [sys.executable, "-m", "tests.fuzz.campaign", target, *options]
+    command = [sys.executable, "-m", "tests.fuzz.campaign", target]
+    again = WORK / f"{target}.sh"
+    again.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    again.chmod(0o755)
     scratch = {"TMPDIR": str(MEMORY_FOLDER)} if MEMORY_FOLDER.is_dir() else {}
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **scratch}, stdout=output, stderr=output
-    ).returncode
+    environment = {**os.environ, **scratch, "FUZZ_COMMAND": str(again)}
+    done = subprocess.run(
+        [*command, *options], cwd=ROOT, env=environment, stdout=output, stderr=output
+    )
+    return done.returncode
 
 
 def main() -> int:

@@ -1,14 +1,19 @@
 """The book beside bookTickers and REST snapshots: a dumb model, the real material, each rule."""
 
+import json
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from market.audits import KEPT_LIMIT
+from market.touches import TOUCHES, WAITING
 from schemas.rows import Audit, Gap, Row
 from tests.market.audit_model import AuditModel, Best, Delta, Different, Side, Sides
-from tests.market.hand import Hand, Texts
+from tests.market.hand import SYMBOL, Hand, Texts
+from tests.shared import needs_shared, sample_texts
 
 BASE = 100
 PRICES = [Decimal(n) / 10 for n in range(995, 1006)]  # few, so that they meet
@@ -216,3 +221,108 @@ def test_what_differs_is_found_and_nothing_else(moves: list[Move]) -> None:
     trial = Trial()
     for move in moves:
         trial.do(move)
+
+
+def live(step_ns: int = 1_000_000) -> Hand:
+    """A live book at id 100, whose bookTicker is followed."""
+    hand = Hand(step_ns=step_ns)
+    hand.subscribe()
+    hand.join(100, bids=[("9", "1")], asks=[("11", "1")])
+    assert audits(hand.quote(100, ("9", "1"), ("11", "1"))) == []
+    return hand
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Of early ones those of the highest ids, of late ones the newest changes of the touch."""
+    early = live()
+    for update_id in range(101, 101 + WAITING + 1):
+        early.quote(update_id, ("8", "1"), None)
+    assert audits(early.delta(101)) == []
+    assert len(audits(early.delta(102))) == 1
+    late = live()
+    for update_id in range(101, 101 + TOUCHES):
+        late.delta(update_id, bids=[("9.00", f"{update_id}.00")])
+    assert audits(late.quote(100, ("8", "1"), None)) == []
+    assert len(audits(late.quote(101, ("8", "1"), None))) == 1
+
+
+def test_a_systematic_mismatch_is_no_storm() -> None:
+    """The venue quotes what its depth does not have: snapshots are asked for ever more rarely."""
+    hand, delays = live(), []
+    for _ in range(6):
+        hand.quote(100, ("8", "1"), None)
+        delays += hand.wanted()
+        hand.join(100, bids=[("9", "1")], asks=[("11", "1")])
+    assert delays == [500, 1_000, 2_000, 4_000, 8_000, 16_000]
+
+
+def test_a_mismatch_ends_with_the_next_join() -> None:
+    """Rows of the frame that showed it, and of the snapshot that joined."""
+    hand = live()
+    rows = hand.quote(100, ("9", "2"), ("11", "1"))
+    assert [row.TABLE for row in rows] == ["book_ticker", "audit", "gap", "depth"]
+    assert hand.id is None
+    ended = hand.join(100, bids=[("9", "2")], asks=[("11", "1")])[1]
+    assert isinstance(ended, Gap)
+    assert (ended.cause, ended.state, ended.resync_id) == ("audit", "resynced", 100)
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask"), [((None, "1"), ("11", "1")), (("9", None), ("11", "1"))], ids=["price", "qty"]
+)
+def test_half_a_side_is_not_compared(bid: tuple[Any, Any], ask: tuple[str, str]) -> None:
+    """Nobody knows what it says."""
+    hand = live()
+    assert audits(hand.quote(100, bid, ask)) == []
+    assert hand.id == 100
+    assert hand.engine.audited == 1
+
+
+def test_a_quantity_of_zero_is_an_empty_side() -> None:
+    """As in depth: there is no level."""
+    hand = live()
+    hand.delta(101, asks=[("11", "0")])
+    assert audits(hand.quote(101, ("9", "1"), ("12", "0.00"))) == []
+    assert hand.engine.audited == 2
+
+
+def test_a_throttled_book_is_compared_with_snapshots_alone() -> None:
+    """bookTicker is beside the real-time one."""
+    hand = Hand(f"depth.200ms.{SYMBOL}")
+    hand.subscribe()
+    hand.join(100, bids=[("9", "1")])
+    assert audits(hand.quote(100, ("8", "1"), None)) == []
+    hand.ask()
+    hand.delta(98, 103, bids=[("9", "2")])
+    assert audits(hand.reply(102, bids=[("9", "7")])) == [Different(0, None, None, None, None)]
+
+
+def test_deltas_are_kept_for_a_while_only() -> None:
+    """An answer that does not come costs no more memory than that; the next request is answered."""
+    hand = Hand()
+    hand.subscribe()
+    hand.join(100)
+    hand.ask()
+    for update_id in range(101, 101 + KEPT_LIMIT + 1):
+        hand.delta(update_id)
+    assert audits(hand.reply(101)) == []
+    hand.ask()
+    assert len(audits(hand.reply(100 + KEPT_LIMIT + 1))) == 1
+
+
+@needs_shared
+def test_observed_quotes_agree_with_observed_depth() -> None:
+    """The two contiguous runs of the samples (fact 9: the last quote is four frames early). What
+    was beside the touch is not known; the books here begin with what the first frames show."""
+    texts = [text for text in sample_texts("frames") if '"s":"SOL_USDC"' in text]
+    for first, last, bid, ask in (
+        (4330360995, 4330361002, ("98.96", "288.77"), ("98.97", "1")),
+        (4330361031, 4330361035, ("98.96", "1"), ("98.97", "38.42")),
+    ):
+        hand = Hand()
+        hand.subscribe()
+        hand.join(first - 1, bids=[bid], asks=[ask])
+        run = [text for text in texts if first <= json.loads(text)["data"].get("u", 0) <= last]
+        rows = [row for text in run for row in hand.data(text)]
+        assert {row.TABLE for row in rows} == {"book_ticker", "depth"}
+        assert (hand.id, hand.engine.audited) == (last, sum('"bookTicker"' in t for t in run))

@@ -10,7 +10,8 @@ from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind
 from schemas.requests import SnapshotRequest
-from schemas.rows import BookKeyframe, Row, Session
+from schemas.rows import BookKeyframe, Gap, Row, Session
+from tests.market.hand import SYMBOL as SYMBOL_1
 from tests.market.hand import Hand
 from tests.market.moves import Answer, Ask, Connect, Deliver, Move, Tick, plays
 from tests.market.nasty import bent
@@ -35,8 +36,16 @@ def slow(update_id: int) -> bytes:
     return event(SLOW, e="depth", s=SYMBOL, **members).encode()
 
 
+def quote(update_id: int, bid: str = "0.99") -> bytes:
+    """The touch of the book as the plays begin with it, which may be wrong by then."""
+    members = {"E": 2, "T": 1, "u": update_id, "b": bid, "B": "2.50", "a": "1.01", "A": "1.00"}
+    return event(f"bookTicker.{SYMBOL}", e="bookTicker", s=SYMBOL, **members).encode()
+
+
 BESIDE = st.one_of(
     st.integers(5, 9).map(trade),
+    st.integers(4_330_360_000, 4_330_360_012).map(quote),
+    st.integers(4_330_360_000, 4_330_360_003).map(quote),
     st.integers(4_330_360_000, 4_330_360_012).map(slow),
     st.sampled_from(sorted(WELL_FORMED.values())).map(str.encode),
     bent(),
@@ -128,7 +137,9 @@ def test_a_segment_may_begin_anywhere(frames: list[Frame], cut: int) -> None:
     assert same.books == fresh.books
     assert same.requests == fresh.requests
     assert same.witness.checkpoint() == fresh.witness.checkpoint()
+    assert rolled.audited == fresh.engine.audited
     never = Run(unrolled).feed(after)
+    assert rolled.audited == unrolled.audited
     assert same.rows[len(begin) :] == never.rows
     assert same.books[len(begin) :] == never.books
     assert same.requests[len(begin) :] == never.requests
@@ -223,8 +234,8 @@ def test_a_keyframe_that_cannot_be_read_is_rejected() -> None:
     """A tape may be damaged, or of another version."""
     stamper, engine = Stamper(), Engine()
     engine.feed(stamper.frame(Kind.SENT, subscribe(f"depth.{SYMBOL}"), conn=1))
-    for topic in (f"depth.{SYMBOL}", f"trade.{SYMBOL}", f"ticker.{SYMBOL}", "nothing"):
-        for payload in (b"", b"{}", b"[1]", b'{"conn":"\xff"}'):
+    for topic in (f"depth.{SYMBOL}", f"trade.{SYMBOL}", f"ticker.{SYMBOL}", "nothing", ""):
+        for payload in (b"", b'{"open":7}', b"[1]", b'{"open":["\xff"]}'):
             (row,) = engine.feed(stamper.frame(Kind.KEYFRAME, payload, topic=topic))
             assert row.TABLE == "reject"
     assert engine.book(SYMBOL) is None
@@ -244,3 +255,28 @@ def test_a_new_segment_forgets_what_no_keyframe_says() -> None:
     assert not hand.engine.unknown
     assert hand.delta(20) == []
     assert [row.TABLE for row in hand.data(trade(100).decode())] == ["trade"]
+
+
+V1_DEPTH = (
+    b'{"conn":1,"fresh":false,"repeats":0,"seen":{"id":11,"seq":4,"ts_recv":5},"joined":null,'
+    b'"sync":{"state":"live","attempts":0,"flying":[],"joined_id":10,"joined_mono":1,'
+    b'"last_update_id":11,"ts_engine":9,"bids":[[1000000000,2000000]],"asks":[],"buffer":[]}}'
+)
+V1_TRADE = b'{"conn":1,"seen":{"id":7,"seq":4,"ts_recv":5},"ts_engine":1000000000,"repeats":0}'
+
+
+def test_keyframes_of_format_1_are_read() -> None:
+    """They do not say when by the monotonic clock, nor what nobody looked for then."""
+    hand = Hand()
+    for topic, payload in ((f"depth.{SYMBOL_1}", V1_DEPTH), (f"trade.{SYMBOL}", V1_TRADE)):
+        frame = hand.stamper.frame(Kind.KEYFRAME, payload, topic=topic)
+        assert {row.TABLE for row in hand.engine.feed(frame)} <= {"book_keyframe"}
+    assert (hand.id, hand.bids) == (11, [("1", "2")])
+    gap, clear = hand.delta(14)
+    assert isinstance(gap, Gap)
+    assert (gap.since_seq, gap.ts_engine_since, gap.lasted_ns) == (4, None, None)
+    assert clear.TABLE == "depth"
+    ended = hand.join(14)[1]
+    assert isinstance(ended, Gap)
+    assert (ended.state, ended.since_seq, ended.lasted_ns) == ("resynced", 4, None)
+    assert [row.TABLE for row in hand.data(trade(9).decode())] == ["gap", "trade"]

@@ -83,6 +83,11 @@ OPTIONS = [
     Refusal(("-t", SOL, "--roll", "1y"), ("'1y'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--roll", "100ms"), ("100ms", "is the least")),
     Refusal(("-t", SOL, "--roll", ""), ("''", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--memory", "lots"), ("'lots'", "500MB, 1GB or 1.5GiB")),
+    Refusal(("-t", SOL, "--memory", "1MB"), ("--memory 1MB", "64.0 MB at least")),
+    Refusal(("-t", SOL, "--min-free", "10"), ("'10'", "500MB, 1GB or 1.5GiB")),
+    Refusal(("-t", SOL, "--min-free", "0GB"), ("'0GB'", "500MB, 1GB or 1.5GiB")),
+    Refusal(("-t", SOL, "--audit-every", "10"), ("'10'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "wss://"), ("'wss://'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "ws://host:port"), ("'ws://host:port'", "wss://<host>")),
@@ -101,6 +106,7 @@ CONFIGS = {
     "no_texts.toml": ("topics = [1]", ("topics is a list",)),
     "number.toml": ('topics = ["depth.SOL_USDC"]\nduration = 5', ("duration is a text", "not 5")),
     "path.toml": ('topics = ["depth.SOL_USDC"]\ndata = 5', ("data is a text", "not 5")),
+    "min_free.toml": ('topics = ["depth.SOL_USDC"]\nmin_free = 5', ("min_free is a text", "not 5")),
     "table.toml": ('topics = ["depth.SOL_USDC"]\n[roll]\na = 1', ("roll is a text",)),
 }
 
@@ -308,7 +314,8 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
         config.write_text(
             f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
             f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
-            'duration = "300ms"\nroll = "1h"\n'
+            'duration = "300ms"\nroll = "1h"\nmemory = "100MB"\nmin_free = "1kB"\n'
+            'audit_every = "1m"\n'
         )
         with at_work("--config", str(config), "-t", SOL, "--data", str(ours)) as recording:
             alone = bp_record("--config", str(config))
@@ -332,6 +339,9 @@ def test_help_teaches() -> None:
         "Ctrl-C",
         "Exit code 0",
         "--roll",
+        "--memory",
+        "--min-free",
+        "--audit-every",
         "[default",
     ):
         assert text in ended.out
@@ -432,7 +442,7 @@ def test_recording_goes_on_when_nobody_reads_what_it_says(tmp_path: Path) -> Non
                 recording.hang_up()
                 await asyncio.wait_for(far_end.finished(), 60)
                 recording.interrupt()
-                assert await asyncio.to_thread(recording.leave) == WHOLE
+                assert await asyncio.to_thread(recording.leave) == LOSSES  # an outage
 
     asyncio.run(scene())
     assert plain.payloads(tmp_path) == [frame.encode() for frame in bids(11, 3)]

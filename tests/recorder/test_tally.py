@@ -1,0 +1,47 @@
+"""What is counted once though it is told twice."""
+
+from recorder.holes import Holes
+from schemas.rows import Gap
+
+
+def gap(topic: str | None, since: int, cause: str = "depth_ids", until: int | None = None) -> Gap:
+    """A row of a gap; with an end if ``until`` is given."""
+    state = "open" if until is None else "resynced"
+    return Gap(
+        since + 1, 100, None, None, topic, cause, None, None, None, since, 50,
+        state, None, until, None, None, None,
+    )  # fmt: skip
+
+
+def test_a_gap_that_ends_is_one_gap() -> None:
+    """Its second row only says how."""
+    holes = Holes()
+    holes.see(gap("depth.X", 5))
+    assert (holes.counts, holes.open) == ({"depth.X": 1}, {"depth.X": 1})
+    holes.see(gap("depth.X", 5, until=200))
+    assert (holes.counts, holes.open) == ({"depth.X": 1}, {})
+
+
+def test_a_gap_that_has_ended_when_it_shows_is_one_gap() -> None:
+    holes = Holes()
+    holes.see(gap("depth.X", 5, until=200))
+    holes.see(gap("depth.X", 9, until=300))
+    assert (holes.counts, holes.open) == ({"depth.X": 2}, {})
+
+
+def test_gaps_of_all_streams_are_told_apart_by_their_cause() -> None:
+    """A loss during an outage may have begun with the same frame."""
+    holes = Holes()
+    holes.see(gap(None, 5, "disconnect"))
+    holes.see(gap(None, 5, "loss"))
+    holes.see(gap(None, 5, "loss", until=200))
+    assert (holes.counts, holes.open) == ({"all streams": 2}, {"all streams": 1})
+
+
+def test_the_end_of_a_recording_is_no_gap() -> None:
+    """We close the connection ourselves; what is missing of a stream until then counts."""
+    holes = Holes()
+    holes.is_over = True
+    holes.see(gap(None, 5, "disconnect"))
+    holes.see(gap("depth.X", 6))
+    assert holes.counts == {"depth.X": 1}
