@@ -35,9 +35,8 @@ class Clocks:
             self._look()
 
     async def compare(self, rest: Rest, every: float) -> None:
-        """Ask the venue for its time, every so many seconds, until cancelled."""
+        """Ask the venue for its time, now and every so many seconds, until cancelled."""
         while True:
-            await asyncio.sleep(every)
             await rest.turn()
             asked = self._clock()
             reply = await rest.get(TIME_PATH)
@@ -47,6 +46,7 @@ class Clocks:
                 self._take(got, None, None)
             else:
                 self._take(got, venue_ms, got.ts_mono - asked.ts_mono)
+            await asyncio.sleep(every)
 
     def _look(self) -> None:
         """A slow drift is followed without a word; what was set is taped and told at once."""

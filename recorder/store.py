@@ -18,6 +18,7 @@ from recorder.settings import Settings
 from recorder.worker import Worker
 from schemas.errors import BackpackError, TapeError
 from schemas.frames import SegmentHead
+from schemas.rows import SCHEMA
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
 from tape.version import FORMAT, code_version
@@ -245,6 +246,7 @@ class Store:
             topics=self._topics,
             ws_url=self._settings.ws_url,
             rest_url=self._settings.rest_url,
+            rows_schema=SCHEMA,
         )
 
     def _give_up(self, error: OSError) -> TapeError:

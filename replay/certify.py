@@ -83,7 +83,7 @@ def _notes(tape: Tape, manifests: list[Manifest]) -> Iterator[str]:
         why = (
             "a recorder is at work"
             if is_locked(tape.root)
-            else "bp-record seals them when it starts on this folder"
+            else "bp-tape seal makes segments of them"
         )
         yield f"journals that are not sealed were not looked at: {len(journals)} ({why})"
     for manifest, following in discontinued(tape, manifests):

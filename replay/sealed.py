@@ -9,5 +9,5 @@ def check_sealed(tape: Tape) -> None:
     if not tape.manifests():
         raise NotARecording(
             f"{tape.root} holds journals only, nothing is sealed yet: wait until the recorder rolls"
-            " a segment or stops; after a crash, bp-record seals them when it starts"
+            " a segment or stops; after a crash, bp-tape recover makes segments of them"
         )

@@ -45,7 +45,10 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SegmentHead(msgspec.Struct, frozen=True):
-    """Payload of a SEGMENT frame: enough to read the segment alone."""
+    """Payload of a SEGMENT frame: enough to read the segment alone.
+
+    rows_schema: of the rows that the recorder's digests are about, see `schemas.rows.SCHEMA`.
+    """
 
     session: str
     number: int
@@ -54,6 +57,7 @@ class SegmentHead(msgspec.Struct, frozen=True):
     topics: tuple[str, ...]
     ws_url: str
     rest_url: str
+    rows_schema: int = 1
 
 
 class ConnectionOpened(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import click
 from schemas.errors import UsageError
 from tape import console
 from tape.compact import compact as compacting
-from tape.compact import finish, plan
+from tape.compact import finish, plan, plan_begun
 from tape.days import Day, day_of
 from tape.diff import Comparison, Difference, pairs
 from tape.layout import Tape
@@ -152,7 +152,8 @@ def _chosen(tape: Tape, day: str | None, all_days: bool) -> list[Day]:
     chosen = plan(tape, number, all_days)
     if day is not None and not chosen and plan(tape, number, all_days=True):
         raise UsageError(f"{day} is still being recorded; --all compacts what is sealed of it")
-    return chosen
+    begun = plan_begun(tape)  # it was chosen before
+    return begun + [one for one in chosen if one not in begun]
 
 
 def _planned(day: Day) -> Line:

@@ -24,7 +24,7 @@ from tape.days import Day, Piece, scattered, scattered_days
 from tape.files import remove_all, sha256_of
 from tape.generations import Generations, all_generations
 from tape.layout import Part, SegmentName, Tape
-from tape.leftovers import remove_leftovers, remove_superseded, superseded, unfinished
+from tape.leftovers import begun, remove_leftovers, remove_superseded, superseded, unfinished
 from tape.manifest import FileEntry, Manifest, Origin
 from tape.parquet import PartFile
 from tape.segment import labels, row_groups
@@ -52,6 +52,21 @@ def plan(tape: Tape, day: int | None = None, all_days: bool = False) -> list[Day
     """
     found = list(scattered_days(tape, _current(all_generations(tape))))
     todo = [one for one in found if (one.complete or all_days) and day in (None, one.day)]
+    return _together(found, todo)
+
+
+def plan_begun(tape: Tape) -> list[Day]:
+    """The days for which a compaction was cut off while it switched."""
+    segments = all_generations(tape)
+    behind = begun(segments).names
+    if not behind:
+        return []
+    found = list(scattered_days(tape, _current(segments)))
+    return _together(found, [one for one in found if behind & one.names])
+
+
+def _together(found: Sequence[Day], todo: list[Day]) -> list[Day]:
+    """Without days of which only a part could be moved."""
     while left := _left_apart(found, todo):
         todo = [one for one in todo if not left & one.names]
     return todo

@@ -70,18 +70,24 @@ class JournalWriter:
         was given, and say nothing of it the next time.
         """
         self._pack()
-        if not self._unsynced:
-            return
+        while self._unsynced:
+            self._write_some()
+
+    def _write_some(self) -> None:
+        """Write and sync the oldest batches: few enough that a disk with little room gets on."""
         if not self._sound:
             self._reopen()
         self._sound = False
+        count = written = 0
         for batch in self._unsynced:
             _write_all(self._file, batch)
+            count, written = count + 1, written + len(batch)
+            if written >= BATCH_BYTES:
+                break
         os.fsync(self._file.fileno())
         self._sound = True
-        written = sum(map(len, self._unsynced))
         self._synced += written
-        self._unsynced = []
+        del self._unsynced[:count]
         with self._lock:
             self._held -= written
 

@@ -27,6 +27,33 @@ class Superseded(NamedTuple):
     files: list[str]
 
 
+class Begun(NamedTuple):
+    """A compaction that was cut off while it switched from one segment to the next.
+
+    names: segments that still have their own files. paths: merged files that hold their rows too.
+    """
+
+    names: set[SegmentName]
+    paths: set[str]
+
+
+def begun(segments: Sequence[Generations]) -> Begun:
+    """segments: all that may share files with one another."""
+    runs: dict[_Run, set[str]] = {}
+    for one in segments:
+        if one.current is not None and one.current.generation:
+            for entry in rows_files(one.current):
+                if run := _run(Path(entry.path)):
+                    runs.setdefault(run, set()).add(entry.path)
+    found = Begun(set(), set())
+    for run, paths in runs.items():
+        behind = {one.name for one in segments if _is_behind(one, run)}
+        if behind:
+            found.names.update(behind)
+            found.paths.update(paths)
+    return found
+
+
 def superseded(tape: Tape, segments: Sequence[Generations]) -> Superseded:
     """segments: all that may share files with one another.
 
@@ -105,11 +132,33 @@ def without_frames(tape: Tape, known: set[SegmentName]) -> list[str]:
 
 def merged_generation(path: Path, name: SegmentName) -> int:
     """The generation of a merged file that has rows of a segment in it; -1 for any other file."""
+    run = _run(path)
+    return run.generation if run is not None and run.spans(name) else -1
+
+
+class _Run(NamedTuple):
+    """The segments whose rows were merged, as the names of the files say."""
+
+    session: str
+    first: int
+    last: int
+    generation: int
+
+    def spans(self, name: SegmentName) -> bool:
+        return self.session == name.session and self.first <= name.number <= self.last
+
+
+def _run(path: Path) -> _Run | None:
     merged = _MERGED.fullmatch(path.name)
-    if merged is None or merged["session"] != name.session:
-        return -1
-    spans = int(merged["first"]) <= name.number <= int(merged["last"])
-    return int(merged["generation"]) if spans else -1
+    if merged is None:
+        return None
+    return _Run(merged["session"], *map(int, merged.group("first", "last", "generation")))
+
+
+def _is_behind(segment: Generations, run: _Run) -> bool:
+    """Whether a segment was to be switched to the merged files of a run, and was not."""
+    now = segment.current
+    return now is not None and run.spans(segment.name) and now.generation < run.generation
 
 
 def _paths(manifests: Iterable[Manifest]) -> Iterator[str]:

@@ -13,12 +13,15 @@ from typing import NamedTuple
 from schemas.errors import NotARecording, TapeError, TooNew
 from tape.again import seal_again
 from tape.batches import DamagedFile, check_footer
+from tape.compact import compact, plan_begun
 from tape.draft import SealEngine
 from tape.files import rename
 from tape.generations import Generations, all_generations, rows_files
 from tape.layout import DAMAGED_ENDING, FRAMES, JOURNAL_ENDING, SegmentName, Tape, generation_of
 from tape.leftovers import (
+    Begun,
     abandoned,
+    begun,
     remove_leftovers,
     remove_superseded,
     superseded,
@@ -144,6 +147,7 @@ def _without_manifest(tape: Tape, name: SegmentName, engine: EngineFactory) -> T
 
 def _leftovers(tape: Tape) -> Iterator[Task]:
     """Files that no manifest names, or none that counts."""
+    yield from _half_switched(tape, begun(all_generations(tape)))
     going = superseded(tape, all_generations(tape))
     if going.manifests:
         paths = [_shown(tape, tape.manifest(m.name, m.generation)) for m in going.manifests]
@@ -159,6 +163,18 @@ def _leftovers(tape: Tape) -> Iterator[Task]:
     for path in without_frames(tape, known):
         left = Done("left as they are", "the frames they were made of")
         yield Task(path, "rows of a segment that is gone", "leave them", partial(_same, left))
+
+
+def _half_switched(tape: Tape, halves: Begun) -> Iterator[Task]:
+    if not halves.names:
+        return
+
+    def run() -> Done:
+        days = [done.date for done in compact(tape, plan_begun(tape))]
+        return Done(f"compacted: {', '.join(days)}" if days else "nothing to compact")
+
+    path = _first_of(sorted(halves.paths))
+    yield Task(path, "compaction that was cut off half way", "compact what is left", run)
 
 
 def _finish(tape: Tape) -> Callable[[], None]:

@@ -7,8 +7,7 @@ import msgspec
 
 from schemas.digest import Witness
 from schemas.frames import Checkpoint, Frame, Kind, SegmentHead
-from schemas.rows import Row
-from tape.version import FORMAT
+from schemas.rows import SCHEMA, Row
 
 
 class Dispute(NamedTuple):
@@ -32,8 +31,8 @@ class Trial:
     """Sees all frames of a segment with the rows the replay made.
 
     dispute: the first disagreement; None if none.
-    outdated: the first rows that are others where the recorder was of an older format: its tables
-        were others, so this is no disagreement, and its frames agreed.
+    outdated: the first rows that are others where the recorder's were of an older schema: that is
+        no disagreement, and its frames agreed.
     agreed: seq of the last checkpoint that agreed, 0 if none.
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
@@ -43,7 +42,7 @@ class Trial:
         self.outdated: Dispute | None = None
         self.agreed = 0
         self.end: str | None = None
-        self._format = FORMAT
+        self._schema = SCHEMA
         self._witness = Witness()
 
     @property
@@ -63,7 +62,7 @@ class Trial:
             if intact:
                 self._compare(noted, frame.seq)
         elif frame.kind is Kind.SEGMENT:
-            self._format = _recorded_format(frame)
+            self._schema = _recorded_schema(frame)
         self._witness.see(frame, rows)
 
     def digests(self) -> Checkpoint:
@@ -74,7 +73,7 @@ class Trial:
         made = self._witness.checkpoint(noted.end)
         if made == noted:
             self.agreed = seq
-        elif made.frames == noted.frames and self._format < FORMAT:
+        elif made.frames == noted.frames and self._schema < SCHEMA:
             self.outdated = self.outdated or Dispute("rows", self.agreed, seq - 1)
             self.agreed = seq
         elif self.dispute is None:
@@ -90,9 +89,9 @@ def _noted(frame: Frame) -> Checkpoint:
         return Checkpoint("unreadable", "unreadable")
 
 
-def _recorded_format(head: Frame) -> int:
-    """The format of the recorder; this one's where the head cannot be read."""
+def _recorded_schema(head: Frame) -> int:
+    """The recorder's schema of rows; this one's where the head cannot be read."""
     try:
-        return msgspec.json.decode(head.payload, type=SegmentHead).format
+        return msgspec.json.decode(head.payload, type=SegmentHead).rows_schema
     except (msgspec.MsgspecError, ValueError):
-        return FORMAT
+        return SCHEMA

@@ -15,6 +15,7 @@ from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import ConnectionClosed, ConnectionOpened, Frame, Kind, SegmentHead, to_json
 from schemas.requests import SnapshotRequest
+from schemas.rows import SCHEMA
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
 from tape.seal import seal
@@ -157,7 +158,9 @@ class Recording:
 
     def _head(self) -> SegmentHead:
         session, code = self.setting.session, self.setting.code
-        return SegmentHead(session, self._number, FORMAT, code, self._topics, WS_URL, REST_URL)
+        return SegmentHead(
+            session, self._number, FORMAT, code, self._topics, WS_URL, REST_URL, SCHEMA
+        )
 
 
 def simulated(root: Path, plan: Plan, rolls: int = 0, setting: Setting | None = None) -> Recording:

@@ -18,14 +18,13 @@ from market.engine import Engine
 from recorder.intake import Intake
 from recorder.stamp import Stamp
 from schemas.frames import SegmentHead
+from schemas.rows import SCHEMA
 from tape.again import seal_again
 from tape.compact import compact, finish, plan
 from tape.generations import all_generations
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
 from tape.lock import lock, upkeep
-from tape.manifest import Origin
-from tape.reader import segments
 from tape.recover import perform, survey
 from tape.seal import seal_alone
 from tape.version import FORMAT, code_version
@@ -49,14 +48,10 @@ def session_name(number: int) -> str:
 
 
 def mend(tape: Tape) -> None:
-    """``bp-tape recover``; and ``bp-tape compact`` where that was cut off between two segments."""
+    """``bp-tape recover``."""
     with lock(tape.root), upkeep(tape.root):
         for task in survey(tape, Engine):
             perform(task)
-        begun = {m.session for m in segments(tape, merge=True) if m.origin is Origin.COMPACTION}
-        todo = [day for day in plan(tape, all_days=True) if day.session in begun]
-        for _ in compact(tape, todo):
-            pass
 
 
 def seal_told(tape: Tape, paths: Iterable[str]) -> None:
@@ -184,4 +179,4 @@ class Session:
 
     def _head(self) -> SegmentHead:
         name, code = self._name(self._number), code_version()
-        return SegmentHead(name.session, name.number, FORMAT, code, TOPICS, "", "")
+        return SegmentHead(name.session, name.number, FORMAT, code, TOPICS, "", "", SCHEMA)

@@ -147,7 +147,7 @@ def test_a_real_capture_is_kept_and_its_books_are_right(captured: Played[Books],
         assert plain.book_of_rows(data, symbol) == right
     golden = json.loads((FOLDER / "real.json").read_text())[name]["rows"]
     assert made["depth"] - len(live) == golden["depth"]  # each book is cleared at the end
-    ends = {"depth": 0, "session": 0, "gap": 0}
+    ends = {"depth": 0, "session": 0, "gap": 0, "clock": 0}
     assert {**made, **ends} == {**golden, **ends}
     assert plain.holes(data) == []
     assert "reject" not in made
@@ -289,12 +289,15 @@ def test_all_that_shaped_the_recording_is_on_it(tmp_path: Path) -> None:
     venue = asyncio.run(scene())
     frames = plain.frames(tmp_path)
     assert [line["seq"] for line in frames] == list(range(1, len(frames) + 1))
-    heads = [line["kind"] for line in frames if line["kind"] not in ("data", "request", "reply")]
+    others = ("data", "request", "reply", "clock")
+    heads = [line["kind"] for line in frames if line["kind"] not in others]
     assert heads == ["segment", "open", "sent", "sent", "close", "checkpoint"]
+    assert len(plain.frames(tmp_path, "clock")) == 1
     sent = [text.decode() for text in plain.payloads(tmp_path, "sent")]
     assert sent == [received.frame for received in venue.received]
     requests = [line["topic"] for line in plain.frames(tmp_path, "request")]
-    assert requests == ["/api/v1/markets", "/api/v1/depth?symbol=SOL_USDC"] == venue.requests
+    assert requests == ["/api/v1/markets", "/api/v1/depth?symbol=SOL_USDC"]
+    assert sorted(venue.requests) == sorted([*requests, "/api/v1/time"])
     markets, book = plain.payloads(tmp_path, "reply")
     assert [market["symbol"] for market in json.loads(markets)] == ["SOL_USDC"]
     assert book.decode() == truth_at(bid(11)).body()

@@ -85,7 +85,9 @@ def flipped(content: bytes, bit: int) -> bytes:
 def said_of(tape: Tape, path: Path) -> list[Finding]:
     """What is said of a file now and was not said of it when it was whole."""
     shown = path.relative_to(tape.root).as_posix()
-    usual = Finding(shown, "not sealed; bp-record seals it when it starts", False)
+    usual = Finding(
+        shown, "not sealed; bp-record seals it when it starts, and so does bp-tape recover", False
+    )
     return [found for found in verify(tape) if found.path == shown and found != usual]
 
 
