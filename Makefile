@@ -43,8 +43,9 @@ fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for
 		-c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-soak: $(READY)  ## power cuts at every system call, with every mixture of what survives
-	SOAK=1 $(BIN)/python -m pytest -q tests/crashes
+soak: $(READY)  ## many more kills, power cuts and combinations of faults
+	SOAK=1 FAULT_SCRIPTS=5000 $(BIN)/python -m pytest -q -n auto --dist loadfile \
+		tests/crashes tests/faults
 
 sample: $(READY)  ## makes data/sample anew from its seed
 	$(BIN)/python -m tests.sample

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from market.book import Book, BookSide, Level, PriceQty, Touch
+from market.deltas import Snapshot
 from market.gaps import Place
 from schemas.rows import Audit, BookTicker
 
@@ -32,6 +33,22 @@ class Finding(NamedTuple):
     difference: Difference
 
 
+class Horizon(NamedTuple):
+    """The worst bid and ask of a snapshot: what is further away may have been cut off. None: it has
+    nothing there, so there is nothing."""
+
+    bid: int | None = None
+    ask: int | None = None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> "Horizon":
+        """How far a snapshot can be seen."""
+        return cls(
+            min((price for price, _ in snapshot.bids), default=None),
+            max((price for price, _ in snapshot.asks), default=None),
+        )
+
+
 _NONE = (None, None)
 
 
@@ -56,11 +73,21 @@ def compare_touches(ours: Touch, venue: Touch) -> Difference:
     return Difference((bid != Side()) + (ask != Side()), bid, ask)
 
 
-def compare_books(ours: Book, venue: Book, worst: tuple[int | None, int | None]) -> Difference:
-    """Two books of one id, down to the worst bid and ask that the venue has shown: what is further
-    away may have been cut off. None: the venue shows nothing there, so there is nothing."""
-    bids = [p for p in _differing(ours.bids, venue.bids) if worst[0] is None or p >= worst[0]]
-    asks = [p for p in _differing(ours.asks, venue.asks) if worst[1] is None or p <= worst[1]]
+def compare_books(ours: Book, venue: Book, known: Horizon, shown: Horizon) -> Difference:
+    """Two books of one id, down to what the venue has ``shown``. What the snapshot that joined did
+    not let us know is no difference; what deltas have told us since is compared."""
+    bids = [
+        price
+        for price in _differing(ours.bids, venue.bids)
+        if (shown.bid is None or price >= shown.bid)
+        and (known.bid is None or price >= known.bid or ours.bids.qty_at(price))
+    ]
+    asks = [
+        price
+        for price in _differing(ours.asks, venue.asks)
+        if (shown.ask is None or price <= shown.ask)
+        and (known.ask is None or price <= known.ask or ours.asks.qty_at(price))
+    ]
     return Difference(
         len(bids) + len(asks),
         _side(ours.bids, venue.bids, max(bids, default=None)),

@@ -76,7 +76,7 @@ class Books:
             snapshot = read_snapshot(frame.payload)
         except UNREADABLE as error:
             for tracker in self.of(frame.topic):
-                tracker.failed()
+                tracker.failed(frame)
             return [reject_row(frame, None, "bad_reply", str(error))]
         for tracker in self.of(frame.topic):
             result += tracker.snapshot(frame, snapshot)
@@ -85,7 +85,7 @@ class Books:
     def failed(self, frame: Frame) -> None:
         """It will not come."""
         for tracker in self.of(frame.topic):
-            tracker.failed(patience_ns(frame.payload))
+            tracker.failed(frame, patience_ns(frame.payload))
 
     def _tracker(self, topic: str) -> DepthTracker | None:
         lane = self._lanes.get(topic)

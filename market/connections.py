@@ -2,6 +2,7 @@
 
 import msgspec
 
+from market.control import is_stop
 from market.gaps import Ending, Hole, Place, Seen, gap_row
 from schemas.frames import Frame, FramesLost
 from schemas.rows import Row
@@ -49,20 +50,22 @@ class Connections:
         return [gap_row(Place(frame, None), gap, Ending(_RESUMED, Seen.at(frame)))]
 
     def closed(self, frame: Frame, heard: Frame | Seen | None) -> list[Row]:
-        """A connection ended; a gap if it was the last one."""
+        """A connection ended; a gap if it was the last one. Where the recorder was told to stop,
+        that is one only if it goes on all the same."""
         self._open.discard(frame.conn)
         if self._open or self._gap is not None:
             return []
         self._gap = Hole("disconnect", Seen.at(heard or frame))
-        return [gap_row(Place(frame, None), self._gap)]
+        return [] if is_stop(frame.payload) else [gap_row(Place(frame, None), self._gap)]
 
-    def lost(self, frame: Frame, lost: FramesLost, before: Frame | Seen) -> list[Row]:
-        """Frames are missing from this one on, or up to it.
+    def lost(self, frame: Frame, before: Frame | Seen) -> list[Row]:
+        """Frames are missing from this one on, or up to it; raises MsgspecError for what cannot be
+        a loss.
 
         before: the frame before this one, for a loss of which the beginning is lost too. After such
         a one nobody knows which connections are open.
         """
-        place = Place(frame, None)
+        place, lost = Place(frame, None), _read_loss(frame.payload)
         if not lost.ended:
             if self._loss is not None:
                 return []
@@ -74,20 +77,23 @@ class Connections:
         hole.missing = lost.frames
         return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
 
-    def export(self, heard: Frame | Seen | None) -> ConnectionState:
-        """State to carry into the next segment."""
+    def export(self, heard: Frame | Seen | None) -> bytes:
+        """Keyframe of it all; empty where there is nothing to remember."""
         newest = None if heard is None else Seen.at(heard)
-        return ConnectionState(newest, sorted(self._open), self._gap, self._loss)
+        state = ConnectionState(newest, sorted(self._open), self._gap, self._loss)
+        return b"" if state == ConnectionState() else msgspec.json.encode(state)
 
-    def restore(self, saved: ConnectionState) -> None:
-        """Become what `export` described."""
+    def restore(self, payload: bytes) -> Seen | None:
+        """Become what a keyframe says, and the newest frame heard by then; raises MsgspecError if
+        it cannot be read."""
+        saved = msgspec.json.decode(payload, type=ConnectionState)
         self._open = set(saved.open)
         self._gap = saved.gap
         self._loss = saved.loss
+        return saved.heard
 
 
-def read_loss(payload: bytes) -> FramesLost:
-    """The payload of a LOSS frame; raises MsgspecError for what cannot be one."""
+def _read_loss(payload: bytes) -> FramesLost:
     lost = msgspec.json.decode(payload, type=FramesLost)
     if not 0 <= lost.frames <= _INT64_MAX:
         raise msgspec.ValidationError(f"{lost.frames} frames lost")

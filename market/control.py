@@ -7,6 +7,7 @@ from schemas.errors import InexactNumber
 from schemas.frames import RequestFailed
 
 CLIENT_ERROR_PATIENCE_NS = 60_000_000_000  # "no such market" does not change within a minute
+_IN_ORDER = 1000
 
 # What a frame of the venue may raise on its way: bad JSON or types, bytes that are no UTF-8,
 # numbers that do not fit, nesting too deep for the decoder.
@@ -22,8 +23,14 @@ class _EventName(msgspec.Struct):
     e: str = ""
 
 
+class _End(msgspec.Struct):
+    code: int
+    stopped: bool | None = None
+
+
 _decode_command = msgspec.json.Decoder(_Command).decode
 _decode_event = msgspec.json.Decoder(_EventName).decode
+_decode_end = msgspec.json.Decoder(_End).decode
 _decode_failure = msgspec.json.Decoder(RequestFailed).decode
 
 
@@ -42,6 +49,16 @@ def subscribed(text: bytes) -> list[str]:
     except UNREADABLE:
         return []
     return command.params if command.method == "SUBSCRIBE" else []
+
+
+def is_stop(closed: bytes) -> bool:
+    """Whether a connection ended as the recorder was told to stop. Format 1 does not say; there it
+    may be so where the closing handshake was in order."""
+    try:
+        end = _decode_end(closed)
+    except UNREADABLE:
+        return False
+    return end.code == _IN_ORDER if end.stopped is None else end.stopped
 
 
 def patience_ns(failure: bytes) -> int:

@@ -3,6 +3,7 @@
 import msgspec
 
 from market.book import PriceQty
+from market.gaps import Seen
 from schemas import wire
 from schemas.nesting import too_deep
 from schemas.numbers import PRICES, QUANTITIES
@@ -16,6 +17,15 @@ class Snapshot(msgspec.Struct, gc=False, frozen=True):
     ts_engine: int | None
     bids: list[PriceQty]
     asks: list[PriceQty]
+
+    def is_behind(self, first_kept: int | None, heard: Seen | None) -> bool:
+        """Whether ids between the snapshot and the deltas that are kept are missing; or, with none
+        kept, the book would lack what had been heard."""
+        if first_kept is not None:
+            return self.last + 1 < first_kept
+        if heard is None or heard.id <= self.last:
+            return False
+        return not heard.is_long_before(self.ts_engine)
 
 
 def read_snapshot(body: bytes) -> Snapshot:

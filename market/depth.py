@@ -9,6 +9,7 @@ from market.audits import Audits, AuditState
 from market.deltas import Snapshot, read_levels
 from market.depth_rows import apply_delta, clear_row, keyframe_rows, snapshot_rows
 from market.gaps import Ending, Hole, Outage, Place, Seen, gap_row
+from market.heard import Heard
 from market.sync import BookSync, SyncState
 from market.sync_states import Event, State
 from schemas import wire
@@ -37,14 +38,10 @@ class DepthTracker:
     """What the engine keeps of one depth stream: its book sync, what was last seen, its audits."""
 
     __slots__ = (
-        "_delta",
-        "_joined",
-        "_last",
+        "_heard",
         "_outage",
-        "_shed",
         "audits",
         "conn",
-        "fresh",
         "repeats",
         "sync",
         "topic",
@@ -54,24 +51,18 @@ class DepthTracker:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
         self.audits = Audits(self.sync.book, self.sync.ask)
+        self._heard = Heard()
         self._outage = Outage()
-        self._forget()
+        self.conn = 0
+        self.repeats = 0  # frames ignored, their ids having been seen
 
     def reset(self) -> None:
         """Back to the beginning."""
         self.sync.reset()
         self.audits.restore(AuditState())
+        self._heard.reset()
         self._outage.hole = None
-        self._forget()
-
-    def _forget(self) -> None:
-        self.conn = 0
-        self.fresh = True  # no delta since the stream was interrupted, or ever
-        self._shed = False  # frames of ours were lost since the last delta
-        self._last: Frame | Seen | None = None  # the newest frame that was no repeat..
-        self._delta: wire.Depth | None = None  # ..and what was in it, where it is a Frame
-        self._joined: Seen | None = None  # snapshot that joined since an outage, no delta yet
-        self.repeats = 0  # frames ignored, their ids having been seen
+        self.conn = self.repeats = 0
 
     def opened(self, frame: Frame) -> list[Row]:
         """The stream was subscribed on a connection; if on a new one, the old one is over."""
@@ -85,7 +76,8 @@ class DepthTracker:
         # All but one in a million.
         if self.sync.awaits == message.U <= message.u and frame.conn == self.conn:
             rows = apply_delta(frame, self.topic, message, self.sync)
-            self._last, self._delta = frame, message  # after: what cannot be read was not seen
+            heard = self._heard
+            heard.frame, heard.delta = frame, message  # after: what cannot be read was not seen
             touches = self.audits.touches
             if touches is not None:
                 row, last = rows[0], message.u
@@ -103,14 +95,14 @@ class DepthTracker:
 
     def quoted(self, frame: Frame, row: BookTicker) -> list[Row]:
         """A bookTicker of this market."""
-        found = self.audits.quoted(row, self.sync.state is State.LIVE)
+        found = self.audits.quoted(row, frame.ts_mono, self.sync.state is State.LIVE)
         return self._found(Place(frame, self.topic, row.ts_event), found) if found else []
 
     def unreadable(self, frame: Frame) -> list[Row]:
         """A frame of this stream could not be read: the book cannot be trusted any more."""
         rows: list[Row] = []
         if self.sync.state is State.LIVE:
-            since = self._joined or self._seen() or Seen.at(frame)
+            since = self._heard.known or Seen.at(frame)
             hole = Hole("unreadable", since, since.id + 1)
             rows.append(self._outage.show(Place(frame, self.topic), hole))
         rows += self._ended(frame)
@@ -121,14 +113,14 @@ class DepthTracker:
         """The connection of this stream ended."""
         rows = self._ended(frame)
         self.sync.closed()
-        self.fresh = True
+        self._heard.fresh = True
         return rows
 
     def shed(self, frame: Frame) -> list[Row]:
         """Frames that arrived are not on the tape, of this stream perhaps."""
         rows = self._ended(frame)
         self.sync.shed(frame.ts_mono)
-        self.fresh = self._shed = True
+        self._heard.fresh = self._heard.shed = True
         return rows
 
     def requested(self) -> None:
@@ -138,38 +130,41 @@ class DepthTracker:
             self._aim()
         self.sync.requested()
 
-    def failed(self, patience_ns: int = 0) -> None:
+    def failed(self, frame: Frame, patience_ns: int = 0) -> None:
         """The request failed, or its reply cannot be read."""
         self.sync.failed(patience_ns)
-        self.audits.answered(None)
+        self.audits.answered(None, frame.ts_mono)
         self._aim()
 
     def snapshot(self, frame: Frame, snapshot: Snapshot) -> list[Row]:
         """A snapshot reply arrived: the whole book in rows if it joined, what a comparison came to
         if the book was live, or nothing."""
         was_live = self.sync.state is State.LIVE
-        kept = self.sync.snapshot(snapshot, frame.ts_mono)
+        kept = self.sync.snapshot(snapshot, frame.ts_mono, self._heard.newest)
         if was_live:
-            rows = self._found(Place(frame, self.topic), self.audits.answered(snapshot))
+            rows = self._found(
+                Place(frame, self.topic), self.audits.answered(snapshot, frame.ts_mono)
+            )
             self._aim()
             return rows
         return [] if kept is None else self._join(frame, snapshot, kept)
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
+        heard = self._heard
         return msgspec.json.encode(
             DepthState(
-                self.conn, self.fresh, self.repeats, self._seen(), self._joined,
-                self.sync.export(), self._shed, self._outage.hole, self.audits.export(),
+                self.conn, heard.fresh, self.repeats, heard.newest, heard.joined,
+                self.sync.export(), heard.shed, self._outage.hole, self.audits.export(),
             )
         )  # fmt: skip
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
-        saved = msgspec.json.decode(payload, type=DepthState)
-        self.conn, self.fresh, self._shed = saved.conn, saved.fresh, saved.shed
-        self.repeats = saved.repeats
-        self._last, self._joined = saved.seen, saved.joined
+        saved, heard = msgspec.json.decode(payload, type=DepthState), self._heard
+        self.conn, self.repeats = saved.conn, saved.repeats
+        heard.frame, heard.delta, heard.joined = saved.seen, None, saved.joined
+        heard.fresh, heard.shed = saved.fresh, saved.shed
         self._outage.hole = saved.outage
         self.sync.restore(saved.sync)
         self.audits.restore(saved.audits)
@@ -177,19 +172,14 @@ class DepthTracker:
         return keyframe_rows(frame, self.topic, saved.sync)
 
     def _join(self, frame: Frame, snapshot: Snapshot, kept: list[wire.Depth]) -> list[Row]:
-        before = self._seen()
         until = Seen.at(frame, snapshot.last, snapshot.ts_engine)
-        if not kept and self._after_outage and before and snapshot.last >= before.id:
-            self._joined = until  # the first delta will show what is missing
-        elif not kept:
-            # The stream has to go on from here.
-            self._last, self._joined, self.fresh, self._shed = until, None, False, False
+        self._heard.join(until, kept)
         self._aim()
         rows: list[Row] = [clear_row(frame, self.topic)]
         rows += snapshot_rows(frame, self.topic, snapshot)
         for delta in kept:
             rows += apply_delta(frame, self.topic, delta, self.sync)
-        self.audits.joined()
+        self.audits.joined(snapshot)
         ending = Ending("resynced", until, snapshot.last)
         return [*self._outage.end(Place(frame, self.topic), ending), *rows]
 
@@ -202,40 +192,33 @@ class DepthTracker:
         if frame.conn != self.conn:  # a new epoch that nobody announced
             rows += self.opened(frame)
         was_live = self.sync.state is State.LIVE
-        begins = self.sync.last_id is None  # whatever comes first is taken
         event = self.sync.delta(delta, frame.ts_mono)
-        rows += self._missing(frame, delta, event, begins)
+        rows += self._missing(frame, delta, self._heard.hole(delta, event, was_live), event)
+        self._heard.see(frame, delta)
         if event is Event.REPEAT:
             self.repeats += 1
-        if event is not Event.REPEAT or self.fresh:
-            self._remember(frame, delta)
-        self.fresh, self._joined, self._shed = False, None, False
         if was_live and event is Event.GAP:
-            self.audits.clear()
+            self._lose()
             rows.append(clear_row(frame, self.topic))
         if was_live and event is Event.DELTA:
             rows += apply_delta(frame, self.topic, delta, self.sync)
             rows += self._touched(frame, delta)
             place = Place(frame, self.topic, delta.E * 1_000)
-            rows += self._found(place, self.audits.followed(delta))
+            rows += self._found(place, self.audits.followed(delta, frame.ts_mono))
         self._aim()
         return rows
 
-    def _missing(self, frame: Frame, delta: wire.Depth, event: Event, begins: bool) -> list[Row]:
-        """A gap row, if the delta shows one: against what came before it or, as the first since an
-        interruption, against what came before that, even if a snapshot has joined since."""
-        place, seen, joined = Place(frame, self.topic, delta.E * 1_000), self._seen(), self._joined
-        missed = seen is not None and seen.id + 1 < delta.U
-        if seen and missed and self.fresh:
-            hole = Hole.of_ids("loss" if self._shed else "disconnect", seen, delta.U)
-            if joined and self.sync.state is State.LIVE:
-                return [gap_row(place, hole, Ending("resynced", joined, joined.id))]
+    def _missing(
+        self, frame: Frame, delta: wire.Depth, hole: Hole | None, event: Event
+    ) -> list[Row]:
+        """The row of a hole that a delta shows. If a snapshot has joined since and the book goes
+        on, that has made up for it."""
+        if hole is None:
+            return []
+        place, joined = Place(frame, self.topic, delta.E * 1_000), self._heard.joined
+        if joined is None or event is Event.GAP:
             return [self._outage.show(place, hole)]
-        if event is Event.GAP or (begins and missed):
-            since = joined or seen or Seen.at(frame, delta.U - 1)
-            cause = "ids_backwards" if delta.u <= since.id else "depth_ids"
-            return [self._outage.show(place, Hole.of_ids(cause, since, delta.U))]
-        return []
+        return [gap_row(place, hole, Ending("resynced", joined, joined.id))]
 
     def _touched(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """The touch of the book may have moved, or bookTickers may have waited for its id."""
@@ -250,7 +233,7 @@ class DepthTracker:
             if differs or finding.source == REST:
                 rows.append(audit_row(place, finding))
             if differs:
-                since = self._joined or self._seen() or Seen.at(place.frame)
+                since = self._heard.known or Seen.at(place.frame)
                 rows.append(self._outage.show(place, Hole("audit", since)))
                 rows += self._ended(place.frame)
                 self.sync.doubted(place.frame.ts_mono)
@@ -259,27 +242,15 @@ class DepthTracker:
 
     def _ended(self, frame: Frame) -> list[Row]:
         """The book, if it is live, is about to be lost."""
-        self.audits.clear()
+        self._lose()
         return [clear_row(frame, self.topic)] if self.sync.state is State.LIVE else []
 
-    @property
-    def _after_outage(self) -> bool:
-        """Whether the next delta is the first since the stream was interrupted."""
-        return self.fresh and self._last is not None
+    def _lose(self) -> None:
+        self.audits.clear()
+        self._heard.joined = None
 
     def _aim(self) -> None:
-        """Keep off the fast way what is to be looked at: the first delta since an interruption,
+        """Keep off the fast way what is to be looked at: deltas up to the first beyond a snapshot,
         which may show what was missed, and those during a comparison with a snapshot."""
-        self.sync.aim(watch=self._after_outage or self.audits.rest is not None)
-
-    def _seen(self) -> Seen | None:
-        """What was last seen of the stream, if anything was."""
-        last, delta = self._last, self._delta
-        if isinstance(last, Frame) and delta is not None:
-            return Seen.at(last, delta.u, delta.T * 1_000)
-        return last if isinstance(last, Seen) else None
-
-    def _remember(self, frame: Frame, delta: wire.Depth) -> None:
-        """A delta off the fast way was seen; the first on a connection may be behind its book."""
-        last_id = max(delta.u, self.sync.last_id or 0)
-        self._last, self._delta = Seen.at(frame, last_id, delta.T * 1_000), None
+        watch = self._heard.joined is not None or self.audits.rest is not None
+        self.sync.aim(watch)

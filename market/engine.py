@@ -7,7 +7,7 @@ import msgspec
 
 from market.book import Book
 from market.books import Books
-from market.connections import Connections, ConnectionState, read_loss
+from market.connections import Connections
 from market.control import UNREADABLE, event_name
 from market.depth import DepthTracker
 from market.gaps import Seen
@@ -20,7 +20,6 @@ from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
 from schemas.requests import SnapshotRequest
 from schemas.rows import Row
-from schemas.topics import Topic
 
 OUTBOX_LIMIT = 10_000
 _DATA = Kind.DATA
@@ -113,6 +112,12 @@ class Engine:
         return sum(tracker.audits.audited for tracker in self._books.trackers())
 
     @property
+    def unaudited(self) -> int:
+        """REST snapshots asked for to compare a live book with that came to no comparison: failed,
+        older than the book, too far ahead of it, or the book was lost meanwhile."""
+        return sum(tracker.audits.unaudited for tracker in self._books.trackers())
+
+    @property
     def streams(self) -> list[str]:
         """Names of the streams heard of or waited for."""
         return [lane.name for lane in self._known()]
@@ -121,8 +126,8 @@ class Engine:
         """Stream name and state of everything remembered, for the head of the next segment. What
         is about no stream has no name."""
         state = self._connections.export(self._heard)
-        if state != ConnectionState():
-            yield "", msgspec.json.encode(state)
+        if state:
+            yield "", state
         for lane in self._known():
             if lane.tracker is not None:
                 yield lane.name, lane.tracker.export()
@@ -190,22 +195,19 @@ class Engine:
         if not frame.topic:
             return self._restore(frame)
         lane = self._lanes[frame.topic]
+        topic = lane.topic if lane else None
         if lane is None or lane.tracker is None:
-            return [
-                reject_row(frame, _topic(lane), "bad_field", f"keyframe of {frame.topic[:64]!r}")
-            ]
+            return [reject_row(frame, topic, "bad_field", f"keyframe of {frame.topic[:64]!r}")]
         try:
             return lane.tracker.restore(frame, frame.payload)
         except UNREADABLE as error:
-            return [reject_row(frame, _topic(lane), "bad_field", str(error))]
+            return [reject_row(frame, topic, "bad_field", str(error))]
 
     def _restore(self, frame: Frame) -> list[Row]:
         try:
-            saved = msgspec.json.decode(frame.payload, type=ConnectionState)
+            self._heard = self._connections.restore(frame.payload)
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
-        self._connections.restore(saved)
-        self._heard = saved.heard
         return []
 
     def _open(self, frame: Frame) -> list[Row]:
@@ -221,13 +223,12 @@ class Engine:
     def _loss(self, frame: Frame) -> list[Row]:
         """Frames are missing, so no book can be trusted."""
         result: list[Row] = [session_row(frame)]
-        try:
-            lost = read_loss(frame.payload)
-        except UNREADABLE as error:
-            return [*result, reject_row(frame, None, "bad_field", str(error))]
         known = [before for before in (self._heard, self._noted) if before is not None]
         before = max(known, key=lambda seen: seen.seq, default=frame)
-        result += self._connections.lost(frame, lost, before)
+        try:
+            result += self._connections.lost(frame, before)
+        except UNREADABLE as error:
+            return [*result, reject_row(frame, None, "bad_field", str(error))]
         for lane in self._known():
             if lane.tracker is not None:
                 result += lane.tracker.shed(frame)
@@ -259,7 +260,3 @@ class Engine:
     def _checkpoint(self, frame: Frame) -> list[Row]:
         del frame  # speaks of rows; makes none
         return []
-
-
-def _topic(lane: Lane | None) -> Topic | None:
-    return lane.topic if lane else None

@@ -12,6 +12,7 @@ from schemas.frames import Frame
 from schemas.rows import Gap
 from schemas.topics import Topic
 
+BACKWARDS_NS = 1_000_000_000  # an old id with an engine time newer than this is no repeat
 _INT64_MAX = 2**63 - 1
 
 
@@ -31,6 +32,11 @@ class Seen(msgspec.Struct, gc=False):
     def at(cls, frame: "Frame | Seen", last_id: int = 0, ts_engine: int | None = None) -> "Seen":
         """A frame as a bound."""
         return cls(last_id, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
+
+    def is_long_before(self, ts_engine: int | None) -> bool:
+        """Whether an id that is no higher is none of before: the numbering went back."""
+        known = self.ts_engine
+        return known is not None and ts_engine is not None and known + BACKWARDS_NS < ts_engine
 
 
 class Hole(msgspec.Struct, gc=False):

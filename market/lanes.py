@@ -11,7 +11,7 @@ from schemas import wire
 from schemas.frames import Frame
 from schemas.requests import SnapshotRequest
 from schemas.rows import BookTicker, Row
-from schemas.topics import Topic, depth_topic
+from schemas.topics import Topic
 
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
 ALL_MARKETS_CHANNEL = "liquidation"  # the one stream that may be about no market
@@ -54,6 +54,7 @@ class Lanes(dict[str | None, Lane | None]):
     def __init__(self, outbox: deque[SnapshotRequest]) -> None:
         super().__init__()
         self._outbox = outbox
+        self._depths: dict[str, list[DepthTracker]] = {}  # by symbol, all windows
 
     def __missing__(self, name: str | None) -> Lane | None:
         stream = STREAMS.get(name.partition(".")[0]) if name else None
@@ -63,15 +64,23 @@ class Lanes(dict[str | None, Lane | None]):
             return None
         lane = self[name] = Lane(name, stream, self._outbox)
         if stream.row is BookTicker:
-            lane.handle = partial(self._quote, lane.handle, depth_topic(lane.symbol))
+            lane.handle = partial(_quote, lane.handle, self._of(lane.symbol))
+        if isinstance(lane.tracker, DepthTracker):
+            self._of(lane.symbol).append(lane.tracker)
         return lane
 
-    def _quote(
-        self, handle: Handle, name: str, frame: Frame, message: wire.BookTicker
-    ) -> list[Row]:
-        """A bookTicker is compared with the real-time book of its market, if that is followed."""
-        rows = handle(frame, message)
-        row, lane = rows[0], self.get(name)
-        if lane is not None and isinstance(lane.tracker, DepthTracker):
-            rows += lane.tracker.quoted(frame, row) if isinstance(row, BookTicker) else []
-        return rows
+    def _of(self, symbol: str) -> list[DepthTracker]:
+        """Depth streams of a market, to which one may be added."""
+        return self._depths.setdefault(symbol, [])
+
+
+def _quote(
+    handle: Handle, depths: list[DepthTracker], frame: Frame, message: wire.BookTicker
+) -> list[Row]:
+    """A bookTicker is compared with all books of its market, which share its numbering."""
+    rows = handle(frame, message)
+    row = rows[0]
+    if isinstance(row, BookTicker):
+        for tracker in depths:
+            rows += tracker.quoted(frame, row)
+    return rows

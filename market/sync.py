@@ -9,6 +9,7 @@ import msgspec
 
 from market.book import Book, PriceQty
 from market.deltas import Snapshot
+from market.gaps import BACKWARDS_NS, Seen
 from market.sync_states import TABLE, Act, Event, State
 from schemas import wire
 from schemas.requests import SnapshotRequest
@@ -17,7 +18,6 @@ BUFFER_LIMIT = 10_000  # deltas kept while waiting; the oldest go first
 QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribing (rule 2)
 RETRY_DELAY_NS = 500_000_000  # doubled by each further request..
 RETRY_DELAY_MAX_NS = 60_000_000_000  # ..up to this
-BACKWARDS_NS = 1_000_000_000  # an old id with an engine time newer than this is no repeat
 STEADY_NS = 10_000_000_000  # a book that lived this long starts again with short delays
 _NOTHING = -1  # no id
 
@@ -131,13 +131,15 @@ class BookSync:
         """The door sent a request for our snapshot. One market's are answered in turn."""
         self._flying.append(True)
 
-    def snapshot(self, snapshot: Snapshot, ts_mono: int) -> list[wire.Depth] | None:
+    def snapshot(
+        self, snapshot: Snapshot, ts_mono: int, heard: Seen | None
+    ) -> list[wire.Depth] | None:
         """A snapshot arrived. If it joined, it is the book now, and the kept deltas that are to be
-        applied on top come back; None if it did not."""
+        applied on top come back; None if it did not. heard: the newest id of the stream."""
         if not self._landed():
             return None
         kept = [delta for delta in self._buffer if delta.u > snapshot.last]
-        behind = bool(kept) and snapshot.last + 1 < kept[0].U
+        behind = snapshot.is_behind(kept[0].U if kept else None, heard)
         match self._step(Event.BEHIND if behind else Event.JOIN):
             case Act.ASK_AGAIN:
                 self._ask_again()

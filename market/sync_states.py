@@ -7,6 +7,7 @@ The states of a book and the table of what leads from one to another; the rules:
   is the snapshot, and the next delta must meet the same condition.
 * From then on each delta must have ``U == last + 1``. ``u <= last`` is a repeat and is ignored,
   unless its engine time is newer than the book's: then the numbering went back, which is a gap.
+  So it is with a snapshot of lower ids than had come.
 * A gap, a frame that cannot be read, or a closed connection costs the book. Nobody can read a
   best price from it until the next join.
 * Requests for snapshots grow apart while they do not help.

@@ -10,6 +10,7 @@ from operator import itemgetter
 import msgspec
 
 from market.book import Touch
+from market.lead import Lead
 
 TOUCHES = 64  # changes of the touch that are remembered
 WAITING = 64  # bookTickers ahead of the book
@@ -24,6 +25,7 @@ class TouchState(msgspec.Struct):
     since: int
     before: list[Touch]
     waiting: list[Touch]
+    lead: Lead = msgspec.field(default_factory=Lead)
 
 
 class Touches:
@@ -35,19 +37,21 @@ class Touches:
     since: the first id from which on it stood at each.
     next: the lowest id that is waited for.
     bid, ask: the best prices. What happens beyond them does not `move` the touch.
+    lead: of bookTickers ahead of the book.
     """
 
-    __slots__ = ("_before", "_waiting", "ask", "bid", "next", "since")
+    __slots__ = ("_before", "_waiting", "ask", "bid", "lead", "next", "since")
 
     def __init__(self, saved: TouchState | None = None) -> None:
         self.since = saved.since if saved else 0
         self._before: list[Touch] = saved.before if saved else []  # each from its id on
         self._waiting: list[Touch] = saved.waiting if saved else []  # by id
+        self.lead = saved.lead if saved else Lead()
         self._aim()
 
     def clear(self) -> None:
         """The book is lost."""
-        self._before, self._waiting = [], []
+        self._before, self._waiting, self.lead = [], [], Lead()
         self._aim()
 
     def move(self, ours: Touch) -> list[Touch]:
@@ -69,16 +73,19 @@ class Touches:
         self.since, self._before = ours[0], [ours]
         self._aim()
 
-    def wait(self, quote: Touch) -> None:
-        """A bookTicker is ahead of the book. Those of the lowest ids go if there are too many."""
+    def wait(self, quote: Touch) -> bool:
+        """A bookTicker is ahead of the book. Those of the lowest ids go if there are too many:
+        whether one had to."""
         waiting = self._waiting
         if waiting and quote[0] < waiting[-1][0]:
             insort(waiting, quote, key=_id)
         else:
             waiting.append(quote)
-        if len(waiting) > WAITING:
+        full = len(waiting) > WAITING
+        if full:
             del waiting[0]
         self.next = waiting[0][0]
+        return full
 
     def at(self, update_id: int) -> Touch | None:
         """The touch of the book at an id of before; None where that is not known any more."""
@@ -89,7 +96,7 @@ class Touches:
 
     def export(self) -> TouchState:
         """State to carry into the next segment."""
-        return TouchState(self.since, self._before[:], self._waiting[:])
+        return TouchState(self.since, self._before[:], self._waiting[:], self.lead)
 
     def _aim(self) -> None:
         _, bid, _, ask, _ = self._before[-1] if self._before else _EMPTY

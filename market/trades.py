@@ -4,13 +4,13 @@ from collections import deque
 
 import msgspec
 
-from market.gaps import Ending, Hole, Place, Seen, gap_row
-from market.sync import BACKWARDS_NS
+from market.gaps import BACKWARDS_NS, Ending, Hole, Place, Seen, gap_row
+from market.missing import Missing, MissingIds
 from schemas import wire
 from schemas.frames import Frame
 from schemas.numbers import price, qty
 from schemas.requests import SnapshotRequest
-from schemas.rows import Row, Trade
+from schemas.rows import Gap, Row, Trade
 from schemas.topics import Topic
 
 
@@ -22,15 +22,17 @@ class TradeState(msgspec.Struct):
     ts_engine: int
     repeats: int
     shed: bool = False
+    missing: list[Missing] = []
 
 
 class TradeTracker:
-    """What the engine keeps of one trade stream: the newest id, across connections.
+    """What the engine keeps of one trade stream: the newest id, across connections, and which ids
+    below it have not come.
 
     repeats: frames ignored, their ids having been seen.
     """
 
-    __slots__ = ("_shed", "conn", "repeats", "seen", "topic", "ts_engine")
+    __slots__ = ("_missing", "_shed", "conn", "repeats", "seen", "topic", "ts_engine")
 
     def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         del outbox  # trades ask for nothing
@@ -44,9 +46,11 @@ class TradeTracker:
         self.ts_engine = 0
         self.repeats = 0
         self._shed = False  # frames of ours were lost since the newest trade
+        self._missing = MissingIds()
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
-        """Rows of a trade frame: none for a repeat, a gap row first where ids are missing."""
+        """Rows of a trade frame: none for a repeat; a gap row first where ids are missing, or last
+        where the last of those that were has come."""
         ts_event, ts_engine = message.E * 1_000, message.T * 1_000
         row = Trade(
             frame.seq, frame.ts_recv, ts_event, self.topic.symbol, ts_engine,
@@ -58,16 +62,33 @@ class TradeTracker:
         if seen is not None and message.t != seen.id + 1:
             backwards = message.t <= seen.id
             if backwards and ts_engine <= self.ts_engine + BACKWARDS_NS:
-                self.repeats += 1
-                return []
-            hole = Hole.of_ids(self._cause(frame, backwards), seen, message.t)
-            ending = Ending("open", Seen.at(frame, message.t, ts_engine))
-            rows.insert(0, gap_row(Place(frame, self.topic, ts_event), hole, ending))
+                return self._late(row, frame)
+            rows.insert(0, self._gap(row, frame, backwards, seen))
         self.conn = frame.conn
         self.seen = Seen(message.t, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
         self.ts_engine = ts_engine
         self._shed = False
         return rows
+
+    def _gap(self, row: Trade, frame: Frame, backwards: bool, seen: Seen) -> Gap:
+        """Ids are missing before a trade; or it begins a numbering, of which none is."""
+        hole = Hole.of_ids(self._cause(frame, backwards), seen, row.trade_id)
+        if backwards:
+            self._missing = MissingIds()
+        self._missing.add(hole)
+        return self._row(row, frame, hole, "open")
+
+    def _late(self, row: Trade, frame: Frame) -> list[Row]:
+        """A trade of an id that is not new: one that was missing, or a repeat."""
+        gap = self._missing.take(row.trade_id)
+        if gap is None:
+            self.repeats += 1
+            return []
+        return [row] if gap.left else [row, self._row(row, frame, gap.hole, "healed")]
+
+    def _row(self, row: Trade, frame: Frame, hole: Hole, state: str) -> Gap:
+        ending = Ending(state, Seen.at(frame, row.trade_id, row.ts_engine))
+        return gap_row(Place(frame, self.topic, row.ts_event), hole, ending)
 
     def shed(self, frame: Frame) -> list[Row]:
         """Frames that arrived are not on the tape, of this stream perhaps."""
@@ -84,8 +105,11 @@ class TradeTracker:
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
-        state = TradeState(self.conn, self.seen, self.ts_engine, self.repeats, self._shed)
-        return msgspec.json.encode(state)
+        return msgspec.json.encode(
+            TradeState(
+                self.conn, self.seen, self.ts_engine, self.repeats, self._shed, self._missing.gaps
+            )
+        )
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
@@ -96,4 +120,5 @@ class TradeTracker:
         self.ts_engine = saved.ts_engine
         self.repeats = saved.repeats
         self._shed = saved.shed
+        self._missing.gaps = saved.missing
         return []

@@ -34,19 +34,28 @@ class Clocks:
             await asyncio.sleep(LOOK_EVERY_S)
             self._look()
 
-    async def compare(self, rest: Rest, every: float) -> None:
-        """Ask the venue for its time, now and every so many seconds, until cancelled."""
+    async def compare(self, rest: Rest, every: float, patience: float) -> None:
+        """Ask the venue for its time, now and every so many seconds, until cancelled. Where it says
+        nothing in time, or we are to leave it alone for a while, the frame goes without."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
-            await rest.turn()
-            asked = self._clock()
-            reply = await rest.get(TIME_PATH)
-            got = self._clock()
-            venue_ms = None if reply.failure else _milliseconds(reply.body)
-            if venue_ms is None:
-                self._take(got, None, None)
-            else:
-                self._take(got, venue_ms, got.ts_mono - asked.ts_mono)
-            await asyncio.sleep(every)
+            try:
+                async with asyncio.timeout_at(due + patience):
+                    await self._compare(rest)
+            except TimeoutError:
+                self._take(self._clock(), None, None)
+            due = max(due + every, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def _compare(self, rest: Rest) -> None:
+        await rest.turn()
+        asked = self._clock()
+        reply = await rest.get(TIME_PATH)
+        got = self._clock()
+        venue_ms = None if reply.failure else _milliseconds(reply.body)
+        round_trip_ns = None if venue_ms is None else got.ts_mono - asked.ts_mono
+        self._take(got, venue_ms, round_trip_ns)
 
     def _look(self) -> None:
         """A slow drift is followed without a word; what was set is taped and told at once."""

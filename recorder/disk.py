@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recorder.memory import Memory
 from recorder.quantities import pretty_size, pretty_span
 from recorder.stamp import Clock
+from tape.journal import JournalGone
 
 HANGS_S = 5.0  # a call that takes longer is trouble
 ALARM_EVERY_S = 60.0
@@ -31,7 +32,8 @@ class Disk:
 
     def failed(self, error: OSError) -> None:
         """A call failed: what it was to write is still in memory."""
-        self._note(f"the disk refuses writes ({error})")
+        is_gone = isinstance(error, JournalGone)
+        self._note(str(error) if is_gone else f"the disk refuses writes ({error})")
 
     def watch(self, busy_s: float) -> None:
         """Look at it now and then. ``busy_s``: for how long it has not answered."""

@@ -2,41 +2,40 @@
 
 from collections import Counter
 
+import msgspec
+
 from market.engine import Engine
 from market.sync_states import State
-from schemas.frames import Frame
+from schemas.frames import ConnectionClosed, Frame, Kind
+from schemas.gaps import GapKey
 from schemas.rows import Depth, Gap, Row
 from schemas.topics import depth_topic
 
 EVERY_STREAM = "all streams"  # where a gap has no topic
 
-_DISCONNECT = "disconnect"
-_Key = tuple[str, int, str]
-
 
 class Holes:
-    """Counts gaps, of which there are two rows where an end was seen, once each.
+    """Counts gaps, of which there may be several rows, once each.
 
-    counts: per stream. open: of those that go on, how many per stream. is_over: a connection that
-        ends from here on was ended by us.
+    counts: per stream. open: of those that go on, how many per stream.
     """
 
     def __init__(self) -> None:
-        self.is_over = False
         self.counts: Counter[str] = Counter()
-        self._open: dict[_Key, str] = {}
+        self._newest: dict[tuple[str | None, str | None], GapKey] = {}
+        self._open: dict[GapKey, str] = {}
 
     def see(self, row: Gap) -> None:
         """Take a row."""
-        name = row.topic or EVERY_STREAM
-        if self.is_over and row.topic is None and row.cause == _DISCONNECT:
-            return
-        key = (name, row.since_seq, "" if row.topic else row.cause)
-        if row.ts_until is not None and self._open.pop(key, None) is not None:
-            return
+        name, key = row.topic or EVERY_STREAM, GapKey.of(row)
+        stream = key.topic, key.cause
+        if key not in self._open and self._newest.get(stream) != key:
+            self.counts[name] += 1
+            self._newest[stream] = key
         if row.ts_until is None:
             self._open[key] = name
-        self.counts[name] += 1
+        else:
+            self._open.pop(key, None)
 
     @property
     def open(self) -> Counter[str]:
@@ -45,22 +44,29 @@ class Holes:
 
 
 class Absence:
-    """For how long there was no book, of those that were there before; in ns, over all streams."""
+    """For how long there was no book, of those that were there before; in ns, over all streams.
+    What comes after we hung up since we were told to stop is not missed."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._since: dict[str, int] = {}  # streams without a book, from when on
         self._had: set[str] = set()  # streams that had one at some time
         self._over = 0
+        self._stopped: int | None = None
 
     def see(self, frame: Frame, rows: list[Row]) -> None:
         """Take the rows of a frame that may have cleared a book."""
+        if self._stopped is None and _is_stop(frame):
+            self._stopped = frame.ts_mono
+        if self._stopped is not None:
+            return
         for row in rows:
             if type(row) is Depth and row.action == "clear" and row.symbol is not None:
                 self._turn(depth_topic(row.symbol, row.window), frame.ts_mono)
 
     def total(self, ts_mono: int) -> int:
         """Until this moment."""
+        ts_mono = ts_mono if self._stopped is None else self._stopped
         return self._over + sum(ts_mono - since for since in self._since.values())
 
     def _turn(self, name: str, ts_mono: int) -> None:
@@ -70,3 +76,9 @@ class Absence:
             self._over += ts_mono - self._since.pop(name, ts_mono)
         elif name in self._had:
             self._since.setdefault(name, ts_mono)
+
+
+def _is_stop(frame: Frame) -> bool:
+    if frame.kind is not Kind.CLOSE:
+        return False
+    return msgspec.json.decode(frame.payload, type=ConnectionClosed).stopped

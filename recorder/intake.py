@@ -80,6 +80,7 @@ class Intake:
         """A frame has arrived (or was sent, or noted)."""
         if kind in _LARGE and not self._has_room(kind, payload, topic):
             return
+        self.memory.take(len(payload) + len(topic))
         self.seq += 1
         ts_recv, ts_mono = stamp or self.clock()
         frame = Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
@@ -99,7 +100,7 @@ class Intake:
     def _has_room(self, kind: Kind, payload: bytes, topic: str) -> bool:
         memory = self.memory
         if not memory.shedding:
-            if memory.has_room(len(payload)):
+            if memory.has_room(len(payload) + len(topic)):
                 return True
             memory.begin_shedding()
             self.take(Kind.LOSS, to_json(FramesLost(_NO_MEMORY)))

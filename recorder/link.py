@@ -72,19 +72,24 @@ class Link:
     async def _connection(self) -> None:
         try:
             connection = await dial(self._url, self._message, self._patience, self._clock)
-        except VenueError as error:
-            if self._open:  # it spoke, and then the dialling failed all the same
-                self._closed(Closed(NO_CLOSE_FRAME, str(error)))
+        except (VenueError, asyncio.CancelledError) as error:
+            if self._open:  # it spoke, and then the dialling failed all the same, or was given up
+                stopped = isinstance(error, asyncio.CancelledError)
+                self._closed(Closed(NO_CLOSE_FRAME, str(error)), stopped)
             raise
+        stopped = False
         try:
             self._opened()
             await self._subscribe(connection)
             await connection.wait_closed()
         except ConnectionClosed:
             pass  # while subscribing; told below
+        except asyncio.CancelledError:
+            stopped = True
+            raise
         finally:
             await connection.close()
-            self._closed(connection.end)
+            self._closed(connection.end, stopped)
 
     def _message(self, kind: Kind, payload: bytes, stamp: Stamp) -> None:
         self._opened()  # a venue may speak before the dialling has returned
@@ -98,8 +103,9 @@ class Link:
             opened = ConnectionOpened(self._url)
             self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)
 
-    def _closed(self, end: Closed) -> None:
+    def _closed(self, end: Closed, stopped: bool) -> None:
         self._open = False
+        end = msgspec.structs.replace(end, stopped=stopped)
         self._intake.take(Kind.CLOSE, to_json(end), conn=self.conn)
         why = f"{end.code}: {end.reason}" if end.reason else f"{end.code}"
         self._notice(f"connection {self.conn} closed ({why})")

@@ -24,7 +24,8 @@ class Lost(NamedTuple):
 class Memory:
     """Says when frames are to be shed. They are from the first one that does not fit until less
     than half of the bound is held: a book that loses one delta is lost, so it is better to lose
-    many frames once than a few again and again.
+    many frames once than a few again and again. The bound is kept but for the frames that are
+    taken even then, such as the keyframes of a roll: they count as much as the others.
 
     shedding: whether frames are being shed. lost: since the start.
     """
@@ -35,7 +36,7 @@ class Memory:
         self.lost = Lost(0, 0)
         self._lost_before = Lost(0, 0)
         self._journals: list[Holder] = []
-        self._left = 0  # bytes that fit for certain, as measured last
+        self._left = 0  # bytes that fit for certain; less than 0 when what is never shed came
 
     @property
     def held(self) -> int:
@@ -51,12 +52,15 @@ class Memory:
         self._journals.remove(journal)
 
     def has_room(self, size: int) -> bool:
-        """Whether a frame of so many bytes may be taken. Measured only when it might not."""
+        """Whether so large a frame may be taken. Measured only when it might not."""
         size += _FRAME_BYTES
-        self._left -= size
-        if self._left < 0:
-            self._left = self.bound - self.held - size
-        return self._left >= 0
+        if self._left < size:
+            self._left = self.bound - self.held
+        return self._left >= size
+
+    def take(self, size: int) -> None:
+        """A frame so large is taken, whether there is room or not."""
+        self._left -= size + _FRAME_BYTES
 
     @property
     def is_relieved(self) -> bool:

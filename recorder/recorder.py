@@ -1,8 +1,8 @@
 """A recording from start to end: lock, seal what a crash left, capture, stop in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import NamedTuple
 
 from recorder.audits import Audits
@@ -58,7 +58,11 @@ class Recorder:
         self.intake.listeners.append(self.tally)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
-        self.sealer = Sealer(self.tape, self.space, notice) if self.tape and self.space else None
+        self.sealer = (
+            Sealer(self.tape, self.space, notice, settings.patience.sealing)
+            if self.tape and self.space
+            else None
+        )
         self.store = Store(self.intake, self.sealer, settings, notice)
         self._notice = notice
         self._snapshots: Snapshots | None = None
@@ -92,7 +96,7 @@ class Recorder:
     @asynccontextmanager
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
-        with lock(self.tape.root) if self.tape else nullcontext():
+        with lock(self.tape.root) if self.tape else nullcontext(), self._threads():
             await self._check_space()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
                 markets = [await self._market_list(rest, path) for path in self._market_paths()]
@@ -107,6 +111,16 @@ class Recorder:
                         yield capture
                     finally:
                         await self._stop(capture)
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """Those for the disk; one that hangs in a call ends with the process."""
+        try:
+            yield
+        finally:
+            self.store.close()
+            if self.space is not None:
+                self.space.close()
 
     @asynccontextmanager
     async def _sealing(self) -> AsyncIterator[None]:
@@ -124,14 +138,13 @@ class Recorder:
             if self.sealer.waiting:
                 self._notice(f"sealing: {self.sealer.waiting} to go")
             await self.sealer.finish(worker)
-            self.space.close()
             worker.cancel()
             with suppress(asyncio.CancelledError):
                 await worker
 
     async def _capture(self, rest: Rest) -> None:
         """The tasks that work until stopped; the first to fail ends all."""
-        settings = self.settings
+        settings, patience = self.settings, self.settings.patience.clock
         self._snapshots = Snapshots(rest, self.intake)
         self._link = Link(settings, self.topics, self.intake, self._notice)
         clocks = Clocks(self.intake, self._notice)
@@ -141,22 +154,14 @@ class Recorder:
             tasks.create_task(self.store.run())
             tasks.create_task(self.store.watch())
             tasks.create_task(clocks.watch())
-            tasks.create_task(clocks.compare(rest, settings.clock_every))
+            tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
             if settings.audit_every is not None:
                 audits = Audits(self.topics, settings.audit_every, self._notice)
                 tasks.create_task(audits.run(self.intake, self._snapshots))
             if self.space is not None:
-                tasks.create_task(self._watch(self.space))
-
-    async def _watch(self, space: Space) -> None:
-        try:
-            await space.watch()
-        except DiskLow:
-            self.tally.stopping()
-            raise
+                tasks.create_task(self.space.watch())
 
     async def _stop(self, capture: asyncio.Task[None]) -> None:
-        self.tally.stopping()
         capture.cancel()
         failure = await _failure(capture)
         if failure is None and self._link is not None and not self._link.conn:

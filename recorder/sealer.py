@@ -4,9 +4,12 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from recorder.quantities import pretty_span
+from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
 from schemas.errors import BackpackError
 from tape.layout import SegmentName, Tape
@@ -15,6 +18,11 @@ from tape.manifest import Verdict, load
 RETRY_S = 30.0  # after the disk has refused
 LOOK_EVERY_S = 1.0  # whether there is room again
 LAST_WORD_S = 5.0  # for a sealing at work on a disk in trouble, at the end
+TELL_EVERY_S = 60.0
+DEATH_S = 2.0  # for one that was killed
+
+NO_ROOM = "no room"
+NO_ANSWER = "no answer"
 
 Notice = Callable[[str], None]
 
@@ -25,6 +33,7 @@ class Sealed(NamedTuple):
     name: SegmentName
     verdict: Verdict
     frames: int
+    last_seq: int
     bytes: int
     losses: tuple[str, ...]
 
@@ -34,15 +43,20 @@ class Sealer:
     one that the disk has no room for, or refuses, is tried again by this one.
 
     sealed: segments sealed since the start, in order.
-    failed: journals that could not be sealed. left: those there was no room for.
+    failed: journals that could not be sealed. left: those that were not, and why.
+    lost: what is wrong with segments that do not have all that was recorded.
     paused: set while the disk is in trouble.
     """
 
-    def __init__(self, tape: Tape, space: Space, notice: Notice) -> None:
+    def __init__(
+        self, tape: Tape, space: Space, notice: Notice, patience_s: float = PATIENCE.sealing
+    ) -> None:
+        self._patience_s = patience_s
         self._tape = tape
         self._space = space
         self._notice = notice
         self._queue: list[Path] = []
+        self._ends: dict[Path, int] = {}  # last frames of journals that we have closed
         self._refused: dict[Path, float] = {}  # when it may be tried again
         self._crowded: set[Path] = set()  # told that there is no room for them
         self._changed = asyncio.Event()
@@ -51,16 +65,24 @@ class Sealer:
         self.paused = False
         self.sealed: list[Sealed] = []
         self.failed: list[Path] = []
-        self.left: list[Path] = []
+        self.left: dict[Path, str] = {}
+        self.lost: dict[SegmentName, str] = {}
 
     @property
     def waiting(self) -> int:
         """Journals not sealed yet, nor at it."""
         return len(self._queue) - (self._at_work is not None)
 
-    def add(self, journal: Path) -> None:
-        """A journal that nobody writes to any more."""
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a journal is being sealed."""
+        return self._at_work is not None
+
+    def add(self, journal: Path, last_seq: int | None = None) -> None:
+        """A journal that nobody writes to any more. last_seq: its last frame, if that is known."""
         self._queue.append(journal)
+        if last_seq is not None:
+            self._ends[journal] = last_seq
         self._changed.set()
 
     def resume(self) -> None:
@@ -89,14 +111,39 @@ class Sealer:
 
     async def finish(self, worker: asyncio.Task[None]) -> None:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
-        more try; nothing does on a disk in trouble."""
+        more try; nothing does on a disk in trouble. A sealing that does not come to its end, since
+        the disk hangs, is left to the next start."""
         self._last = True
         self._refused.clear()
         self._changed.set()
-        patience = LAST_WORD_S if self._at_work else 0.0
-        await asyncio.wait([worker], timeout=patience if self.paused else None)
-        self.failed += self._queue
+        if self.paused:
+            patience = LAST_WORD_S if self._at_work else 0.0
+            await asyncio.wait([worker], timeout=patience)
+            self.failed += self._queue
+        else:
+            await self._wait_for(worker)
+            self.left |= dict.fromkeys(self._queue, NO_ANSWER)
         self._queue = []
+
+    async def _wait_for(self, worker: asyncio.Task[None]) -> None:
+        """Until it is done, or has been at one journal for too long."""
+        loop = asyncio.get_running_loop()
+        to_go, since = len(self._queue), loop.time()
+        while not worker.done():
+            waited = loop.time() - since
+            if len(self._queue) < to_go:
+                to_go, since = len(self._queue), loop.time()
+            elif waited >= self._patience_s:
+                self._notice(f"sealing has not answered for {pretty_span(waited)}: given up")
+                return
+            elif waited >= TELL_EVERY_S:
+                given = pretty_span(self._patience_s)
+                self._notice(
+                    f"sealing has not answered for {pretty_span(waited)}; after {given} it is left"
+                    " to the next start"
+                )
+            left = since + self._patience_s - loop.time()
+            await asyncio.wait([worker], timeout=min(max(left, 0.0), TELL_EVERY_S))
 
     async def _wait(self) -> None:
         try:
@@ -126,7 +173,7 @@ class Sealer:
             return False
         if last:
             self._queue.remove(journal)
-            self.left.append(journal)
+            self.left[journal] = NO_ROOM
         if journal not in self._crowded:
             self._crowded.add(journal)
             self._notice(
@@ -148,6 +195,8 @@ class Sealer:
             _, errors = await process.communicate()
         except asyncio.CancelledError:
             process.kill()  # on a disk in trouble, at the end; it may be done again
+            with suppress(TimeoutError):  # within a call that hangs it does not even die
+                await asyncio.wait_for(process.wait(), DEATH_S)
             raise
         lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
         if process.returncode == os.EX_TEMPFAIL:
@@ -162,6 +211,19 @@ class Sealer:
         if sealed is not None:
             self.sealed.append(sealed)
         self._queue.remove(journal)
+        self._compare(SegmentName.of(journal), self._ends.pop(journal, None), sealed)
+
+    def _compare(self, name: SegmentName, end: int | None, sealed: Sealed | None) -> None:
+        """What was sealed with what we have closed, which others may have removed or replaced."""
+        if end is None or (sealed is not None and sealed.last_seq == end):
+            return
+        problem = f"its journal was closed after frame {end}, "
+        if sealed is None:
+            problem += "and was gone before it was sealed: all of it is lost"
+        else:
+            problem += f"what was there to seal ends with {sealed.last_seq}: was it replaced?"
+        self.lost[name] = problem
+        self._notice(f"LOST frames of {name}: {problem}")
 
     def _refuse(self, journal: Path, reason: str) -> None:
         """The disk refused, which may change; but not after the end."""
@@ -186,4 +248,4 @@ def _outcome(journal: Path, tape: Tape) -> Sealed | None:
         return None
     manifest = load(path)
     size, losses = manifest.stored_bytes(), tuple(map(str, manifest.losses))
-    return Sealed(name, manifest.verdict, manifest.frames, size, losses)
+    return Sealed(name, manifest.verdict, manifest.frames, manifest.last_seq, size, losses)

@@ -17,13 +17,15 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 class Patience(NamedTuple):
-    """How long the venue is waited for, in seconds.
+    """How long the venue, and at the end our own sealing, are waited for, in seconds.
 
     opening: of a websocket, handshake included.
     ping, pong: between our pings, since a quiet market can be silent for 30 s and the venue answers
         them (protocol section 1); and until an answer.
     closing: until the other end has said goodbye; a dead one never does.
     reply: of a REST request.
+    clock: until an answer to what time it is; then the frame is taken without one.
+    sealing: of one segment, at the end.
     """
 
     opening: float = 10.0
@@ -31,6 +33,8 @@ class Patience(NamedTuple):
     pong: float = 20.0
     closing: float = 5.0
     reply: float = 15.0
+    clock: float = 3.0
+    sealing: float = 1_800.0
 
 
 PATIENCE = Patience()

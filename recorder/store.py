@@ -5,13 +5,13 @@ bound that `recorder.memory` keeps, and is written when it takes writes again.
 """
 
 import asyncio
-from contextlib import suppress
-from functools import partial
-from pathlib import Path
+from typing import NamedTuple
 
 from recorder.disk import Disk, Notice
 from recorder.intake import Intake
+from recorder.next_journal import NextJournal
 from recorder.quantities import pretty_size
+from recorder.roll import Roll
 from recorder.sealer import Sealer
 from recorder.session import new_session
 from recorder.settings import Settings
@@ -28,8 +28,14 @@ RETRY_S = 1.0  # while the disk is in trouble
 PRESENT_EVERY_S = 1.0  # is the journal still where it was made
 LAST_TRIES_S = 4.0  # at the end, on a disk in trouble
 LAST_ANSWER_S = 60.0  # at the end, on a disk that was well
-LARGEST_SEGMENT_FRAMES = 20_000_000  # half an hour of the venue's peak
-_SLACK = 1.01  # of a roll by the monotonic clock, so that the full hour comes first
+
+
+class _Ended(NamedTuple):
+    """A segment that has ended, with its journal, which is not closed yet."""
+
+    journal: JournalWriter
+    name: SegmentName
+    last_seq: int
 
 
 class Store:
@@ -49,15 +55,12 @@ class Store:
         self._clock = intake.clock
         self._topics: tuple[str, ...] = ()
         self._journal: JournalWriter | None = None
-        self._next: JournalWriter | None = None  # made ahead of its segment
-        self._ended: list[tuple[JournalWriter, SegmentName]] = []  # not closed yet, oldest first
+        self._ended: list[_Ended] = []  # oldest first
         self._name = SegmentName("", 0)
-        self._first_seq = 0
-        self._safe_seq = 0  # all frames up to this one are on disk
-        self._rolls_at = 0.0  # by the wall clock..
-        self._rolls_by = 0.0  # ..but no later, by the monotonic one
+        self._schedule = Roll(settings.roll, intake.clock)
         self._looked = 0.0
         self._worker = Worker("journal")
+        self._next = NextJournal(self._tape, self._worker) if self._tape else None
         self.disk = Disk(intake.memory, notice, intake.clock)
 
     @property
@@ -67,7 +70,8 @@ class Store:
 
     @property
     def waiting(self) -> int:
-        """Calls to the disk that have not returned."""
+        """Calls to the disk that have not returned: who makes time leap, as our tests do, has to
+        wait for them."""
         return self._worker.waiting
 
     async def begin(self, topics: tuple[str, ...]) -> None:
@@ -80,7 +84,9 @@ class Store:
                 self._notice(session.doubt)
             self._begin_segment(await self._open(1), 1)
         except OSError as error:
-            raise TapeError(f"the recording cannot be written: {error}") from None
+            raise TapeError(
+                f"the recording cannot be written: {error}: make room, or take another folder"
+            ) from None
 
     async def run(self) -> None:
         """Flush and roll until cancelled; raises BackpackError for a fault of this program."""
@@ -90,8 +96,7 @@ class Store:
                 raise _faulty(self._intake.fault) from self._intake.fault
             try:
                 await self._flush()
-                await self._look()
-                if self._is_due():
+                if self._schedule.is_due(self._intake.seq):
                     await self._roll()
             except OSError as error:
                 self._pause(error)
@@ -112,7 +117,7 @@ class Store:
         what could not be written."""
         journal = self._intake.end("stop")
         if journal is not None:
-            self._ended.append((journal, self._name))
+            self._ended.append(_Ended(journal, self._name, self._intake.seq))
         self._journal = None
         try:
             await self._close_in_time()
@@ -121,26 +126,33 @@ class Store:
             raise self._give_up(error) from None
         else:
             self._resume()
-        finally:
-            self._worker.close()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._worker.close()
 
     async def _flush(self) -> None:
         """Everything taken so far is on disk afterwards. Compressing and syncing happen in
         a thread, so that they never hold up the socket."""
-        seq = self._intake.seq
         await self._close_ended()
-        if self._journal is not None and self._journal.held:
+        now = asyncio.get_running_loop().time()
+        if self._journal is None:
+            return
+        if self._journal.held:
             await self._worker.do(self._journal.flush)
-        self._safe_seq = seq
+            self._looked = now
+        elif now - self._looked >= PRESENT_EVERY_S:
+            await self._worker.do(self._journal.check)
+            self._looked = now
 
     async def _close_ended(self) -> None:
         while self._ended:
-            journal, name = self._ended[0]
+            journal, name, last_seq = self._ended[0]
             await self._worker.do(journal.close)
             del self._ended[0]
             self._intake.memory.release(journal)
             if self._sealer is not None and self._tape is not None:
-                self._sealer.add(self._tape.journal(name))
+                self._sealer.add(self._tape.journal(name), last_seq)
 
     async def _close_in_time(self) -> None:
         """A disk in trouble gets a few more seconds; raises OSError when they are over."""
@@ -150,12 +162,11 @@ class Store:
         while True:
             try:
                 async with asyncio.timeout(patience):
-                    for journal, _ in self._ended:
-                        await self._worker.do(journal.flush)
-                    self._safe_seq = self._intake.seq
-                    await self._look()
+                    for ended in self._ended:
+                        await self._worker.do(ended.journal.flush)
                     await self._close_ended()
-                    await self._worker.do(self._drop_next)
+                    if self._next is not None:
+                        await self._worker.do(self._next.drop)
                 return
             except TimeoutError:
                 raise TimeoutError(f"no answer for {patience:g} s") from None
@@ -163,13 +174,6 @@ class Store:
                 if loop.time() + RETRY_S > until:
                     raise
             await asyncio.sleep(RETRY_S)
-
-    async def _look(self) -> None:
-        """A journal whose mount has gone can be written to for ever, and nobody would see it."""
-        now = asyncio.get_running_loop().time()
-        if self._tape is not None and now - self._looked >= PRESENT_EVERY_S:
-            await self._worker.do(self._tape.journal(self._name).stat)
-            self._looked = now
 
     def _pause(self, error: OSError) -> None:
         self._looked = 0.0
@@ -182,57 +186,27 @@ class Store:
         if self.disk.works() and self._sealer is not None:
             self._sealer.resume()
 
-    def _is_due(self) -> bool:
-        frames, stamp = self._intake.seq - self._first_seq, self._clock()
-        by_wall = stamp.ts_recv / 1e9 >= self._rolls_at
-        by_mono = stamp.ts_mono / 1e9 >= self._rolls_by  # the wall clock was set back
-        return by_wall or by_mono or frames >= LARGEST_SEGMENT_FRAMES
-
     async def _roll(self) -> None:
         """No await between the end of a segment and the beginning of the next: no frame may come
         in between. The new journal is there before the old one ends, if the disk has room."""
         number = self._name.number + 1
         journal = await self._open(number)
-        ended, name = self._intake.end("roll"), self._name
+        ended, name, last_seq = self._intake.end("roll"), self._name, self._intake.seq
         self._begin_segment(journal, number)
         if ended is not None:
-            self._ended.append((ended, name))
+            self._ended.append(_Ended(ended, name, last_seq))
         await self._flush()
 
     async def _open(self, number: int) -> JournalWriter | None:
         """A new journal; raises OSError, after which nothing has changed."""
-        if self._tape is None:
-            return None
-        path = self._tape.journal(SegmentName(self.session, number))
         if self._next is None:
-            await self._worker.do(partial(self._make_next, path, number))
-        journal, self._next = self._next, None
-        return journal
-
-    def _make_next(self, path: Path, number: int) -> None:
-        """In the thread. Only the first journal of a session may make the folder: later it is
-        there, or its mount has gone, and nothing may be written in its place."""
-        if number > 1:
-            path.parent.stat()
-        if path.exists() and not path.stat().st_size:
-            path.unlink()  # of a try that failed half way
-        self._next = JournalWriter(path)
-        self._next_path = path
-
-    def _drop_next(self) -> None:
-        """In the thread: a journal made for a roll that was cancelled."""
-        if self._next is not None:
-            self._next.abandon()
-            with suppress(OSError):  # it is empty
-                self._next_path.unlink()
+            return None
+        return await self._next.take(SegmentName(self.session, number))
 
     def _begin_segment(self, journal: JournalWriter | None, number: int) -> None:
-        roll, stamp = self._settings.roll, self._clock()
-        self._rolls_at = (stamp.ts_recv / 1e9 // roll + 1) * roll  # on the hour, for 1h
-        self._rolls_by = stamp.ts_mono / 1e9 + roll * _SLACK
+        self._schedule.begin(self._intake.seq)
         self._name = SegmentName(self.session, number)
         self._journal = journal
-        self._first_seq = self._intake.seq + 1
         if journal is not None:
             self._intake.memory.watch(journal)
         self._intake.begin(self._head(), journal)
@@ -251,14 +225,24 @@ class Store:
 
     def _give_up(self, error: OSError) -> TapeError:
         """Nothing more can be done for what the journals hold; what that is."""
-        frames, held = self._intake.seq - self._safe_seq, self._intake.memory.held
-        for journal, _ in self._ended:
+        journals = [ended.journal for ended in self._ended]
+        lost = sum(journal.held_frames for journal in journals)
+        held = pretty_size(self._intake.memory.held)
+        parts = [f"up to {lost} frames ({held} in memory) are lost" if lost else "no frame is lost"]
+        parts += map(_fate, journals)
+        for journal in journals:
             self._worker.give(journal.abandon)
-        lost = f"up to {frames} frames ({pretty_size(held)} in memory) are lost" if frames else ""
-        return TapeError(
-            f"the recording cannot be written: {error}; {lost or 'no frame is lost'}; what was"
-            " flushed before is safe and will be sealed by the next start on this folder"
-        )
+        return TapeError(f"the recording cannot be written: {error}; {'; '.join(parts)}")
+
+
+def _fate(journal: JournalWriter) -> str:
+    """What has become of the frames that were flushed."""
+    count, name = journal.written_frames, journal.path.name
+    if not count:
+        return f"nothing is in {name}"
+    if journal.gone:
+        return f"the {count} that were flushed are gone too, unless {name} comes back as it was"
+    return f"the {count} that were flushed are safe in {name}, which the next start will seal"
 
 
 def _faulty(fault: Exception) -> BackpackError:

@@ -42,7 +42,7 @@ def exit_code(recorder: Recorder) -> int:
         return LOSSES
     if recorder.stopped or recorder.intake.memory.lost.frames:
         return LOSSES
-    if recorder.sealer and recorder.sealer.left:
+    if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
     return WHOLE if all(verdict is Verdict.CERTIFIED for verdict in verdicts) else LOSSES
 
@@ -83,6 +83,8 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
         yield "without a book", f"{tally.without_book_ns / 1e9:.3f}", "s, all streams together"
     if recorder.intake.engine.audited:
         yield "books compared", recorder.intake.engine.audited, "times"
+    if recorder.intake.engine.unaudited:
+        yield "snapshots not compared", recorder.intake.engine.unaudited
     for name, count in sorted(tally.mismatches.items()):
         yield "audit mismatches", name, count
     yield from _disk(recorder)
@@ -126,8 +128,10 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
             yield "loss", sealed.name, loss
     for path in recorder.sealer.failed:
         yield "not sealed", path, "kept for the next start"
-    for path in recorder.sealer.left:
-        yield "not sealed", path, "no room: left to bp-tape recover"
+    for path, why in recorder.sealer.left.items():
+        yield "not sealed", path, f"{why}: left to bp-tape recover"
+    for name, problem in recorder.sealer.lost.items():
+        yield "lost", name, problem
     yield "recording", recorder.tape.root, "session", recorder.store.session
 
 

@@ -67,10 +67,6 @@ class Tally:
         if rows and (_is_notable(rows[0]) or _is_notable(rows[-1])):
             self._look(frame, rows)
 
-    def stopping(self) -> None:
-        """The connection is about to be closed by us, which is the end, and no gap."""
-        self.holes.is_over = True
-
     @property
     def gaps(self) -> Counter[str]:
         """Gaps per stream."""

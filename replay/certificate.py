@@ -87,24 +87,32 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What certifying a recording found; its text is what bp-replay --certify prints.
 
     missing: segments that should lie between others and are not there, or cannot be read.
+    damaged: what cannot be read of segments that an older generation is there of.
+    lost: sentences on sessions whose beginning or end is not there.
     notes: what else should be known.
     """
 
     segments: tuple[SegmentCertificate, ...]
     missing: tuple[str, ...]
+    damaged: tuple[str, ...]
+    lost: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of all segments; failed if any is missing."""
+        """The worst of all segments; failed if any is missing, recovered at best if any is lost."""
         outcomes = {segment.outcome for segment in self.segments}
-        if self.missing or not outcomes:
+        if self.missing or self.damaged or not outcomes:
             return Outcome.FAILED
+        if self.lost:
+            outcomes.add(Outcome.RECOVERED)
         return max(outcomes, key=list(Outcome).index)
 
     def __str__(self) -> str:
         lines = [str(segment) for segment in self.segments]
         lines += [f"missing: {name}" for name in self.missing]
+        lines += [f"damaged: {problem}" for problem in self.damaged]
+        lines += [f"lost: {sentence}" for sentence in self.lost]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join([*lines, self._sentence()])
 
@@ -119,8 +127,12 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
                     " an older version made rows of them that this one makes otherwise"
                 )
             case Outcome.RECOVERED:
-                return "CERTIFIED AS FAR AS IT GOES: the recorder did not finish every segment"
+                unfinished = any(s.outcome is Outcome.RECOVERED for s in self.segments)
+                reasons = ["the recorder did not finish every segment"] if unfinished else []
+                reasons += ["not all of every session is there"] if self.lost else []
+                return f"CERTIFIED AS FAR AS IT GOES: {', and '.join(reasons)}"
             case Outcome.FAILED:
                 failed = sum(segment.outcome is Outcome.FAILED for segment in self.segments)
                 gone = f", {len(self.missing)} are missing" if self.missing else ""
+                gone += f", {len(self.damaged)} manifests are damaged" if self.damaged else ""
                 return f"NOT CERTIFIED: {failed} of {len(self.segments)} segments failed{gone}"

@@ -1,6 +1,6 @@
 """Certifying a recording: does each segment replay exactly as it happened live?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from replay.certificate import Certificate, SegmentCertificate
@@ -10,8 +10,8 @@ from schemas.errors import TapeError
 from tape.generations import current
 from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
-from tape.manifest import Manifest
-from tape.reader import discontinued, holes
+from tape.manifest import Manifest, load
+from tape.reader import discontinued, headless, holes
 
 Progress = Callable[[float, float], None]
 
@@ -26,12 +26,14 @@ def certify(data: Tape | Path | str, progress: Progress = lambda done, total: No
     """
     tape = data if isinstance(data, Tape) else Tape.open(data)
     check_sealed(tape)
-    manifests, missing = _manifests(tape)
+    manifests, missing, damaged = _manifests(tape)
     meter = _Meter(progress, sum(manifest.frames for manifest in manifests))
     return Certificate(
         segments=tuple(_certify(Hearing(tape, manifest), meter) for manifest in manifests),
         missing=tuple(missing),
-        notes=tuple(_notes(tape, manifests)),
+        damaged=tuple(damaged),
+        lost=tuple(_lost(tape, manifests)),
+        notes=tuple(_notes(tape)),
     )
 
 
@@ -63,21 +65,43 @@ def _certify(hearing: Hearing, meter: _Meter) -> SegmentCertificate:
     )
 
 
-def _manifests(tape: Tape) -> tuple[list[Manifest], list[str]]:
-    """The generation that counts of each segment, and what is said where none can be read."""
+def _manifests(tape: Tape) -> tuple[list[Manifest], list[str], list[str]]:
+    """The generation that counts of each segment, what is said where none can be read, and where
+    another one cannot."""
     found: list[Manifest] = []
     missing: list[str] = []
+    damaged: list[str] = []
     there = tape.generations()
     for paths in there.values():
         try:
             found.append(current(paths))
         except TapeError as error:
             missing.append(str(error))
+        else:
+            one = found[-1]
+            counts = tape.manifest(one.name, one.generation)
+            damaged += _unreadable(path for path in paths if path != counts)
     missing += [f"segment {name}" for name in holes(found) if name not in there]
-    return found, missing
+    return found, missing, damaged
 
 
-def _notes(tape: Tape, manifests: list[Manifest]) -> Iterator[str]:
+def _unreadable(paths: Iterable[Path]) -> Iterator[str]:
+    for path in paths:
+        try:
+            load(path)
+        except TapeError as error:
+            if path.exists():  # a compaction may be at work
+                yield str(error)
+
+
+def _lost(tape: Tape, manifests: Sequence[Manifest]) -> Iterator[str]:
+    for manifest in headless(manifests):
+        yield f"{manifest.name} is not where its session began; what was before is not there"
+    for manifest, following in discontinued(tape, manifests):
+        yield f"{manifest.name} was to be continued by {following}, which is not there"
+
+
+def _notes(tape: Tape) -> Iterator[str]:
     journals = {SegmentName.of(path) for path in tape.journals()}
     if journals:
         why = (
@@ -86,5 +110,3 @@ def _notes(tape: Tape, manifests: list[Manifest]) -> Iterator[str]:
             else "bp-tape seal makes segments of them"
         )
         yield f"journals that are not sealed were not looked at: {len(journals)} ({why})"
-    for manifest, following in discontinued(tape, manifests):
-        yield f"{manifest.name} was to be continued by {following}, which is not there"

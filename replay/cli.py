@@ -43,6 +43,7 @@ class Options:
     certify: bool
     output: str
     merge: bool
+    generation: int | None
 
 
 def _speed(context: click.Context, option: click.Parameter, text: str) -> float | None:
@@ -95,6 +96,12 @@ def _patterns(
     help="Rows on stdout as JSON, one per line, or nothing. With --certify: its text, or nothing.",
 )
 @click.option("--merge", is_flag=True, help="Play sessions that overlap in time together.")
+@click.option(
+    "--generation",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Only segments with this generation, as it is; default: all, the one that counts.",
+)
 @click.version_option(code_version())
 def replay(**options: Any) -> None:
     """Replay a recording that bp-record made: the same frames through the same code.
@@ -141,7 +148,8 @@ def main() -> None:
 
 
 def _certify(options: Options) -> int:
-    if options.speed or options.topics or options.start or options.until or options.merge:
+    others = (options.speed, options.topics, options.start, options.until, options.merge)
+    if any(others) or options.generation is not None:
         raise UsageError("--certify is about the whole recording: leave the other options out")
     with console.Progress("certifying") as progress:
         certificate = certify(options.data, progress.show)
@@ -159,6 +167,7 @@ def _replay(options: Options) -> int:
         start=options.start,
         until=options.until,
         merge=options.merge,
+        generation=options.generation,
     )
     report = Report(replay)
     printer = _printer(options)

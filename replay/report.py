@@ -3,29 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from time import monotonic
-from typing import NamedTuple
 
 from replay.moment import length, stamp
 from replay.replay import Replay
 from schemas.frames import Frame
+from schemas.gaps import GapKey
 from schemas.rows import TABLES, Gap, Row
-from tape.doubts import gap_key, is_stop
 from tape.manifest import Manifest
-from tape.reader import holes
+from tape.reader import discontinued, headless, holes
 
 # Of gaps that are the recorder's own, and not the venue's.
 _OWN_CAUSES = {
     "disconnect": "while the recorder was not connected",
     "loss": "of frames that arrived and could not be kept",
 }
-
-
-class _Hole(NamedTuple):
-    """A gap by its newest row. shown: monotonic clock of its session at the first one."""
-
-    session: str
-    row: Gap
-    shown: int
 
 
 class Report:
@@ -38,8 +29,7 @@ class Report:
         self.frames = 0
         self._replay = replay
         self._rows: Counter[type[Row]] = Counter()
-        self._holes: dict[tuple[object, ...], _Hole] = {}
-        self._now: dict[str, int] = {}  # monotonic clock of each session
+        self._holes: dict[tuple[object, ...], str] = {}  # causes of gaps
         self._first: Frame | None = None
         self._last: Frame | None = None
         self._began = monotonic()
@@ -55,21 +45,21 @@ class Report:
         if self._first is None:
             self._first = frame
         self._last = frame
-        self._now[self._replay.session] = frame.ts_mono
         for row in rows:
             self._rows[type(row)] += 1
             if type(row) is Gap:
-                self._note(row, frame.ts_mono)
+                self._holes.setdefault((self._replay.session, *GapKey.of(row)), row.cause)
 
     def gaps(self) -> Counter[str]:
-        """Gaps by cause; each once, whether or not it has ended, and no session's mere end."""
-        return Counter(hole.row.cause for hole in self._holes.values() if not self._is_stop(hole))
+        """Gaps by cause; each once, whether or not it has ended."""
+        return Counter(self._holes.values())
 
     def losses(self) -> list[str]:
         """What the recorder is known to have missed of what was played, as sentences."""
         segments, gaps = self._segments(), self.gaps()
         found = [f"{segment.name}: {loss}" for segment in segments for loss in segment.losses]
         found += [f"{name}: missing between its neighbours" for name in holes(segments)]
+        found += self._ends()
         own = [(gaps[cause], what) for cause, what in _OWN_CAUSES.items() if gaps[cause]]
         return found + [f"{count} gap{'s'[: count > 1]} {what}" for count, what in own]
 
@@ -92,16 +82,15 @@ class Report:
         for loss in self.losses():
             yield f"loss: {loss}"
 
-    def _note(self, row: Gap, now: int) -> None:
-        """Of a gap with two rows, the second takes the place of the first."""
-        session = self._replay.session
-        key = (session, *gap_key(row))
-        before = self._holes.get(key)
-        self._holes[key] = _Hole(session, row, now if before is None else before.shown)
-
-    def _is_stop(self, hole: _Hole) -> bool:
-        waited = self._now[hole.session] - hole.shown
-        return hole.row.ts_until is None and is_stop(hole.row, waited)
+    def _ends(self) -> Iterator[str]:
+        """Beginnings and ends of sessions that were asked for and are not there."""
+        replay = self._replay
+        for one in headless(replay.segments):
+            if replay.span.start < one.first_ts < replay.span.until:
+                yield f"{one.name}: is not where its session began; what was before is not there"
+        for one, following in discontinued(replay.tape, replay.segments):
+            if replay.span.start <= one.last_ts < replay.span.until:
+                yield f"{one.name}: was to be continued by {following}, which is not there"
 
     def _segments(self) -> list[Manifest]:
         """Those of which something was asked for."""

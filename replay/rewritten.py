@@ -4,14 +4,17 @@ A reader refuses them, as they are not what the manifest describes. A certificat
 they may say the same as before, and if not, which frame is another one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from schemas.errors import BackpackError, TapeError
 from tape.layout import Tape
 from tape.manifest import FileEntry, Manifest
 from tape.parquet import measure
+from tape.probe import Probe, probe
 
 _MAGIC = b"PAR1"  # begins and ends a Parquet file
 _SMALLEST = 12  # both, and a length
@@ -21,12 +24,16 @@ def rewritten(tape: Tape, manifest: Manifest) -> Iterator[FileEntry]:
     """Entries, as they would be now, of files with another length that end as Parquet files do.
 
     With the length it was sealed with a file was not written anew but damaged, maybe in
-    its footer, and nothing in it is to be trusted.
+    its footer, and nothing in it is to be trusted. Nor is one whose footer, which no sha256 is
+    there of, ends the process that parses it.
     """
-    for entry in manifest.files:
-        path = tape.root / entry.path
-        if path.is_file() and path.stat().st_size != entry.bytes and _is_parquet(path):
-            yield msgspec.structs.replace(entry, **measure(path)._asdict())
+    found = [entry for entry in manifest.files if _is_another(tape.root / entry.path, entry)]
+    if not found:
+        return
+    for entry, each in zip(found, _probed(tape, found), strict=False):
+        if not each.ends_process:
+            with suppress(TapeError, OSError):  # readers then say what is wrong with it
+                yield msgspec.structs.replace(entry, **measure(tape.root / entry.path)._asdict())
 
 
 def with_files(manifest: Manifest, changed: list[FileEntry]) -> Manifest:
@@ -34,6 +41,18 @@ def with_files(manifest: Manifest, changed: list[FileEntry]) -> Manifest:
     by_path = {entry.path: entry for entry in changed}
     files = [by_path.get(entry.path, entry) for entry in manifest.files]
     return msgspec.structs.replace(manifest, files=files)
+
+
+def _probed(tape: Tape, entries: Sequence[FileEntry]) -> list[Probe]:
+    """None where a later version wrote one of them."""
+    try:
+        return probe(tape.root, [tape.root / entry.path for entry in entries])
+    except BackpackError:
+        return []
+
+
+def _is_another(path: Path, entry: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size != entry.bytes and _is_parquet(path)
 
 
 def _is_parquet(path: Path) -> bool:

@@ -49,6 +49,6 @@ def woven(group: Sequence[Strand], span: Span) -> Iterator[Stitch]:
     return merge_sorted(*streams, key=_received)
 
 
-def _received(stitch: Stitch) -> int:
+def _received(stitch: Stitch) -> tuple[int, str]:
     strand, frame = stitch
-    return strand.zero + frame.ts_mono
+    return strand.zero + frame.ts_mono, strand.session

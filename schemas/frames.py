@@ -67,10 +67,14 @@ class ConnectionOpened(msgspec.Struct, frozen=True):
 
 
 class ConnectionClosed(msgspec.Struct, frozen=True):
-    """Payload of a CLOSE frame. code 1006: no Close frame was received."""
+    """Payload of a CLOSE frame. code 1006: no Close frame was received.
+
+    stopped: we hung up as we were told to stop, so nothing is missing after it.
+    """
 
     code: int
     reason: str
+    stopped: bool = False
 
 
 class RequestFailed(msgspec.Struct, frozen=True):

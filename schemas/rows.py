@@ -186,7 +186,8 @@ class Gap(Row, tag="gap"):
         Word,
         Doc(
             "`open`: what is missing never came so far; `resynced`: the book was made anew from a"
-            " snapshot; `resumed`: frames arrive again; `healed`: what was missing came later"
+            " snapshot; `resumed`: frames arrive again; `healed`: all trades that were missing came"
+            " late"
         ),
         Added(2, "open"),
     ]
@@ -207,13 +208,16 @@ class Audit(Row, tag="audit"):
     """The book of a depth stream beside what the venue says of it at the same update id.
 
     Against bookTicker only what differs makes a row; against a fresh REST snapshot each comparison
-    does. Prices and quantities are those of the best level on each side that differs, ours and the
-    venue's; null: the side agrees, or has no such level.
+    does. A book whose stream has stopped, while the venue was ahead of it for more than 10 s, is
+    compared as it stands. Prices and quantities are those of the best level on each side that
+    differs, ours and the venue's; null: the side agrees, or has no such level.
     """
 
     topic: Annotated[Word, Doc("depth stream")]
     source: Annotated[Word, Doc("`bookTicker` or `rest`")]
-    update_id: Annotated[Count, Doc("id at which both were compared")]
+    update_id: Annotated[
+        Count, Doc("id at which both were compared; the venue's, where the book is behind")
+    ]
     levels: Annotated[Count, Doc("levels that differ; 0: they agree")]
     bid_price: Annotated[Price | None, Doc("our bid that differs")]
     bid_qty: Annotated[Qty | None, Doc("our quantity there")]

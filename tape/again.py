@@ -5,16 +5,16 @@ manifest of the next generation says so.
 """
 
 from collections.abc import Callable
-from glob import escape
 from typing import NamedTuple
 
 from schemas.errors import TapeError
 from schemas.rows import SCHEMA
 from tape import manifest as manifests
 from tape.draft import Draft, SealEngine
-from tape.files import remove_all, sha256_of
+from tape.files import sha256_of
 from tape.generations import Generations, rows_files
-from tape.layout import FRAMES, SegmentName, Tape, rows_tree
+from tape.layout import FRAMES, Tape, rows_tree
+from tape.leftovers import remove_unnamed
 from tape.manifest import FileEntry, Manifest, Origin
 from tape.reader import read_frames
 from tape.segment import RowsWriter
@@ -55,6 +55,7 @@ def seal_again(
     number = segment.following if generation is None else generation
     draft = Draft(before.name, engine, before.damage)
     draft.lost = before.lost
+    folders = [f"{rows_tree(number)}/*/*/*"]  # no manifest has named what is there
     with RowsWriter(tape, before.name, lambda _: rows_tree(number)) as writer:
         for _, _, rows in draft.feed(read_frames(tape, before)):
             writer.add(rows)
@@ -66,10 +67,10 @@ def seal_again(
         try:
             files = before.files_of(FRAMES) + writer.finish()
         except OSError:
-            _remove_leftovers(tape, before.name, number, [])  # the disk may be full
+            remove_unnamed(tape, before.name, [], folders)  # the disk may be full
             raise
     made = draft.manifest(files, number, Origin.FRAMES)
-    _remove_leftovers(tape, before.name, number, files)
+    remove_unnamed(tape, before.name, files, folders)
     manifests.save(made, tape)
     return Again(before, made)
 
@@ -87,12 +88,3 @@ def _is_that(tape: Tape, manifest: Manifest, draft: Draft) -> bool:
 def _is_whole(tape: Tape, entry: FileEntry) -> bool:
     path = tape.root / entry.path
     return path.is_file() and sha256_of(path) == entry.sha256
-
-
-def _remove_leftovers(
-    tape: Tape, name: SegmentName, generation: int, files: list[FileEntry]
-) -> None:
-    """What an interruption left of the same generation, which no manifest has named yet."""
-    mine = {tape.root / entry.path for entry in files}
-    found = tape.root.glob(f"{rows_tree(generation)}/*/*/*/{escape(str(name))}.*")
-    remove_all(path for path in found if path not in mine)

@@ -86,6 +86,17 @@ def lines_in(root: Path, entry: FileEntry) -> tuple[int, int, int]:
         raise DamagedFile(root, entry, problem) from None
 
 
+def labels_in(root: Path, entry: FileEntry) -> dict[str, str]:
+    """What a file says of itself. Raises DamagedFile where it cannot be asked."""
+    check_footer(root, entry)
+    try:
+        said = pq.read_metadata(root / entry.path).metadata or {}
+        return {name.decode(): value.decode() for name, value in said.items()}
+    except _BROKEN as error:
+        problem = f"its footer cannot be read ({_first_line(error)})"
+        raise DamagedFile(root, entry, problem) from None
+
+
 def _check_version(path: Path, metadata: pq.FileMetaData) -> None:
     """By the labels that `tape.segment` gives a file. Raises TooNew."""
     labels = metadata.metadata or {}

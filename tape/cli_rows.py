@@ -10,11 +10,12 @@ import click
 from schemas.errors import UsageError
 from tape import console
 from tape.compact import compact as compacting
-from tape.compact import finish, plan, plan_begun
+from tape.compact import finish
 from tape.days import Day, day_of
 from tape.diff import Comparison, Difference, pairs
 from tape.layout import Tape
 from tape.lock import upkeep
+from tape.plan import held_back, plan, plan_begun
 
 _SHOWN = 20
 
@@ -26,7 +27,14 @@ Line = tuple[object, ...]
 @click.option("--from", "old", type=int, metavar="N", help="Generation; default: the first.")
 @click.option("--to", "new", type=int, metavar="N", help="Generation; default: the last.")
 @click.option("--table", metavar="NAME", help="Only this table, such as depth.")
-@click.option("-n", "--shown", default=_SHOWN, show_default=True, help="Differences to write out.")
+@click.option(
+    "-n",
+    "--shown",
+    type=click.IntRange(min=0),
+    default=_SHOWN,
+    show_default=True,
+    help="Differences to write out.",
+)
 @console.as_json
 @click.pass_context
 def diff(
@@ -93,7 +101,7 @@ def compact(data: Path, day: str | None, all_days: bool, dry_run: bool, as_json:
     with ExitStack() as held:
         if not dry_run:
             held.enter_context(upkeep(data))
-            finish(tape)
+            _say_removed(finish(tape))
         chosen = _chosen(tape, day, all_days)
         if dry_run:
             lines: list[Line] = [_planned(one) for one in chosen]
@@ -150,10 +158,28 @@ def _chosen(tape: Tape, day: str | None, all_days: bool) -> list[Day]:
     except ValueError:
         raise UsageError(f"--day {day} is no date: give one such as 2026-11-22") from None
     chosen = plan(tape, number, all_days)
-    if day is not None and not chosen and plan(tape, number, all_days=True):
-        raise UsageError(f"{day} is still being recorded; --all compacts what is sealed of it")
+    if number is not None and not chosen:
+        _refuse_half(tape, number, f"{day}")
     begun = plan_begun(tape)  # it was chosen before
     return begun + [one for one in chosen if one not in begun]
+
+
+def _refuse_half(tape: Tape, number: int, day: str) -> None:
+    """Where there is something to do for a day, and yet nothing can be done."""
+    if plan(tape, number, all_days=True):
+        raise UsageError(f"{day} is still being recorded; --all compacts what is sealed of it")
+    if others := ", ".join(held_back(tape, number)):
+        raise UsageError(
+            f"{day} shares segments, whose rows were made anew, with {others}, so that one cannot"
+            f" be compacted without the other: leave --day out (if {others} is still being"
+            " recorded, with --all)"
+        )
+
+
+def _say_removed(paths: Sequence[str]) -> None:
+    """What was left over of an interrupted command."""
+    if paths:
+        click.echo(f"removed what was left over: {', '.join(paths)}", err=True)
 
 
 def _planned(day: Day) -> Line:

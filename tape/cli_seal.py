@@ -4,6 +4,7 @@ Their context's object makes engines, as this room knows none (see `replay.keepe
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -13,11 +14,12 @@ from tape import console
 from tape.again import seal_again
 from tape.draft import SealEngine
 from tape.generations import Generations, all_generations
-from tape.layout import SegmentName, Tape
-from tape.lock import lock, upkeep
+from tape.layout import DAMAGED_ENDING, SegmentName, Tape
+from tape.lock import lock, refuse_held, upkeep
 from tape.manifest import Manifest, Verdict
 from tape.recover import EngineFactory, open_damaged, perform, survey
 from tape.seal import seal_alone
+from tape.tasks import Task
 
 _STEP = 1_024  # frames between two words to the progress bar
 
@@ -83,8 +85,15 @@ def recover(context: click.Context, data: Path, dry_run: bool, as_json: bool) ->
       bp-tape recover data/tape && bp-tape verify data/tape
     """
     tape, engine = open_damaged(data), _engine(context)
-    with lock(data), upkeep(data):
-        lines = list(_survey(tape, engine) if dry_run else _recovered(tape, engine))
+    with ExitStack() as held:
+        if dry_run:
+            refuse_held(data)
+        else:
+            held.enter_context(lock(data))
+            held.enter_context(upkeep(data))
+        progress = held.enter_context(console.Progress("checking"))
+        tasks = survey(tape, engine, progress.show)
+        lines = list(_surveyed(tasks) if dry_run else _recovered(tasks))
     names = _SURVEYED if dry_run else _RECOVERED
     if as_json:
         console.print_json([dict(zip(names, line, strict=True)) for line in lines])
@@ -100,6 +109,7 @@ _SEALED = ("segment", "generation", "verdict", "rows", "note")
 _SURVEYED = ("path", "found", "to do")
 _RECOVERED = ("path", "found", "done", "lost")
 _FAILED = "failed"
+_UNREAD = "unreadable"
 
 
 def _engine(context: click.Context) -> EngineFactory:
@@ -113,16 +123,22 @@ def _sealed(tape: Tape, engine: Callable[[], SealEngine]) -> Iterator[Line]:
     for journal in tape.journals():
         name = SegmentName.of(journal)
         try:
-            yield _sealed_line(name, seal_alone(journal, tape, engine()))
+            sealed = seal_alone(journal, tape, engine())
+            yield _unread_line(journal) if sealed is None else _sealed_line(name, sealed)
         except TooNew:
             raise
         except TapeError as error:
             yield str(name), None, _FAILED, None, str(error)
 
 
-def _sealed_line(name: SegmentName, manifest: Manifest | None) -> Line:
-    if manifest is None:
-        return str(name), None, None, None, "no frame in its journal"
+def _unread_line(journal: Path) -> Line:
+    name, kept = str(SegmentName.of(journal)), journal.with_name(journal.name + DAMAGED_ENDING)
+    if kept.exists():
+        return name, None, _UNREAD, None, f"no frame of it could be read: kept as {kept.name}"
+    return name, None, None, None, "no frame in its journal"
+
+
+def _sealed_line(name: SegmentName, manifest: Manifest) -> Line:
     note = "; ".join(manifest.losses) or None
     rows = sum(manifest.rows.values())
     return str(name), manifest.generation, manifest.verdict.value, rows, note
@@ -153,7 +169,10 @@ def _sealed_again(
 
 
 def _named(segments: Sequence[Generations], names: Sequence[str]) -> list[Generations]:
-    wanted = set(map(SegmentName.parse, names))
+    try:
+        wanted = set(map(SegmentName.parse, names))
+    except TapeError as error:
+        raise UsageError(f"--segment: {error}") from None
     if unknown := wanted - {one.name for one in segments}:
         raise UsageError(f"no segment {', '.join(map(str, sorted(unknown)))} here: see bp-tape ls")
     return [one for one in segments if not wanted or one.name in wanted]
@@ -162,17 +181,17 @@ def _named(segments: Sequence[Generations], names: Sequence[str]) -> list[Genera
 def _sealed_code(verdicts: set[str], again: bool) -> int:
     if verdicts & {_FAILED, Verdict.DIVERGENT.value}:
         return console.FAILED
-    lossy = not again and Verdict.RECOVERED.value in verdicts
+    lossy = not again and bool(verdicts & {_UNREAD, Verdict.RECOVERED.value})
     return console.LOSSES if lossy else console.WHOLE
 
 
-def _survey(tape: Tape, engine: EngineFactory) -> Iterator[Line]:
-    for task in survey(tape, engine):
+def _surveyed(tasks: Iterator[Task]) -> Iterator[Line]:
+    for task in tasks:
         yield task.path, task.found, task.intent
 
 
-def _recovered(tape: Tape, engine: EngineFactory) -> Iterator[Line]:
-    for task in survey(tape, engine):
+def _recovered(tasks: Iterator[Task]) -> Iterator[Line]:
+    for task in tasks:
         done, lost = perform(task)
         yield task.path, task.found, done, lost
 

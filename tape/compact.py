@@ -20,13 +20,15 @@ from schemas.errors import TapeError
 from schemas.rows import TABLES
 from tape import manifest as manifests
 from tape.batches import DamagedFile, check_footer, read_lines
-from tape.days import Day, Piece, scattered, scattered_days
+from tape.days import Day, Piece, scattered
 from tape.files import remove_all, sha256_of
 from tape.generations import Generations, all_generations
 from tape.layout import Part, SegmentName, Tape
-from tape.leftovers import begun, remove_leftovers, remove_superseded, superseded, unfinished
+from tape.leftovers import remove_leftovers, remove_superseded, superseded, unfinished
 from tape.manifest import FileEntry, Manifest, Origin
+from tape.merged import MEMBERS, Run, written
 from tape.parquet import PartFile
+from tape.plan import counting
 from tape.segment import labels, row_groups
 from tape.version import FORMAT
 
@@ -43,33 +45,6 @@ class Compacted(NamedTuple):
     files_after: int
     bytes_before: int
     bytes_after: int
-
-
-def plan(tape: Tape, day: int | None = None, all_days: bool = False) -> list[Day]:
-    """The days there is something to do for: the complete ones, or ``all_days``, or one ``day``.
-
-    Raises TapeError where a manifest cannot be read.
-    """
-    found = list(scattered_days(tape, _current(all_generations(tape))))
-    todo = [one for one in found if (one.complete or all_days) and day in (None, one.day)]
-    return _together(found, todo)
-
-
-def plan_begun(tape: Tape) -> list[Day]:
-    """The days for which a compaction was cut off while it switched."""
-    segments = all_generations(tape)
-    behind = begun(segments).names
-    if not behind:
-        return []
-    found = list(scattered_days(tape, _current(segments)))
-    return _together(found, [one for one in found if behind & one.names])
-
-
-def _together(found: Sequence[Day], todo: list[Day]) -> list[Day]:
-    """Without days of which only a part could be moved."""
-    while left := _left_apart(found, todo):
-        todo = [one for one in todo if not left & one.names]
-    return todo
 
 
 def compact(
@@ -115,7 +90,7 @@ class _Compaction:
 
     def __init__(self, tape: Tape, day: Day, meter: _Meter) -> None:
         segments = all_generations(tape, day.names)
-        self._manifests = _current(segments)
+        self._manifests = counting(segments)
         _check_order(self._manifests)
         self._parts = scattered(self._manifests, day.day)
         self._generation = max(one.following for one in segments)
@@ -134,7 +109,7 @@ class _Compaction:
         except OSError:
             self._withdraw(files)
             raise
-        remove_superseded(self._tape, all_generations(self._tape, self._day.names))
+        remove_superseded(self._tape, _all_of(self._tape, self._day.session))
         day = self._day
         return Compacted(
             session=day.session,
@@ -152,7 +127,7 @@ class _Compaction:
         size = 0
         with ExitStack() as unfinished:
             for part, pieces in self._parts.items():
-                files.append(self._file(part, pieces[0]))
+                files.append(self._file(part, pieces))
                 unfinished.callback(files[-1].abandon)
                 size += self._merge(files[-1], part, pieces)
             unfinished.pop_all()
@@ -166,11 +141,12 @@ class _Compaction:
         if not any(path.exists() for path in paths):
             remove_all(file.path for file in files)
 
-    def _file(self, part: Part, piece: Piece) -> PartFile:
+    def _file(self, part: Part, pieces: Sequence[Piece]) -> PartFile:
         first, last = self._manifests[0].number, self._manifests[-1].number
-        name = f"{self._day.session}.{first:05d}-{last:05d}.g{self._generation}"
-        columns = _columns(self._tape, part, piece)
-        said = labels(part.table, name, self._day.schema)
+        name = Run(self._day.session, first, last, self._generation)
+        columns = _columns(self._tape, part, pieces[0])
+        members = written({manifest.number for manifest, _ in pieces})
+        said = labels(part.table, str(name), self._day.schema) | {MEMBERS: members}
         return PartFile(self._tape.rows(name, part), columns, said)
 
     def _merge(self, file: PartFile, part: Part, pieces: Sequence[Piece]) -> int:
@@ -197,6 +173,11 @@ class _Compaction:
                 yield _as(columns, batch)
             if missing:
                 raise TapeError(f"{entry.path}: {missing} of {entry.rows} rows are not there")
+
+
+def _all_of(tape: Tape, session: str) -> list[Generations]:
+    """All segments that may share files with one another."""
+    return all_generations(tape, {one for one in tape.generations() if one.session == session})
 
 
 def _columns(tape: Tape, part: Part, piece: Piece) -> pa.Schema:
@@ -249,17 +230,6 @@ def _switch(tape: Tape, before: Manifest, merged: dict[str, FileEntry], generati
     manifests.save(after, tape)
 
 
-def _current(segments: Sequence[Generations]) -> list[Manifest]:
-    found = []
-    for segment in segments:
-        if segment.current is None or segment.damaged:
-            raise TapeError(
-                f"a manifest of {segment.name} cannot be read: bp-tape recover makes it anew"
-            )
-        found.append(segment.current)
-    return found
-
-
 def _check_order(segments: Sequence[Manifest]) -> None:
     for one, following in pairwise(segments):
         if following.first_seq <= one.last_seq:
@@ -267,9 +237,3 @@ def _check_order(segments: Sequence[Manifest]) -> None:
                 f"{following.name} begins with seq {following.first_seq}, though {one.name} ends"
                 f" with {one.last_seq}: their rows cannot share a file; bp-tape verify says more"
             )
-
-
-def _left_apart(found: Sequence[Day], todo: Sequence[Day]) -> set[SegmentName]:
-    """Segments with rows in a tree of their own, of which only some would come out of it."""
-    left = {name for day in found if day not in todo for name in day.apart}
-    return left & {name for day in todo for name in day.names}

@@ -3,6 +3,7 @@
 Exit codes, errors without a traceback, and tables: drawn on a terminal, tab-separated in a pipe.
 """
 
+import errno
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ USAGE = 2
 LOSSES = 3  # done, but with losses that are recorded
 
 _PATIENCE = 2.0  # seconds
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Failure(click.ClickException):
@@ -48,11 +50,11 @@ class Command(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _reported():
+        with _reported(None):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reported():
+        with _reported(ctx.params.get("data")):
             return super().invoke(ctx)
 
 
@@ -69,8 +71,8 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
-    """Our errors as those that click shows."""
+def _reported(data: Path | None) -> Iterator[None]:
+    """Our errors as those that click shows. data: the recording, where one is known."""
     try:
         yield
     except UsageError as error:
@@ -80,11 +82,25 @@ def _reported() -> Iterator[None]:
     except BrokenPipeError:
         raise  # click ends quietly when nobody reads on
     except OSError as error:
-        raise _Failure(str(error)) from error
+        raise _Failure(_advised(error, data)) from error
+
+
+def _advised(error: OSError, data: Path | None) -> str:
+    """What the system says, and what to do about it."""
+    if error.errno not in _FULL:
+        return str(error)
+    where = error.filename if data is None else data
+    return (
+        f"no space is left for {where or 'what is written'} ({error.strerror}): nothing of the"
+        " recording is lost; make room, at least as much as its largest segment takes, and run"
+        " this again"
+    )
 
 
 class Group(Command, click.Group):
     """A group of commands, all of them as `Command`."""
+
+    command_class = Command
 
 
 class Progress:
@@ -115,7 +131,7 @@ def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> Non
     console = Console()
     if not console.is_terminal:
         for line in (columns, *lines):
-            click.echo("\t".join(map(_cell, line)))
+            click.echo("\t".join(map(cell, line)))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
@@ -127,10 +143,10 @@ def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> Non
 
 
 def _pretty(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else _cell(value)
+    return f"{value:,}" if isinstance(value, int) else cell(value)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """On one line and in one cell, whatever a venue put into it."""
     text = "-" if value is None else str(value)
     return text if text.isprintable() else ascii(text)[1:-1]

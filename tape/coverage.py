@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tape.doubts import STOPPED, Hole, read_holes
+from tape.doubts import Hole, read_holes
 from tape.laps import DAMAGED, Lap, breaks, damage, head, laps
 from tape.layout import DAY_NS, Tape, date_folder
 from tape.manifest import Manifest
@@ -131,8 +131,7 @@ def _days(
     causes: defaultdict[str, list[Stretch]] = defaultdict(list, {DAMAGED: list(broken)})
     for part in taken:
         of_lap[part.lap].append(part.stretch)
-        if part.cause != STOPPED:
-            causes[part.cause].append(part.stretch)
+        causes[part.cause].append(part.stretch)
     whole = {lap: Stretch(lap.start, lap.until) for lap in ran}
     covered = union(left for lap in ran for left in without([whole[lap]], of_lap[lap]))
     covered_on = by_day(covered)

@@ -67,8 +67,10 @@ def pairs(tape: Tape, old: int | None, new: int | None) -> list[Pair]:
     """Of each segment the two generations to compare, for those that have both.
 
     old, new: their numbers; by default the first and the last a segment has. Raises UsageError
-    where no segment has both.
+    where no segment has both, or both are the same.
     """
+    if old is not None and old == new:
+        raise UsageError(f"generation {old} is the same on both sides: give two to compare")
     segments = [one for one in all_generations(tape) if one.readable]
     found = []
     for segment in segments:

@@ -8,16 +8,13 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
+from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
 from tape.layout import Tape
 from tape.manifest import Manifest
-from tape.reader import read_frames, read_rows
-
-STOPPED = "stopped"  # the session ended: its recorder hung up, and nothing was to be heard
+from tape.reader import read_rows
 
 _HEALED = "healed"
-_STOP_NS = 15_000_000_000  # within which of its end a session that closes its last connection stops
-_DISCONNECT = "disconnect"
 _LIFE_CYCLES = 2  # schema of rows since which a gap row says how the gap ended
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -27,7 +24,7 @@ class Hole(NamedTuple):
     """A gap from end to end, of one row or two.
 
     topic: None where it is of all streams.
-    cause: of the row, or STOPPED.
+    cause: of the row that showed it.
     ts_shown: when the frame arrived that showed it.
     since_seq, ts_since: last frame before it.
     until_seq, ts_until: frame that said it had ended, and when it had; None where it went on to the
@@ -60,27 +57,16 @@ def read_holes(tape: Tape, manifests: Sequence[Manifest]) -> list[Hole]:
     showed them. Raises TapeError for a file that cannot be read.
     """
     found: list[Hole] = []
-    for session, group in groupby(manifests, key=attrgetter("session")):
-        segments = list(group)
-        holes: dict[tuple[object, ...], Hole] = {}
+    for session, segments in groupby(manifests, key=attrgetter("session")):
+        holes: dict[GapKey, Hole] = {}
         for manifest in segments:
             ended = manifest.rows_schema < _LIFE_CYCLES
             for row in read_table(tape, manifest, Gap):
                 # What follows on a gap takes its place; the order stays that of the first rows.
-                key = gap_key(row)
+                key = GapKey.of(row)
                 holes[key] = _joined(holes.get(key), _hole(session, row, ended))
-        found += (_known_end(tape, segments[-1], hole) for hole in holes.values())
+        found += holes.values()
     return found
-
-
-def is_stop(row: Gap | Hole, waited_ns: int) -> bool:
-    """Whether a gap that never ended, shown so long before its session did, is but its end."""
-    return row.topic is None and row.cause == _DISCONNECT and waited_ns < _STOP_NS
-
-
-def gap_key(row: Gap) -> tuple[object, ...]:
-    """The same for the rows of one gap of a session, which show it and end it."""
-    return row.topic, row.since_seq, row.cause if row.topic is None else None
 
 
 def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyRow]:
@@ -95,21 +81,13 @@ def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyR
     return sorted(rows, key=attrgetter("seq"))
 
 
-def _known_end(tape: Tape, last: Manifest, hole: Hole) -> Hole:
-    """A gap, or what is but the end of its session, of which this is the last segment."""
-    if hole.until_seq is not None or hole.topic is not None:
-        return hole
-    ended = next(read_frames(tape, last, from_seq=last.last_seq)).ts_recv
-    return hole._replace(cause=STOPPED) if is_stop(hole, ended - hole.ts_shown) else hole
-
-
 def _joined(before: Hole | None, newest: Hole) -> Hole:
     """One gap of its rows so far. The row that ends it has the sum of what is missing; another one
     that does not has only what it adds."""
     if before is None:
         return newest
     if newest.until_seq is not None:
-        return newest._replace(ts_shown=before.ts_shown)
+        return newest._replace(ts_shown=before.ts_shown, cause=before.cause)
     counts = [count for count in (before.missing, newest.missing) if count is not None]
     return before._replace(missing=sum(counts) if counts else None)
 

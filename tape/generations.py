@@ -5,6 +5,7 @@ beside the first one; the highest generation that can be read is the one that co
 frames are made once and shared by all generations.
 """
 
+import os
 from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -37,12 +38,14 @@ def current(paths: Sequence[Path], read: Callable[[Path], Manifest] = load) -> M
 class Generations(NamedTuple):
     """All manifests of a segment, the first ones first.
 
-    readable: those that can be read. damaged: paths of the others.
+    readable: those that can be read. damaged: paths of those that cannot.
+    newer: paths of those that a later version made.
     """
 
     name: SegmentName
     readable: list[Manifest]
     damaged: list[Path]
+    newer: Sequence[Path] = ()
 
     @property
     def current(self) -> Manifest | None:
@@ -64,17 +67,26 @@ class Generations(NamedTuple):
     @property
     def following(self) -> int:
         """Number of the next generation, which no manifest has, readable or not."""
-        numbers = [m.generation for m in self.readable] + list(map(generation_of, self.damaged))
-        return max(numbers, default=-1) + 1
+        others = map(generation_of, (*self.damaged, *self.newer))
+        return max([m.generation for m in self.readable] + list(others), default=-1) + 1
 
 
-def all_generations(tape: Tape, names: Container[SegmentName] | None = None) -> list[Generations]:
+def all_generations(
+    tape: Tape, names: Container[SegmentName] | None = None, newer: bool = False
+) -> list[Generations]:
     """Of each sealed segment, or of some, in recording order; a damaged manifest is no error.
 
-    The entries of their files stay on disk until they are asked for.
+    The entries of their files stay on disk until they are asked for. Raises TooNew where a later
+    version made a generation, unless ``newer`` is set: that is the one that counts, and what is
+    done or said without it would be wrong.
     """
     there = tape.generations().items()
-    return [_read(name, paths) for name, paths in there if names is None or name in names]
+    found = [_read(name, paths) for name, paths in there if names is None or name in names]
+    if not all(os.path.lexists(path) for each in found for path in each.damaged):
+        return all_generations(tape, names, newer)  # one was removed while they were read
+    for path in () if newer else (path for each in found for path in each.newer):
+        load(path)
+    return found
 
 
 def named(manifests: Iterable[Manifest]) -> dict[str, list[FileEntry]]:
@@ -98,10 +110,12 @@ def rows_files(manifest: Manifest) -> list[FileEntry]:
 
 
 def _read(name: SegmentName, paths: Iterable[Path]) -> Generations:
-    readable, damaged = [], []
+    readable, damaged, newer = [], [], []
     for path in paths:
         try:
             readable.append(outline(path))
+        except TooNew:
+            newer.append(path)
         except TapeError:
             damaged.append(path)
-    return Generations(name, readable, damaged)
+    return Generations(name, readable, damaged, newer)

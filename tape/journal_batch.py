@@ -8,6 +8,7 @@ that decompressing does not need. Batches of format 1 have no seal.
 """
 
 import os
+import re
 import struct
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
@@ -23,7 +24,8 @@ _SEAL_MAGIC = struct.pack("<2I", 0x184D2A50, 16)
 _SEAL = struct.Struct("<8s4I")
 _CHECKED = _SEAL.size - 4  # its own checksum comes last
 _MAGIC = b"\x28\xb5\x2f\xfd"
-_MAGICS = (_SEAL_MAGIC, _MAGIC)
+_MAGICS = re.compile(b"|".join(map(re.escape, (_SEAL_MAGIC, _MAGIC))))
+_LONGEST_MAGIC = len(_SEAL_MAGIC)
 _LONGEST_HEADER = 18
 _BLOCK_HEADER = 3
 _CHECKSUM_BYTES = 4
@@ -79,6 +81,8 @@ class Unpacker:
         self._file = file
         self._decompressor = zstandard.ZstdDecompressor()
         self._passed: set[int] = set()  # block headers on the way of walks in vain
+        self._window = b""  # of the file, for searches that follow on one another
+        self._begins = 0  # offset of the window
         self.size = file.seek(0, os.SEEK_END)
 
     def at(self, offset: int) -> Batch:
@@ -93,11 +97,16 @@ class Unpacker:
     def search(self, start: int) -> int:
         """Offset of the next thing that looks like a seal or a batch; the end if none does."""
         while start < self.size:
-            window = self._read(start, _SEARCH_BYTES)
-            found = [place for magic in _MAGICS if (place := window.find(magic)) >= 0]
+            ends = self._begins + len(self._window)
+            if not self._begins <= start <= ends - _LONGEST_MAGIC:
+                self._window, self._begins = self._read(start, _SEARCH_BYTES), start
+                ends = start + len(self._window)
+            found = _MAGICS.search(self._window, start - self._begins)
             if found:
-                return start + min(found)
-            start += max(len(window) - len(_SEAL_MAGIC) + 1, 1)
+                return self._begins + found.start()
+            if ends >= self.size:
+                break
+            start = max(ends - _LONGEST_MAGIC, start) + 1
         return self.size
 
     def _sealed(self, offset: int, head: bytes) -> Batch:

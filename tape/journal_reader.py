@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from schemas.frames import Frame, Kind
+from tape.bounds import Count
 from tape.journal_batch import Batch, Unpacker, Unreadable
 from tape.version import Written, refuse_newer
 
@@ -22,11 +23,11 @@ class Damage(msgspec.Struct, frozen=True):
     until_seq: first good frame after, None if none.
     """
 
-    offset: int
-    length: int
+    offset: Count
+    length: Count
     reason: str
-    after_seq: int
-    until_seq: int | None = None
+    after_seq: Count
+    until_seq: Count | None = None
 
     def __str__(self) -> str:
         until = "the end" if self.until_seq is None else f"seq {self.until_seq}"

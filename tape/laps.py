@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Clock
 from tape.batches import read_lines
@@ -50,7 +51,7 @@ def laps(tape: Tape, segments: Sequence[Manifest], heads: Sequence[Frame]) -> It
         steps = [row for row in read_table(tape, segment, Clock) if abs(row.step_ns) >= STEP_NS]
         first, last = segment.first_ts, segment.last_ts
         if steps:  # the lowest and the highest time need not be those of the first and last frame
-            first, last = heads[number].ts_recv, _last(tape, segment).ts_recv
+            first, last = heads[number].ts_recv, _from(tape, segment, segment.last_seq).ts_recv
         if number + 1 < len(heads) and _goes_on(segment, heads[number + 1]):
             last = max(last, heads[number + 1].ts_recv)
         begins = [(segment.first_seq, first), *((row.seq, row.ts_recv) for row in steps)]
@@ -67,8 +68,8 @@ def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
         for noted in segment.damage:
             if noted.after_seq >= segment.first_seq and noted.until_seq is not None:
                 yield _hole(
-                    next(read_frames(tape, segment, from_seq=noted.after_seq)),
-                    next(read_frames(tape, segment, from_seq=noted.until_seq)),
+                    _from(tape, segment, noted.after_seq),
+                    _from(tape, segment, noted.until_seq),
                     segment.session,
                 )
 
@@ -86,8 +87,14 @@ def _goes_on(segment: Manifest, head: Frame) -> bool:
     return head.seq == segment.last_seq + 1 and head.kind is not Kind.LOSS
 
 
-def _last(tape: Tape, segment: Manifest) -> Frame:
-    return next(read_frames(tape, segment, from_seq=segment.last_seq))
+def _from(tape: Tape, segment: Manifest, seq: int) -> Frame:
+    """The frame of that seq, or else the first after it."""
+    found = next(read_frames(tape, segment, from_seq=seq), None)
+    if found is None:
+        raise TapeError(
+            f"{segment.name}: no frame from seq {seq} on is in its files; bp-tape verify says more"
+        )
+    return found
 
 
 def _topics(head: Frame) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Where everything lies in a recording's folder (design section 4)."""
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from glob import escape
@@ -85,6 +87,11 @@ class Tape:
         if not tape.root.is_dir():
             raise NotARecording(f"no folder {tape.root}; bp-record --help says how to make one")
         if not tape.manifests() and not tape.journals():
+            if any(tape.files_below(FRAMES)):
+                raise NotARecording(
+                    f"{tape.root} has frames, but no manifest says what they are: bp-tape recover"
+                    " makes the manifests anew"
+                )
             raise NotARecording(
                 f"{tape.root} holds no recording: neither manifest/*{MANIFEST_ENDING} nor"
                 f" journal/*{JOURNAL_ENDING}; name the folder that bp-record wrote to"
@@ -109,8 +116,7 @@ class Tape:
 
     def frames(self, name: SegmentName, ts_recv: int) -> Path:
         """File of the frames received in the same hour as ``ts_recv`` (ns, UTC)."""
-        hour = f"hour={_utc(ts_recv):%H}"
-        return self.root / FRAMES / date_folder(ts_recv) / hour / f"{name}{PARQUET_ENDING}"
+        return self.root / frames_folder(ts_recv) / f"{name}{PARQUET_ENDING}"
 
     def losses(self, name: SegmentName, ts_recv: int) -> Path:
         """File of the frames that say what is missing from a file of `frames` that is gone."""
@@ -126,17 +132,20 @@ class Tape:
         return folder / symbol_folder(part.symbol) / f"{segment}{PARQUET_ENDING}"
 
     def journals(self) -> list[Path]:
-        """Journals not sealed yet, in recording order."""
-        return sorted(self.journal_folder.glob(f"*{JOURNAL_ENDING}"), key=SegmentName.of)
+        """Journals not sealed yet, in recording order; OSError where the folder is not readable."""
+        return sorted(_listed(self.journal_folder, JOURNAL_ENDING), key=SegmentName.of)
 
     def manifests(self) -> list[Path]:
         """Manifests of all sealed segments, in recording order: the latest generation of each."""
         return [paths[-1] for paths in self.generations().values()]
 
     def generations(self) -> dict[SegmentName, list[Path]]:
-        """All manifests of each segment, in recording order, each from its first generation on."""
+        """All manifests of each segment, in recording order, each from its first generation on.
+
+        Raises OSError where the folder is not readable.
+        """
         found: dict[SegmentName, list[Path]] = {}
-        paths = self.manifest_folder.glob(f"*{MANIFEST_ENDING}")
+        paths = _listed(self.manifest_folder, MANIFEST_ENDING)
         for path in sorted(paths, key=lambda path: (SegmentName.of(path), generation_of(path))):
             found.setdefault(SegmentName.of(path), []).append(path)
         return found
@@ -145,6 +154,19 @@ class Tape:
         """Whether there is a manifest of a segment, of whatever generation."""
         later = f"{escape(str(name))}.g*{MANIFEST_ENDING}"
         return self.manifest(name).exists() or any(self.manifest_folder.glob(later))
+
+    def files_below(self, folder: str) -> Iterator[Path]:
+        """All files in a folder and in those in it, in order; none where there is no such folder.
+
+        Raises OSError where one is not readable: what is in it would else be taken for lost.
+        """
+        for place, folders, names in os.walk(self.root / folder, onerror=_raised):
+            folders.sort()
+            yield from (Path(place, name) for name in sorted(names))
+
+    def shown(self, path: Path) -> str:
+        """A path as manifests and messages name it: relative to the recording's folder."""
+        return path.relative_to(self.root).as_posix()
 
 
 def generation_of(manifest: Path) -> int:
@@ -157,6 +179,11 @@ def rows_tree(generation: int) -> str:
     """The folder of rows that were made anew: ``rows.g1``. Beside ``rows``, whose readers, of
     whatever make, would else see them twice."""
     return f"{ROWS}{_suffix(generation)}"
+
+
+def frames_folder(ts_recv: int) -> str:
+    """``frames/date=2026-11-22/hour=06`` for a time in ns."""
+    return f"{FRAMES}/{date_folder(ts_recv)}/hour={_utc(ts_recv):%H}"
 
 
 def date_folder(ts_recv: int) -> str:
@@ -178,6 +205,20 @@ def symbol_folder(symbol: str | None) -> str:
     if quoted == _NULL:
         return f"symbol=%5F{quoted[1:]}"
     return f"symbol={quoted}"
+
+
+def _listed(folder: Path, ending: str) -> list[Path]:
+    """What is in a folder; a glob would find nothing in one that it may not read."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in names if name.endswith(ending)]
+
+
+def _raised(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _suffix(generation: int) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +11,11 @@ from schemas.errors import TapeError
 from tape.batches import check_footer
 from tape.files import ASIDE, remove, remove_all
 from tape.generations import Generations, all_generations, rows_files
-from tape.layout import PARQUET_ENDING, ROWS, SegmentName, Tape
-from tape.manifest import Manifest
+from tape.layout import DAMAGED_ENDING, FRAMES, PARQUET_ENDING, ROWS, SegmentName, Tape
+from tape.manifest import FileEntry, Manifest
+from tape.merged import Run
 
-# Made by compaction and by seal --again: never by a recorder, which may be at work.
-_MERGED = re.compile(
-    r"(?P<session>.+)\.(?P<first>[0-9]{5,})-(?P<last>[0-9]{5,})\.g(?P<generation>[0-9]+)\.parquet"
-)
+# Made by seal --again and recovery: never by a recorder, which may be at work.
 _TREE = re.compile(rf"{ROWS}\.g[0-9]+")
 
 
@@ -25,33 +24,6 @@ class Superseded(NamedTuple):
 
     manifests: list[Manifest]
     files: list[str]
-
-
-class Begun(NamedTuple):
-    """A compaction that was cut off while it switched from one segment to the next.
-
-    names: segments that still have their own files. paths: merged files that hold their rows too.
-    """
-
-    names: set[SegmentName]
-    paths: set[str]
-
-
-def begun(segments: Sequence[Generations]) -> Begun:
-    """segments: all that may share files with one another."""
-    runs: dict[_Run, set[str]] = {}
-    for one in segments:
-        if one.current is not None and one.current.generation:
-            for entry in rows_files(one.current):
-                if run := _run(Path(entry.path)):
-                    runs.setdefault(run, set()).add(entry.path)
-    found = Begun(set(), set())
-    for run, paths in runs.items():
-        behind = {one.name for one in segments if _is_behind(one, run)}
-        if behind:
-            found.names.update(behind)
-            found.paths.update(paths)
-    return found
 
 
 def superseded(tape: Tape, segments: Sequence[Generations]) -> Superseded:
@@ -92,6 +64,28 @@ def remove_leftovers(tape: Tape, paths: Iterable[str]) -> None:
         _prune(tape, folder)
 
 
+def remove_unnamed(
+    tape: Tape, name: SegmentName, files: Sequence[FileEntry], folders: Iterable[str]
+) -> None:
+    """Remove what an interruption left of a segment, and its repetition did not overwrite.
+
+    files: the segment's. folders: patterns of those to look in. What was moved aside stays.
+    """
+    mine = {tape.root / entry.path for entry in files}
+    for folder in folders:
+        found = tape.root.glob(f"{folder}/{escape(str(name))}.*")
+        remove_all(p for p in found if p not in mine and p.suffix != DAMAGED_ENDING)
+
+
+def folders_of(files: Iterable[FileEntry], *tables: str) -> list[str]:
+    """Patterns of the folders in which files of a segment may lie: on the days of its frames.
+
+    tables: such as ``frames`` or ``rows/*``.
+    """
+    days = {Path(e.path).parent.parent.name for e in files if e.table == FRAMES}
+    return [f"{table}/{day}/*" for day in sorted(days) for table in tables]
+
+
 def unfinished(tape: Tape) -> list[str]:
     """Rows of generations that were never finished.
 
@@ -100,12 +94,12 @@ def unfinished(tape: Tape) -> list[str]:
     segments = all_generations(tape)
     doubtful = {one.name.session for one in segments if one.damaged}
     named = _paths(manifest for one in segments for manifest in one.readable)
-    kept = {path for path in named if _is_later(tape, tape.root / path)}
-    found = (path for path in _rows(tape) if _is_later(tape, path))
+    kept = {path for path in named if is_later(tape, tape.root / path)}
+    found = (path for path in _rows(tape) if is_later(tape, path))
     return [
         shown
         for path in found
-        if (shown := _shown(tape, path)) not in kept and _session(path) not in doubtful
+        if (shown := tape.shown(path)) not in kept and session_of(path) not in doubtful
     ]
 
 
@@ -116,49 +110,18 @@ def abandoned(tape: Tape) -> list[str]:
     sealed = {one.name for one in segments if one.readable and not one.damaged}
     sealed -= set(map(SegmentName.of, tape.journals()))
     kept = set(_paths(manifest for one in segments for manifest in one.readable))
-    rows = (p for p in _rows(tape) if not _is_later(tape, p) and _segment(p) in sealed)
-    found = [path for path in rows if _shown(tape, path) not in kept]
-    found += [p for p in sorted(tape.root.glob(f"frames/*/*/*{ASIDE}")) if _segment(p) in sealed]
+    rows = (p for p in _rows(tape) if not is_later(tape, p) and segment_of(p) in sealed)
+    found = [path for path in rows if tape.shown(path) not in kept]
+    found += [p for p in tape.files_below(FRAMES) if p.suffix == ASIDE and segment_of(p) in sealed]
     found += sorted(tape.manifest_folder.glob(f"*{ASIDE}"))
-    return [_shown(tape, path) for path in found]
+    return [tape.shown(path) for path in found]
 
 
 def without_frames(tape: Tape, known: set[SegmentName]) -> list[str]:
     """Rows of segments of which nothing else is left. known: all others."""
-    found = (p for p in _rows(tape) if not _is_later(tape, p) and not p.name.endswith(ASIDE))
-    names = ((path, _segment(path)) for path in found)
-    return [_shown(tape, p) for p, name in names if name is not None and name not in known]
-
-
-def merged_generation(path: Path, name: SegmentName) -> int:
-    """The generation of a merged file that has rows of a segment in it; -1 for any other file."""
-    run = _run(path)
-    return run.generation if run is not None and run.spans(name) else -1
-
-
-class _Run(NamedTuple):
-    """The segments whose rows were merged, as the names of the files say."""
-
-    session: str
-    first: int
-    last: int
-    generation: int
-
-    def spans(self, name: SegmentName) -> bool:
-        return self.session == name.session and self.first <= name.number <= self.last
-
-
-def _run(path: Path) -> _Run | None:
-    merged = _MERGED.fullmatch(path.name)
-    if merged is None:
-        return None
-    return _Run(merged["session"], *map(int, merged.group("first", "last", "generation")))
-
-
-def _is_behind(segment: Generations, run: _Run) -> bool:
-    """Whether a segment was to be switched to the merged files of a run, and was not."""
-    now = segment.current
-    return now is not None and run.spans(segment.name) and now.generation < run.generation
+    found = (p for p in _rows(tape) if not is_later(tape, p) and not p.name.endswith(ASIDE))
+    names = ((path, segment_of(path)) for path in found)
+    return [tape.shown(p) for p, name in names if name is not None and name not in known]
 
 
 def _paths(manifests: Iterable[Manifest]) -> Iterator[str]:
@@ -181,28 +144,30 @@ def _rows(tape: Tape) -> Iterator[Path]:
     """All files of rows, finished or not, in whatever tree."""
     for tree in sorted(tape.root.glob(f"{ROWS}*")):
         if tree.name == ROWS or _TREE.fullmatch(tree.name):
-            files = (*tree.rglob(f"*{PARQUET_ENDING}"), *tree.rglob(f"*{PARQUET_ENDING}{ASIDE}"))
-            yield from sorted(path for path in files if path.is_file())
+            endings = (PARQUET_ENDING, f"{PARQUET_ENDING}{ASIDE}")
+            yield from (p for p in tape.files_below(tree.name) if p.name.endswith(endings))
 
 
-def _is_later(tape: Tape, path: Path) -> bool:
-    """Whether no sealing of a journal makes such a file."""
-    name = path.name.removesuffix(ASIDE)
-    return _tree(tape, path) != ROWS or _MERGED.fullmatch(name) is not None
+def is_later(tape: Tape, path: Path) -> bool:
+    """Whether no sealing of a journal makes such a file of rows."""
+    return _tree(tape, path) not in (ROWS, FRAMES) or _run(path) is not None
 
 
-def _session(path: Path) -> str | None:
-    merged = _MERGED.fullmatch(path.name.removesuffix(ASIDE))
-    if merged is not None:
-        return merged["session"]
-    name = _segment(path)
-    return None if name is None else name.session
+def session_of(path: Path) -> str | None:
+    """The session a file, finished or not, says it is of."""
+    run, name = _run(path), segment_of(path)
+    return run.session if run is not None else None if name is None else name.session
 
 
-def _segment(path: Path) -> SegmentName | None:
+def segment_of(path: Path) -> SegmentName | None:
+    """The segment a file, finished or not, says it is of."""
     with suppress(TapeError):
         return SegmentName.of(path.with_name(path.name.removesuffix(ASIDE)))
     return None
+
+
+def _run(path: Path) -> Run | None:
+    return Run.of(path.name.removesuffix(ASIDE))
 
 
 def _tree(tape: Tape, path: Path) -> str:
@@ -214,7 +179,3 @@ def _prune(tape: Tape, folder: Path) -> None:
         while folder != tape.root:
             folder.rmdir()
             folder = folder.parent
-
-
-def _shown(tape: Tape, path: Path) -> str:
-    return path.relative_to(tape.root).as_posix()

@@ -5,17 +5,22 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from glob import escape
-from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, overload
+from typing import overload
 
 import msgspec
 
 from schemas.errors import TapeError
+from tape.bounds import Count, Time
 from tape.files import write_whole
 from tape.journal_reader import Damage
-from tape.layout import SegmentName, Tape, generation_of
+from tape.layout import FRAMES, SegmentName, Tape, frames_folder, generation_of
+from tape.places import holds_frames, holds_rows
+from tape.proof import Changed, Head, check_self, with_self
 from tape.version import FORMAT, Written, refuse_newer
+
+_LOWEST_TS = 2  # format since which first_ts and last_ts are the lowest and highest
+_SHOWN = 100  # characters of a path
 
 
 class Verdict(StrEnum):
@@ -52,14 +57,14 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     table: str
     symbol: str | None
-    bytes: int
+    bytes: Count
     sha256: str
-    rows: int
-    first_seq: int
-    last_seq: int
-    footer_bytes: int
+    rows: Count
+    first_seq: Count
+    last_seq: Count
+    footer_bytes: Count
     footer_sha256: str
-    share: int | None = None
+    share: Count | None = None
 
     @property
     def stored(self) -> int:
@@ -118,9 +123,9 @@ class Lost(msgspec.Struct, frozen=True):
     after_ts: ns, UTC, when the last good frame arrived.
     """
 
-    bytes: int
-    after_seq: int
-    after_ts: int
+    bytes: Count
+    after_seq: Count
+    after_ts: Time
     reason: str
 
     def __str__(self) -> str:
@@ -144,23 +149,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     rows_schema: int = 1
-    generation: int = 0
+    generation: Count = 0
     origin: Origin = Origin.JOURNAL
     code: str
     session: str
-    number: int
+    number: Count
     verdict: Verdict
     divergence: str | None
     end: str | None
     created: datetime
-    first_seq: int
-    last_seq: int
-    first_ts: int
-    last_ts: int
-    kinds: dict[str, int]
-    topics: dict[str, int]
-    rows: dict[str, int]
-    unknown: dict[str, int]
+    first_seq: Count
+    last_seq: Count
+    first_ts: Time
+    last_ts: Time
+    kinds: dict[str, Count]
+    topics: dict[str, Count]
+    rows: dict[str, Count]
+    unknown: dict[str, Count]
     frames_digest: str
     rows_digest: str
     damage: list[Damage]
@@ -201,27 +206,24 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(manifest: Manifest, tape: Tape) -> None:
-    """Write a manifest; it is complete and synced, or not there.
-
-    Its second line holds the sha256 of all the others.
-    """
+    """Write a manifest; it is complete and synced, or not there."""
     text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=list), indent=2) + b"\n"
-    sealed = text.replace(b"\n", b"\n" + _self_line(text), 1)
-    write_whole(tape.manifest(manifest.name, manifest.generation), sealed)
+    write_whole(tape.manifest(manifest.name, manifest.generation), with_self(text))
 
 
 def load(path: Path) -> Manifest:
-    """Read a manifest; raises TapeError where it is damaged, missing or another's, TooNew where a
-    later version wrote it."""
+    """Read a manifest; raises TapeError where it is damaged, missing, another's or says what cannot
+    be, TooNew where a later version wrote it."""
     try:
         content = path.read_bytes()
-        head = msgspec.json.decode(content, type=_Head)
-        _check_self(content, head)
+        head = msgspec.json.decode(content, type=Head)
+        check_self(content, head)
         refuse_newer(path, Written(head.format, head.rows_schema, head.code))
         manifest = msgspec.json.decode(content, type=Manifest)
         _check_name(path, manifest)
+        _check_sense(manifest)
         return manifest
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Changed) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeError, RecursionError, Changed) as error:
         raise TapeError(
             f"{path} cannot be read ({error}): bp-tape recover makes it anew from the frames;"
             " or bring it back from a copy"
@@ -240,32 +242,34 @@ def later_than(path: Path) -> list[Path]:
     return sorted((p for p in there if generation_of(p) > generation_of(path)), key=generation_of)
 
 
-class _Head(msgspec.Struct):
-    """What every format has."""
-
-    format: Annotated[int, msgspec.Meta(ge=1)]
-    rows_schema: Annotated[int, msgspec.Meta(ge=1)] = 1
-    code: str = ""
-
-
-class _Changed(Exception):
-    """A manifest is not as it was written."""
-
-
-def _self_line(others: bytes) -> bytes:
-    return b'  "self_sha256": "%s",\n' % sha256(others).hexdigest().encode()
-
-
-def _check_self(content: bytes, head: _Head) -> None:
-    """Format 1 has none, and later ones may have another; whatever is flipped, a part stays."""
-    if not 2 <= head.format <= FORMAT and b"self_sha256" not in content:
-        return
-    first, line, others = [*content.split(b"\n", 2), b"", b""][:3]
-    if line + b"\n" != _self_line(first + b"\n" + others):
-        raise _Changed("its sha256 is another: it was damaged or changed")
-
-
 def _check_name(path: Path, manifest: Manifest) -> None:
     named = SegmentName.of(path), generation_of(path)
     if (manifest.name, manifest.generation) != named:
-        raise _Changed(f"it is that of {manifest.name}, generation {manifest.generation}")
+        raise Changed(f"it is that of {manifest.name}, generation {manifest.generation}")
+
+
+def _check_sense(manifest: Manifest) -> None:
+    """What no sealing writes: files elsewhere could be removed by it, times be walked for ever."""
+    for entry in manifest.files:
+        _check_file(entry, manifest.name)
+    spans = [(manifest.first_seq, manifest.last_seq)]
+    if manifest.format >= _LOWEST_TS:
+        spans.append((manifest.first_ts, manifest.last_ts))
+    for first, last in spans:
+        if last < first:
+            raise Changed(f"{first} to {last} is no span")
+    hours = {entry.path.rpartition("/")[0] for entry in manifest.files if entry.table == FRAMES}
+    for ts in (manifest.first_ts, manifest.last_ts):
+        if frames_folder(ts) not in hours:
+            raise Changed(f"a frame arrived at {ts}, and no file is of that hour")
+
+
+def _check_file(entry: FileEntry, name: SegmentName) -> None:
+    if entry.table == FRAMES:
+        can_be = entry.symbol is None and holds_frames(entry.path, name)
+    else:
+        can_be = holds_rows(entry.path, name, entry.table, entry.symbol)
+    if not can_be:
+        raise Changed(f"no file of {name} can be {entry.path[:_SHOWN]!r}")
+    if entry.last_seq < entry.first_seq or max(entry.footer_bytes, entry.share or 0) > entry.bytes:
+        raise Changed(f"{entry.path} cannot be so")

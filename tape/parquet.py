@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.columns import Unit
+from schemas.errors import TapeError
 from tape.files import begin, publish, sha256_of
 from tape.manifest import FileEntry
 
@@ -106,11 +107,16 @@ class Measure(NamedTuple):
 
 
 def measure(path: Path) -> Measure:
-    """Measure a Parquet file as it is. Its footer ends with its length and four more bytes."""
+    """Measure a Parquet file as it is. Its footer ends with its length and four more bytes.
+
+    Raises TapeError where there is no room for one.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
-        file.seek(-_TAIL_BYTES, 2)
+        file.seek(max(size - _TAIL_BYTES, 0))
         footer = int.from_bytes(file.read(4), "little") + _TAIL_BYTES
+    if footer > size:
+        raise TapeError(f"{path} has {size} bytes: too few for its footer of {footer}")
     return Measure(size, sha256_of(path), footer, sha256_of(path, size - footer))
 
 

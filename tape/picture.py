@@ -20,6 +20,7 @@ PLAIN_BLOCKS = 48  # half hours
 _COLUMNS = ("topic", "day", "covered", "gaps")
 _BLOCKS = (96, 48, 24, 12)  # of 15 minutes, of half an hour, of one and of two hours
 _PADDING = 2  # between two columns
+_NARROWEST = 12  # of the topics
 _STYLES = {FULL: "green", PARTLY: "cyan", NOTHING: "dim"}
 _GAP_STYLES = {PARTLY: "yellow", NOTHING: "red"}  # where something should have been
 
@@ -78,7 +79,7 @@ def percent(share: float) -> str:
 
 
 def _cells(day: Covered) -> tuple[str, ...]:
-    return day.topic, day.day, percent(day.share), f"{day.gaps}"
+    return console.cell(day.topic), day.day, percent(day.share), f"{day.gaps}"
 
 
 def _midnight(day: Covered) -> int:
@@ -87,13 +88,15 @@ def _midnight(day: Covered) -> int:
 
 
 def _draw(terminal: Console, days: Sequence[Covered]) -> None:
-    blocks = _fitting(terminal.width, days)
+    blocks, width = _fitting(terminal.width, days)
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in _COLUMNS:
         table.add_column(column, no_wrap=True, justify="left" if column == "topic" else "right")
+    table.columns[0].overflow = "ellipsis"
+    table.columns[0].max_width = width
     table.add_column(_ruler(blocks), no_wrap=True)
     for day in days:
-        table.add_row(*_cells(day), _coloured(bar(day, blocks)))
+        table.add_row(*map(Text, _cells(day)), _coloured(bar(day, blocks)))
     terminal.print(table)
     terminal.print()
     legend = Text(LEGEND + "; ")
@@ -102,11 +105,13 @@ def _draw(terminal: Console, days: Sequence[Covered]) -> None:
     terminal.print(legend)
 
 
-def _fitting(width: int, days: Sequence[Covered]) -> int:
-    """How many blocks there is room for beside the other columns."""
-    cells = [_COLUMNS, *map(_cells, days)]
-    taken = sum(max(map(len, column)) + _PADDING for column in zip(*cells, strict=True))
-    return next((blocks for blocks in _BLOCKS if taken + blocks <= width), _BLOCKS[-1])
+def _fitting(width: int, days: Sequence[Covered]) -> tuple[int, int]:
+    """How many blocks there is room for beside the other columns, and how wide topics can be."""
+    columns = zip(*[_COLUMNS, *map(_cells, days)], strict=True)
+    topics, *others = (max(map(len, column)) + _PADDING for column in columns)
+    left = width - sum(others)
+    blocks = next((blocks for blocks in _BLOCKS if topics + blocks <= left), _BLOCKS[-1])
+    return blocks, max(min(topics, left - blocks) - _PADDING, _NARROWEST)
 
 
 def _ruler(blocks: int) -> str:

@@ -18,7 +18,7 @@ from tape.batches import read_lines
 from tape.columns import arrow_to_frames, arrow_to_rows
 from tape.generations import current
 from tape.layout import FRAMES, SegmentName, Tape, generation_of
-from tape.manifest import FileEntry, Manifest, outline
+from tape.manifest import FileEntry, Manifest, Origin, outline
 
 
 def segments(
@@ -61,6 +61,14 @@ def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
     return missing
 
 
+def headless(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """First segments of sessions that began before them, with segments that are not here."""
+    first: dict[str, Manifest] = {}
+    for manifest in manifests:
+        first.setdefault(manifest.session, manifest)
+    return [m for m in first.values() if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+
+
 def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
     """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
     there = {*map(SegmentName.of, tape.journals()), *tape.generations()}
@@ -94,7 +102,35 @@ def read_rows(tape: Tape, entry: FileEntry) -> Iterator[list[Row]]:
     def convert(batch: pa.RecordBatch) -> list[Row]:
         return arrow_to_rows(table, entry.symbol, batch)
 
-    return read_lines(tape.root, entry, convert)
+    return _unless_overtaken(tape, entry, read_lines(tape.root, entry, convert))
+
+
+def _unless_overtaken(
+    tape: Tape, entry: FileEntry, lines: Iterator[list[Row]]
+) -> Iterator[list[Row]]:
+    """Compaction may be at work, and removes files that others have read of in a manifest."""
+    try:
+        yield from lines
+    except TapeError:
+        if not _is_overtaken(tape, entry):
+            raise
+        path = tape.root / entry.path
+        raise TapeError(f"{path} was put into another file meanwhile: run this again") from None
+
+
+def _is_overtaken(tape: Tape, entry: FileEntry) -> bool:
+    """Whether a file is gone that no generation that counts names, as one was compacted."""
+    path = tape.root / entry.path
+    if path.exists():
+        return False
+    there = tape.generations()
+    try:
+        names = [SegmentName.of(path)]
+    except TapeError:  # it has the rows of several
+        names = [name for name in there if path.name.startswith(f"{name.session}.")]
+    found = [current(there[name]) for name in names if name in there]
+    compacted = any(manifest.origin is Origin.COMPACTION for manifest in found)
+    return compacted and not any(e.path == entry.path for m in found for e in m.files)
 
 
 def _frames(tape: Tape, entry: FileEntry, from_seq: int) -> Iterator[Sequence[Frame]]:

@@ -31,13 +31,14 @@ from tape.layout import (
     Tape,
     rows_tree,
 )
-from tape.leftovers import merged_generation
+from tape.leftovers import folders_of, remove_unnamed
 from tape.losses import mended
 from tape.manifest import FileEntry, Lost, Manifest, Origin
+from tape.merged import merged_generation
 from tape.parquet import PartFile
 from tape.probe import probe
 from tape.reader import frames_in
-from tape.seal import remove_leftovers, seq_before
+from tape.seal import seq_before
 from tape.segment import RowsWriter, labels
 
 _OF_LOSSES = f"{LOSS_ENDING}{PARQUET_ENDING}"
@@ -54,15 +55,16 @@ class Rebuilt(NamedTuple):
 def frames_files(tape: Tape, name: SegmentName) -> list[Path]:
     """All files of frames of a segment, whether or not a manifest names them."""
     ours = (f"{name}{PARQUET_ENDING}", f"{name}{_OF_LOSSES}")
-    return sorted(p for each in ours for p in tape.root.glob(f"{FRAMES}/*/*/{escape(each)}"))
+    return [path for path in tape.files_below(FRAMES) if path.name in ours]
 
 
 def segments_with_frames(tape: Tape) -> set[SegmentName]:
     """Segments of which there are files of frames, readable or not."""
     found = set()
-    for path in tape.root.glob(f"{FRAMES}/*/*/*{PARQUET_ENDING}"):
-        with suppress(TapeError):
-            found.add(SegmentName.of(path))
+    for path in tape.files_below(FRAMES):
+        if path.name.endswith(PARQUET_ENDING):
+            with suppress(TapeError):
+                found.add(SegmentName.of(path))
     return found
 
 
@@ -70,10 +72,11 @@ def rebuild(tape: Tape, name: SegmentName, engine: SealEngine) -> Rebuilt:
     """Make the manifest and the rows of a segment of its frames, as sealing would have.
 
     Its verdict is that of the checkpoints among its frames. May be repeated after an interruption
-    at any point. Raises OSError where the disk refuses.
+    at any point. Raises OSError where the disk refuses, and BackpackError where it cannot be told
+    whether a file is damaged; nothing is moved then.
     """
     whole, damaged = _sorted_out(tape, name)
-    shown = [path.relative_to(tape.root).as_posix() for path in damaged]
+    shown = list(map(tape.shown, damaged))
     if not whole:
         return Rebuilt(None, shown)
     if damaged:
@@ -89,7 +92,7 @@ def rebuild(tape: Tape, name: SegmentName, engine: SealEngine) -> Rebuilt:
     if damaged and draft.end is None:
         draft.lost = _lost(tape, damaged, source)
     made = draft.manifest(files, place.generation, Origin.FRAMES)
-    remove_leftovers(tape, name, files)
+    remove_unnamed(tape, name, files, folders_of(files, f"{ROWS}/*"))
     manifests.save(made, tape)
     return Rebuilt(made, shown)
 

@@ -7,7 +7,6 @@ to the same, the segment is certified (design section 2, "Sealing is replaying")
 import fcntl
 from collections.abc import Callable
 from contextlib import suppress
-from glob import escape
 from pathlib import Path
 
 from schemas.errors import TapeError
@@ -19,8 +18,9 @@ from tape.generations import current
 from tape.journal_batch import TORN
 from tape.journal_reader import Damage, JournalReader, read_journal
 from tape.layout import DAMAGED_ENDING, FRAMES, ROWS, SegmentName, Tape
+from tape.leftovers import folders_of, remove_unnamed
 from tape.losses import mended
-from tape.manifest import FileEntry, Lost, Manifest, Origin
+from tape.manifest import Lost, Manifest, Origin
 from tape.segment import SegmentWriter
 
 
@@ -39,6 +39,8 @@ def seal_alone(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None
         file = journal.open("rb")
     except FileNotFoundError:
         return None
+    except IsADirectoryError:
+        raise TapeError(f"{journal} is a folder, not a journal: move it away") from None
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         return seal(journal, tape, engine) if journal.exists() else None
@@ -66,7 +68,7 @@ def seal(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     draft.lost = _lost(reader)
     if files:
         sealed = draft.manifest(files, 0, Origin.JOURNAL)
-        remove_leftovers(tape, name, files)
+        remove_unnamed(tape, name, files, folders_of(files, FRAMES, f"{ROWS}/*"))
         manifests.save(sealed, tape)
         _retire(journal, sealed.damage, sealed.lost)
         return sealed
@@ -103,21 +105,6 @@ def _lost(reader: JournalReader) -> Lost | None:
     if tail is None:
         return None
     return Lost(tail.length, tail.after_seq, reader.last_ts, tail.reason)
-
-
-def remove_leftovers(tape: Tape, name: SegmentName, files: list[FileEntry]) -> None:
-    """Remove what an interrupted sealing left and this one did not overwrite.
-
-    Days are those of the frames, so however the rows changed, no other folder can hold any.
-    """
-    stem = escape(str(name))
-    mine = {tape.root / entry.path for entry in files}
-    days = {(tape.root / entry.path).parent.parent.name for entry in files}
-    for day in days:
-        for pattern in (f"{FRAMES}/{day}/*/{stem}.*", f"{ROWS}/*/{day}/*/{stem}.*"):
-            for path in tape.root.glob(pattern):
-                if path not in mine:
-                    remove(path)
 
 
 def _retire(journal: Path, damage: list[Damage], lost: Lost | None) -> None:

@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from schemas.errors import TapeError
 from tape.files import ASIDE
 from tape.finding import Finding
 from tape.generations import Generations, named
 from tape.layout import DAMAGED_ENDING, FRAMES, ROWS, SegmentName, Tape
+from tape.leftovers import is_later, segment_of, session_of
+from tape.lock import is_kept
+from tape.merged import Run
 
 _TREE = re.compile(rf"{ROWS}\.g(?P<generation>[0-9]+)/")
+_CUT_OFF = "left by what was cut off; bp-tape compact or recover removes it"
 
 
 def strays(tape: Tape, generations: Sequence[Generations]) -> Iterator[Finding]:
@@ -19,41 +21,42 @@ def strays(tape: Tape, generations: Sequence[Generations]) -> Iterator[Finding]:
     names = named(manifest for each in generations for manifest in each.readable)
     sealed = {each.name for each in generations if each.current is not None}
     known = {each.name for each in generations} | set(map(SegmentName.of, tape.journals()))
-    explained = {each.name for each in generations if each.damaged} | (known - sealed)
+    explained = {each.name for each in generations if each.damaged or each.newer}
+    explained |= known - sealed
     there = {(m.name, m.generation) for each in generations for m in each.readable}
     lost = set[tuple[SegmentName, int]]()
-    for path in _files(tape):
-        shown, name = path.relative_to(tape.root).as_posix(), _segment(path)
+    for path in _others(tape, generations):
+        shown, name = tape.shown(path), segment_of(path)
         if shown in names or name in explained:
             continue
         if path.suffix == DAMAGED_ENDING:
             yield Finding(shown, "could not be read; bp-tape recover moved it aside", False)
             continue
+        if is_later(tape, path) and (path.suffix == ASIDE or Run.of(path)):
+            yield Finding(shown, _CUT_OFF, False)
+            continue
         yield Finding(shown, "no manifest names it", True)
         if name is not None and (of := (name, _generation(shown))) not in there:
             lost.add(of)
     for missing in sorted(lost):
-        shown = tape.manifest(*missing).relative_to(tape.root).as_posix()
+        shown = tape.shown(tape.manifest(*missing))
         yield Finding(shown, "missing, though there are files of its segment", True)
     for path in sorted(tape.journal_folder.glob(f"*{DAMAGED_ENDING}")):
-        if _segment(path.with_name(path.name.removesuffix(DAMAGED_ENDING))) not in sealed:
-            shown = path.relative_to(tape.root).as_posix()
-            yield Finding(shown, "no frame of it could be read", False)
+        if segment_of(path.with_name(path.name.removesuffix(DAMAGED_ENDING))) not in sealed:
+            yield Finding(tape.shown(path), "no frame of it could be read", False)
 
 
-def _files(tape: Tape) -> Iterator[Path]:
+def _others(tape: Tape, generations: Sequence[Generations]) -> Iterator[Path]:
+    """All files but those that somebody is making now, or that only a later version can judge."""
+    newer = {each.name.session for each in generations if each.newer}
+    kept = is_kept(tape.root)
     for folder in (FRAMES, *sorted(path.name for path in tape.root.glob(f"{ROWS}*"))):
-        yield from sorted(p for p in (tape.root / folder).rglob("*") if p.is_file())
+        for path in tape.files_below(folder):
+            if not (is_later(tape, path) and (kept or session_of(path) in newer)):
+                yield path
 
 
 def _generation(shown: str) -> int:
     """That of the tree of rows a file lies in."""
     tree = _TREE.match(shown)
     return 0 if tree is None else int(tree["generation"])
-
-
-def _segment(path: Path) -> SegmentName | None:
-    """The segment a file says it is of."""
-    with suppress(TapeError):
-        return SegmentName.of(path.with_name(path.name.removesuffix(ASIDE)))
-    return None

@@ -8,7 +8,7 @@ import msgspec
 from tape.layout import FRAMES, Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest
-from tape.reader import holes
+from tape.reader import discontinued, headless, holes
 from tape.totals import Totals, add_up
 
 
@@ -50,6 +50,9 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
     """
     doubts = add_up(tape, manifests)
     missing = [f"{name}: missing between its neighbours" for name in holes(manifests)]
+    missing += [f"{m.name}: its session began before it" for m in headless(manifests)]
+    ended = discontinued(tape, manifests)
+    missing += [f"{m.name}: was to be continued by {n}, which is not there" for m, n in ended]
     rows = _total(m.rows for m in manifests)
     frames_bytes = sum(m.stored_bytes(FRAMES) for m in manifests)
     return Summary(

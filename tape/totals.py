@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from schemas.rows import Audit, Clock
-from tape.doubts import STOPPED, Hole, read_holes, read_table
+from tape.doubts import Hole, read_holes, read_table
 from tape.laps import STEP_NS
 from tape.layout import Tape
 from tape.manifest import Manifest
@@ -112,8 +112,7 @@ def _seconds(ns: int | None) -> str | None:
 def _gaps(holes: Iterable[Hole]) -> list[GapTotal]:
     by_cause: defaultdict[str, list[Hole]] = defaultdict(list)
     for hole in holes:
-        if hole.cause != STOPPED:
-            by_cause[hole.cause].append(hole)
+        by_cause[hole.cause].append(hole)
     return [
         GapTotal(
             cause=cause,

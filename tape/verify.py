@@ -12,16 +12,15 @@ from schemas.errors import TapeError, TooNew
 from tape.batches import DamagedFile, check_footer, lines_in, read_lines
 from tape.files import sha256_of
 from tape.finding import Finding
-from tape.generations import all_generations, named
-from tape.layout import FRAMES, Tape
-from tape.leftovers import begun
+from tape.generations import Generations, all_generations, named
+from tape.layout import FRAMES, SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import FileEntry, Manifest, load
-from tape.reader import discontinued, holes
+from tape.merged import begun, members
+from tape.reader import discontinued, headless, holes
 from tape.strays import strays
 from tape.verify_journal import wrong_journal
 
-_OTHER_COUNT = "its manifest counts other lines or seqs"
 _CUT_OFF = "its compaction was cut off; bp-tape recover and bp-tape compact finish it"
 
 Progress = Callable[[int, int], None]
@@ -32,22 +31,29 @@ def verify(tape: Tape, progress: Progress = lambda _done, _total: None) -> list[
 
     ``progress`` is told, after each file, the bytes checked so far and those of all files.
     """
-    generations = all_generations(tape)
+    generations = all_generations(tape, newer=True)
     kept = [manifest for each in generations for manifest in each.kept]
     current = [each.current for each in generations if each.current is not None]
-    damaged = [path for each in generations for path in each.damaged]
-    findings = [Finding(_shown(tape, path), _problem(path), True) for path in damaged]
+    findings = list(_unreadable(tape, generations))
     for manifest in kept:
         path = _path(tape, manifest)
         findings.extend(Finding(path, wrong, True) for wrong in _wrong_counts(manifest))
         if manifest in current:
             findings.extend(Finding(path, loss, False) for loss in manifest.losses)
-    halves = begun(generations).paths
-    findings.extend(_excused(bad, halves) for bad in _wrong_files(tape.root, kept, progress))
-    findings.extend(_wrong_order(tape, current))
+    halves = begun(tape, generations).paths
+    findings.extend(_still_wrong(tape, list(_wrong_files(tape.root, kept, halves, progress))))
+    findings.extend(_wrong_order(tape, current, {each.name for each in generations if each.newer}))
     findings.extend(_unsealed(tape))
-    findings.extend(strays(tape, generations))
+    findings.extend(strays(tape, all_generations(tape, newer=True)))
     return findings
+
+
+def _unreadable(tape: Tape, generations: Sequence[Generations]) -> Iterator[Finding]:
+    for each in generations:
+        for path in each.damaged:
+            yield Finding(tape.shown(path), _problem(path), True)
+        for path in each.newer:
+            yield Finding(tape.shown(path), _problem(path), False)
 
 
 def _problem(manifest: Path) -> str:
@@ -73,21 +79,20 @@ def _wrong_counts(manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_files(
-    root: Path, manifests: Sequence[Manifest], progress: Progress
+    root: Path, manifests: Sequence[Manifest], halves: set[str], progress: Progress
 ) -> Iterator[Finding]:
+    """``halves``: merged files with rows that no manifest counts yet."""
     files = named(manifests)
     done, total = 0, sum(entries[0].bytes for entries in files.values())
-    for entries in files.values():
-        yield from _wrong_file(root, entries)
+    for path, entries in files.items():
+        yield from _wrong_file(root, entries, path in halves)
         done += entries[0].bytes
         progress(done, total)
 
 
-def _wrong_file(root: Path, entries: Sequence[FileEntry]) -> Iterator[Finding]:
+def _wrong_file(root: Path, entries: Sequence[FileEntry], half: bool) -> Iterator[Finding]:
     """entries: all there are of one file."""
     entry = entries[0]
-    lines = sum(e.rows for e in entries)
-    span = min(e.first_seq for e in entries), max(e.last_seq for e in entries)
     try:
         for each in entries:
             check_footer(root, each)
@@ -95,24 +100,43 @@ def _wrong_file(root: Path, entries: Sequence[FileEntry]) -> Iterator[Finding]:
             for _ in read_lines(root, entry, lambda _: [None]):
                 pass
             yield Finding(entry.path, "its sha256 is another, though its pages can be read", True)
-        elif lines_in(root, entry) != (lines, *span):
-            yield Finding(entry.path, _OTHER_COUNT, True)
+        elif half:
+            yield Finding(entry.path, _CUT_OFF, False)
+        elif _is_miscounted(root, entries):
+            yield Finding(entry.path, "its manifest counts other lines or seqs", True)
     except DamagedFile as error:
         yield Finding(entry.path, error.problem, True)
     except TooNew as error:
-        yield Finding(entry.path, str(error), True)
+        yield Finding(entry.path, str(error), False)
 
 
-def _excused(found: Finding, halves: set[str]) -> Finding:
-    """``halves``: merged files with rows that no manifest counts yet."""
-    if found.problem == _OTHER_COUNT and found.path in halves:
-        return Finding(found.path, _CUT_OFF, False)
-    return found
+def _is_miscounted(root: Path, entries: Sequence[FileEntry]) -> bool:
+    """A merged file may have rows too of segments that have others now, and do not name it."""
+    lines, first, last = lines_in(root, entries[0])
+    said_lines = sum(e.rows for e in entries)
+    said_first, said_last = min(e.first_seq for e in entries), max(e.last_seq for e in entries)
+    if len(members(root, entries[0])) > len(entries):
+        return lines < said_lines or said_first < first or last < said_last
+    return (lines, first, last) != (said_lines, said_first, said_last)
 
 
-def _wrong_order(tape: Tape, found: Sequence[Manifest]) -> Iterator[Finding]:
+def _still_wrong(tape: Tape, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Without files that were replaced and removed, by a compaction, while others were checked."""
+    gone = [each for each in found if not (tape.root / each.path).exists()]
+    kept = (m for each in all_generations(tape, newer=True) for m in each.kept) if gone else ()
+    names = named(kept)
+    return (each for each in found if each not in gone or each.path in names)
+
+
+def _wrong_order(
+    tape: Tape, found: Sequence[Manifest], newer: set[SegmentName]
+) -> Iterator[Finding]:
+    """``newer``: segments of which only a later version knows what counts."""
     for name in holes(found):
-        yield Finding(_shown(tape, tape.manifest(name)), "missing between its neighbours", True)
+        if name not in newer:
+            yield Finding(tape.shown(tape.manifest(name)), "missing between its neighbours", True)
+    for one in headless(found):
+        yield Finding(_path(tape, one), "its session began before it, with what is not here", False)
     for one, name in discontinued(tape, found):
         problem = f"was to be continued by {name}, which is not there"
         yield Finding(_path(tape, one), problem, False)
@@ -131,7 +155,7 @@ def _unsealed(tape: Tape) -> Iterator[Finding]:
     if is_locked(tape.root):
         return  # a recorder is at work: its journals are where they belong
     for path in tape.journals():
-        shown = _shown(tape, path)
+        shown = tape.shown(path)
         yield Finding(
             shown,
             "not sealed; bp-record seals it when it starts, and so does bp-tape recover",
@@ -141,8 +165,4 @@ def _unsealed(tape: Tape) -> Iterator[Finding]:
 
 
 def _path(tape: Tape, manifest: Manifest) -> str:
-    return _shown(tape, tape.manifest(manifest.name, manifest.generation))
-
-
-def _shown(tape: Tape, path: Path) -> str:
-    return path.relative_to(tape.root).as_posix()
+    return tape.shown(tape.manifest(manifest.name, manifest.generation))

@@ -94,6 +94,10 @@ class Recording:
         """The connection breaks."""
         self.take(Kind.CLOSE, to_json(ConnectionClosed(1006, "")), conn=self.conn)
 
+    def hang_up(self) -> None:
+        """The recorder closes the connection, as it was told to stop."""
+        self.take(Kind.CLOSE, to_json(ConnectionClosed(1000, "", stopped=True)), conn=self.conn)
+
     def data(self, text: str | bytes) -> Frame:
         """A websocket text arrives on the open connection."""
         payload = text if isinstance(text, bytes) else text.encode()

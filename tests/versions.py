@@ -11,8 +11,9 @@ from pathlib import Path
 
 from market.engine import Engine
 from tape.again import seal_again
-from tape.compact import compact, plan
+from tape.compact import compact
 from tape.generations import all_generations
+from tape.plan import plan
 from tape.version import FORMAT
 from tests.replay.eventful import PLAN, eventful
 from tests.shared import ROOT

@@ -20,11 +20,12 @@ from recorder.stamp import Stamp
 from schemas.frames import SegmentHead
 from schemas.rows import SCHEMA
 from tape.again import seal_again
-from tape.compact import compact, finish, plan
+from tape.compact import compact, finish
 from tape.generations import all_generations
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
 from tape.lock import lock, upkeep
+from tape.plan import plan
 from tape.recover import perform, survey
 from tape.seal import seal_alone
 from tape.version import FORMAT, code_version

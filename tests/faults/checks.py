@@ -9,17 +9,17 @@ from replay.certificate import Outcome
 from replay.certify import certify
 from schemas.rows import Audit, Reject
 from tape.verify import verify
-from tests.faults.gaps import NONE, Excuses, check_gaps
+from tests.faults.gaps import check_gaps
 from tests.faults.scene import Evidence
 from tests.recorder import plain
 
 
-def check(evidence: Evidence, excuses: Excuses = NONE) -> None:
+def check(evidence: Evidence) -> None:
     """Everything."""
     check_books(evidence)
     check_frames(evidence)
     check_tape(evidence)
-    check_gaps(evidence, excuses)
+    check_gaps(evidence)
 
 
 def check_books(evidence: Evidence) -> None:

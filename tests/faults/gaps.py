@@ -6,8 +6,8 @@ made otherwise never arrived, whatever became of it.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from schemas.rows import Depth, Gap, Row
@@ -73,31 +73,21 @@ def joins(rows: list[Row]) -> defaultdict[str, dict[int, int]]:
     return found
 
 
-class Excuses(NamedTuple):
-    """What is known to be told wrongly: frames that no row tells of, and rows with wrong ids."""
-
-    untold: Callable[[Story, str, Emitted], bool] = lambda story, topic, lost: False
-    wrong: Callable[[Story, Gap], bool] = lambda story, row: False
-
-
-NONE = Excuses()
-
-
-def check_gaps(evidence: Evidence, excuses: Excuses = NONE) -> None:
+def check_gaps(evidence: Evidence) -> None:
     """Nothing is missing that no row tells, and no row tells what did not happen."""
     story = Story(evidence)
     for topic in story.made:
-        untold = [lost for lost in _untold(story, topic) if not excuses.untold(story, topic, lost)]
-        assert untold == [], f"{topic}: missing, and no gap row says so"
+        assert _untold(story, topic) == [], f"{topic}: missing, and no gap row says so"
         for row in story.of(topic):
             _as_it_was(story, row)
-            first = row.received_id is not None and row.seq not in story.joined[topic]
-            if first and not excuses.wrong(story, row):
+            if row.state == "healed":
+                _healed(story, row)
+            elif row.received_id is not None and row.seq not in story.joined[topic]:
                 _ids_as_they_were(story, row)
         if topic.startswith("depth."):
             _ended(story, topic)
         else:
-            assert {row.state for row in story.of(topic)} <= {"open"}
+            assert {row.state for row in story.of(topic)} <= {"open", "healed"}
     assert {row.topic for row in story.rows} <= {None, *story.made}
     _connections(story)
 
@@ -108,16 +98,21 @@ def _untold(story: Story, topic: str) -> list[Emitted]:
     places = [n for n, one in enumerate(made) if one in arrived]
     between = made[places[0] : places[-1]] if places else []
     rows = story.of(topic)
-    return [o for o in between if o not in arrived and not any(_tells(row, o) for row in rows)]
+    return [
+        o for o in between if o not in arrived and not any(_tells(story, row, o) for row in rows)
+    ]
 
 
-def _tells(row: Gap, lost: Emitted) -> bool:
-    """Whether a frame belongs to a gap: ids that a snapshot made up for count as well, and all of
-    them where nobody can say which there were."""
+def _tells(story: Story, row: Gap, lost: Emitted) -> bool:
+    """Whether a frame belongs to a gap: ids that a snapshot made up for count as well, and where
+    the numbering went back all that was made between what came before and what came then."""
+    if row.cause == "ids_backwards" and row.topic is not None:
+        made, arrived = story.made[row.topic], story.arrived[row.topic]
+        before = [made.index(got.made) for got in arrived if got.seq < row.seq]
+        now = [made.index(got.made) for got in arrived if got.seq == row.seq]
+        return bool(before and now) and max(before) < made.index(lost) < now[0]
     if row.expected_id is None or lost.last < row.expected_id:
         return False
-    if row.received_id is not None and row.received_id < row.expected_id:
-        return True
     until = max(row.expected_id + 1, row.received_id or 0, (row.resync_id or 0) + 1)
     return lost.first < until
 
@@ -151,12 +146,29 @@ def _ids_as_they_were(story: Story, row: Gap) -> None:
         assert row.missing is None
         return
     assert row.missing == missing > 0
-    assert row.cause == _cause(row.topic, before[-1] if before else None, now)
+    assert row.cause == _cause(row.topic, _newest(row, before), now)
     claimed = range(row.expected_id, row.received_id)
-    assert not [got for got in before if got.made.last in claimed], "it had come already"
     if missing < LEAP:
+        assert not [got for got in before if got.made.last in claimed], "it had come already"
         ids = {i for one in story.made[row.topic] for i in range(one.first, one.last + 1)}
         assert ids.issuperset(claimed), "it never was"
+
+
+def _healed(story: Story, row: Gap) -> None:
+    """All that was missing has come, the last of it with this frame."""
+    assert row.topic is not None
+    assert row.expected_id is not None
+    assert row.received_id is not None
+    came = {got.made.first: got.seq for got in story.arrived[row.topic] if got.seq <= row.seq}
+    late = [came[missed] for missed in range(row.expected_id, row.received_id)]
+    assert max(late) == row.seq
+
+
+def _newest(row: Gap, before: list[Arrived]) -> Arrived | None:
+    """Of what came before a gap; trades that came late are not."""
+    is_trade = row.topic is not None and row.topic.startswith("trade.")
+    newest = [got for got in before if not is_trade or got.seq == row.since_seq]
+    return newest[-1] if newest else None
 
 
 def _cause(topic: str, before: Arrived | None, now: Arrived) -> str:
@@ -196,10 +208,10 @@ def _ends(end: Gap, shown: list[Gap], snapshot: int) -> None:
 
 
 def _connections(story: Story) -> None:
-    """No connection: from each close to the open after it."""
+    """No connection: from each close to the open after it; the last was the recorder's own."""
     expected: list[Any] = []
     for line in story.frames.values():
-        if line["kind"] == "close":
+        if line["kind"] == "close" and not json.loads(line["payload"])["stopped"]:
             expected.append((line["seq"], "disconnect", "open"))
         elif line["kind"] == "open" and expected:
             expected.append((line["seq"], "disconnect", "resumed"))

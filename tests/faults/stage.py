@@ -76,9 +76,7 @@ class Stage:
                 self.honest &= not fault.stale
                 self._venue.faults.add(PATH + market, fault, times)
             case moves.Delist():
-                self.delisted.add(market)
-                self._venue.faults.clear(PATH + market)
-                self._venue.faults.add(PATH + market, NOT_FOUND, _FOREVER)
+                self._delist(market)
             case moves.Renumber(by, seconds):
                 self._renumber(by, seconds)
             case moves.Back() | moves.Knock() | moves.Asked():
@@ -89,6 +87,13 @@ class Stage:
                 await self._end(move)
             case _:
                 self._alter(move, market)
+
+    def _delist(self, market: str) -> None:
+        """A market is gone, unless it is the last one."""
+        if {topic.rpartition(".")[2] for topic in self._topics} > {*self.delisted, market}:
+            self.delisted.add(market)
+            self._venue.faults.clear(PATH + market)
+            self._venue.faults.add(PATH + market, NOT_FOUND, _FOREVER)
 
     async def go_on(self, count: int) -> None:
         """Send the next frames of the feed as they are."""

@@ -11,10 +11,8 @@ from tests.faults.scene import Hit, record
 from tests.faults.table import CONNECTIONS
 from tests.faults.tells import TELLS, told
 
-FAILING = ("restarted on lower ids",)  # see tests/faults/known.py
 
-
-@pytest.mark.parametrize("fault", [name for name in CONNECTIONS if name not in FAILING])
+@pytest.mark.parametrize("fault", CONNECTIONS)
 def test_a_fault_of_a_connection(fault: str, tmp_path: Path) -> None:
     evidence = record([Hit(5, fault)], tmp_path)
     check(evidence)

@@ -8,6 +8,7 @@ from market.engine import Engine
 from schemas.frames import ConnectionClosed, Kind, RequestFailed, to_json
 from schemas.numbers import pretty_price, pretty_qty
 from schemas.rows import Depth, Row
+from schemas.topics import Topic
 from tests.market.stamps import Stamper, depth_path, event, subscribe
 
 SYMBOL = "SOL_USDC"
@@ -38,7 +39,7 @@ class Hand:
     ) -> list[Row]:  # fmt: skip
         """A depth frame of ids ``first..last``, ``us`` microseconds after the start."""
         members = {"E": START_US + us + 200, "T": START_US + us, "U": first, "u": last or first}
-        symbol = self.topic.removeprefix("depth.").removeprefix("200ms.")
+        symbol = Topic.parse(self.topic).symbol
         text = event(self.topic, e="depth", s=symbol, a=asks, b=bids, **members)
         return self._feed(Kind.DATA, text.encode(), conn=conn)
 

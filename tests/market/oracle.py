@@ -1,106 +1,19 @@
 """What protocol section 3.3 expects of a recorder, said once more with lists and a few flags.
 
-It knows no buffer limits, no delays and no books: only which ids were heard of, on which
-connection, and whether a snapshot has joined them. From that follow all gap rows, to the last
-column, and the comparisons with REST snapshots, which a true venue passes.
+It knows no buffer limits, no delays and no books: only which ids came, on which connection, and
+whether a snapshot has joined them. From that follow all gap rows, to the last column, and the
+comparisons with REST snapshots, which a true venue passes.
 """
 
-from typing import NamedTuple
-
-import msgspec
-
-from schemas.frames import Frame, FramesLost, Kind
+from schemas.frames import Frame, Kind
 from schemas.rows import Audit, Gap
+from tests.market.everywhere import Bound, Everywhere, at, begun, ended
 from tests.market.model_venue import EMITTED_US, Delta
 from tests.market.play import SYMBOL, Reply, Spoiled, Step
 
 SECOND_US = 1_000_000
 
 Said = Gap | Audit
-
-
-class Bound(NamedTuple):
-    """A frame at one end of a gap, the newest id by then, the engine time of it."""
-
-    frame: Frame
-    id: int = 0
-    us: int | None = None
-
-    @property
-    def ts_engine(self) -> int | None:
-        """In ns."""
-        return None if self.us is None else self.us * 1_000
-
-
-def ended(gap: Gap, state: str, until: Bound, mono: int) -> Gap:
-    """A gap that began at a monotonic time, with its end."""
-    return msgspec.structs.replace(
-        gap,
-        state=state,
-        ts_until=until.frame.ts_recv,
-        ts_engine_until=until.ts_engine,
-        lasted_ns=until.frame.ts_mono - mono,
-    )
-
-
-def at(frame: Frame, gap: Gap) -> Gap:
-    """The same said by a frame that is no event of the venue's."""
-    return msgspec.structs.replace(gap, seq=frame.seq, ts_recv=frame.ts_recv, ts_event=None)
-
-
-def begun(frame: Frame, topic: str | None, cause: str, since: Bound) -> Gap:
-    """A gap that a frame shows, without ids."""
-    return Gap(
-        frame.seq, frame.ts_recv, None, SYMBOL if topic else None, topic, cause,
-        None, None, None, since.frame.seq, since.frame.ts_recv, "open", since.ts_engine,
-        None, None, None, None,
-    )  # fmt: skip
-
-
-class Everywhere:
-    """Gaps of all streams: no connection, or frames of ours lost."""
-
-    def __init__(self) -> None:
-        self._heard: Frame | None = None
-        self._before: Frame | None = None
-        self._open: set[int] = set()
-        self._down: tuple[Gap, int] | None = None
-        self._loss: tuple[Gap, int] | None = None
-
-    def see(self, frame: Frame) -> list[Gap]:
-        """Take a frame in."""
-        rows: list[Gap] = []
-        if frame.kind is Kind.OPEN:
-            self._open.add(frame.conn)
-            if self._down is not None:
-                rows = [ended(at(frame, self._down[0]), "resumed", Bound(frame), self._down[1])]
-            self._down = None
-        if frame.kind is Kind.CLOSE:
-            self._open -= {frame.conn}
-            if not self._open and self._down is None:
-                since = self._heard or frame
-                rows = [begun(frame, None, "disconnect", Bound(since))]
-                self._down = rows[0], since.ts_mono
-        if frame.kind is Kind.LOSS:
-            rows = self._lost(frame, msgspec.json.decode(frame.payload, type=FramesLost))
-        if frame.kind in (Kind.OPEN, Kind.DATA):
-            self._heard = frame
-        self._before = frame
-        return rows
-
-    def _lost(self, frame: Frame, lost: FramesLost) -> list[Gap]:
-        if not lost.ended:
-            if self._loss is not None:
-                return []
-            self._loss = begun(frame, None, "loss", Bound(frame)), frame.ts_mono
-            return [self._loss[0]]
-        if self._loss is None:
-            self._open.clear()
-            before = self._before or frame
-            self._loss = begun(frame, None, "loss", Bound(before)), before.ts_mono
-        row = ended(at(frame, self._loss[0]), "resumed", Bound(frame), self._loss[1])
-        self._loss = None
-        return [msgspec.structs.replace(row, missing=lost.frames)]
 
 
 class Comparison:
@@ -117,9 +30,7 @@ class Oracle:
     """Follows the frames; says after each whether the book is live, at which id, what is missing.
 
     conn: the newest connection with a word of our stream on it.
-    at: newest id heard, of deltas or of a snapshot that joined, and the frame it came in. It
-        outlives the connection, so that an outage shows.
-    before: the same of before an interruption, until the first delta after it.
+    at: where the book is, if it is live; else where the deltas that wait for one are.
     """
 
     def __init__(self, topic: str) -> None:
@@ -128,14 +39,12 @@ class Oracle:
         self.conn = 0
         self._topic = topic
         self._everywhere = Everywhere()
-        self._at_us = 0
         self._open = False
-        self._shed = False
-        self._before: Bound | None = None
-        self._joined: Bound | None = None
+        self._came: Bound | None = None  # the newest id; of a snapshot, where it was the first
+        self._ahead: Bound | None = None  # the snapshot that has what did not come, perhaps
+        self._interrupted = ""  # by what, until the first delta after it
         self._flying: list[bool] = []  # requests not answered yet: is the answer still of use
         self._tail: list[Delta] = []  # deltas that chain and wait for a snapshot
-        self._straddle = False  # the next delta may begin before the snapshot ends
         self._outage: list[tuple[Gap, int]] = []  # open rows, and when the gap began
         self._comparison: Comparison | None = None
 
@@ -150,17 +59,17 @@ class Oracle:
             self._open = False
         if frame.kind is Kind.LOSS:
             self._lose()
-            self._interrupt()
-            self._flying, self._shed = [], True
+            self._flying, self._interrupted = [], "loss"
         if frame.kind is Kind.REQUEST:
             self._asked()
         if frame.kind in (Kind.REPLY, Kind.FAILED):
             rows += self._answered(frame, note if isinstance(note, Reply) else None)
         if isinstance(note, Spoiled):
-            if self.live and self.at:
-                gap = begun(frame, self._topic, "unreadable", self.at)
-                gap.expected_id = self.at.id + 1
-                rows.append(self._shown(gap, self.at))
+            known = self._ahead or self._came
+            if self.live and known:
+                gap = begun(frame, self._topic, "unreadable", known)
+                gap.expected_id = known.id + 1
+                rows.append(self._shown(gap, known))
             self._distrust()
         return rows + self._delta(frame, note) if isinstance(note, Delta) else rows
 
@@ -168,16 +77,12 @@ class Oracle:
         if not self._open or conn != self.conn:
             self._distrust()
             self._open, self.conn = True, conn
-            self._interrupt()
-
-    def _interrupt(self) -> None:
-        if self._before is None:
-            self._before = self.at
+            self._interrupted = self._interrupted or "disconnect"
 
     def _lose(self) -> None:
         self.live = False
+        self.at = self._ahead = self._comparison = None
         self._tail = []
-        self._comparison = None
 
     def _distrust(self) -> None:
         self._lose()
@@ -201,13 +106,18 @@ class Oracle:
         later = [delta for delta in self._tail if delta.last > note.last]
         if later and later[0].first > note.last + 1:
             return []
-        self.live, self._straddle = True, not later
-        joined = Bound(frame, note.last, note.us)
+        joined, came = Bound(frame, note.last, note.us), self._came
+        if not later and came and note.last < came.id and not restarted(came, note.us):
+            return []
+        self.live = True
+        if later and came and later[-1].last < came.id:
+            self._came = Bound(frame, later[-1].last, later[-1].us)
         if not later:
-            if self._before is None or note.last < self._before.id:
-                # Nothing was heard before, or the ids start again further down.
-                self._before, self._shed = None, False
-            self.at, self._at_us, self._joined = joined, note.us, joined
+            self.at = joined
+            if came is None or (note.last == came.id and not self._interrupted):
+                self._came, self._interrupted = joined, ""
+            else:
+                self._ahead = joined
         return [*self._resynced(joined)]
 
     def _resynced(self, joined: Bound) -> list[Gap]:
@@ -263,43 +173,57 @@ class Oracle:
         return self.at.id if self.at else 0
 
     def _delta(self, frame: Frame, delta: Delta) -> list[Said]:
-        before, self._before = self._before, None
-        shed, self._shed = self._shed, False
-        seen, cause = self._judge(delta)
-        rows: list[Said] = []
-        if before is not None and delta.first > before.id + 1:
-            gap = self._hole(frame, "loss" if shed else "disconnect", delta, before)
-            if self.live and not cause and self._joined:
-                row = ended(gap, "resynced", self._joined, before.frame.ts_mono)
-                row.resync_id = self._joined.id
-                rows = [row]
-            else:
-                rows = [self._shown(gap, before)]
-        elif cause and self.at:
-            rows = [self._shown(self._hole(frame, cause, delta, self.at), self.at)]
-        if cause:
+        was_live = self.live
+        fate = self._fate(delta)
+        rows: list[Said] = [*self._missing(frame, delta, was_live and fate == "lost")]
+        here = Bound(frame, delta.last, delta.us)
+        if self._is_new(delta):
+            self._came = here
+            if self._ahead and self._ahead.id <= delta.last:
+                self._ahead = None
+        self._interrupted = ""
+        if fate == "lost":
             self._lose()
-        if not seen:
+        if fate != "seen":
+            self.at = here
             if not self.live:
                 self._tail.append(delta)
             elif self._comparison:
                 self._comparison.kept.append(delta)
-            self.at, self._at_us = Bound(frame, delta.last, delta.us), delta.us
-            self._straddle = False
             rows += self._agreed(frame, (delta.us + EMITTED_US) * 1_000) if self.live else []
-        elif before is not None and self.at:
-            self.at = Bound(frame, self.at.id, delta.us)
         return rows
 
-    def _judge(self, delta: Delta) -> tuple[bool, str]:
-        """Whether it was seen before, and if it does not follow, why."""
-        begins = not self.live and not self._tail
+    def _fate(self, delta: Delta) -> str:
+        """What it is to the book, or to the deltas that wait for one."""
         if self.at is None:
-            return False, ""
-        if delta.last <= self.at.id and not begins:
-            newer = delta.us > self._at_us + SECOND_US
-            return not newer, "ids_backwards" if newer else ""
-        return False, "depth_ids" if delta.first > self.at.id + 1 else ""
+            return "next"
+        if delta.last <= self.at.id:
+            return "lost" if restarted(self.at, delta.us) else "seen"
+        return "lost" if delta.first > self.at.id + 1 else "next"
+
+    def _is_new(self, delta: Delta) -> bool:
+        came = self._came
+        return came is None or delta.last > came.id or restarted(came, delta.us)
+
+    def _missing(self, frame: Frame, delta: Delta, costs: bool) -> list[Gap]:
+        """What did not come before this delta, or that it costs the book."""
+        since = self._came
+        if since is None:
+            return []
+        if delta.first > since.id + 1:
+            cause = self._interrupted or "depth_ids"
+        elif delta.last <= since.id and restarted(since, delta.us):
+            cause = "ids_backwards"
+        elif costs and self._ahead:
+            cause, since = "ids_backwards", self._ahead
+        else:
+            return []
+        gap = self._hole(frame, cause, delta, since)
+        if self._ahead is None or costs:
+            return [self._shown(gap, since)]
+        row = ended(gap, "resynced", self._ahead, since.frame.ts_mono)
+        row.resync_id = self._ahead.id
+        return [row]
 
     def _hole(self, frame: Frame, cause: str, delta: Delta, since: Bound) -> Gap:
         gap = begun(frame, self._topic, cause, since)
@@ -307,3 +231,8 @@ class Oracle:
         gap.expected_id, gap.received_id = since.id + 1, delta.first
         gap.missing = None if cause == "ids_backwards" else delta.first - since.id - 1
         return gap
+
+
+def restarted(since: Bound, us: int) -> bool:
+    """Whether ids that are no higher, at an engine time, are of another numbering."""
+    return since.us is not None and us > since.us + SECOND_US

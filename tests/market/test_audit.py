@@ -19,6 +19,7 @@ BASE = 100
 PRICES = [Decimal(n) / 10 for n in range(995, 1006)]  # few, so that they meet
 QTYS = [Decimal(n) for n in (0, 0, 1, 2, 30)]
 CENTS = Decimal("0.01")
+STEP_NS = 4_000_000_000  # between frames
 
 _SIDE = st.dictionaries(st.sampled_from(PRICES), st.sampled_from(QTYS), max_size=2)
 
@@ -63,14 +64,20 @@ class Fail(NamedTuple):
     """It does not come."""
 
 
-Move = Change | Deliver | Quote | Ask | Reply | Fail
+class Rejoin(NamedTuple):
+    """The connection ends; snapshots that join are cut off after some levels from here on."""
+
+    limit: int | None
+
+
+Move = Change | Deliver | Quote | Ask | Reply | Fail | Rejoin
 
 _BEST = st.tuples(st.sampled_from(PRICES), st.sampled_from(QTYS[2:]))
 _CHANGE = st.builds(Change, st.sampled_from([1, 1, 1, 1, 3]), _SIDE, _SIDE)
 _DELIVER = st.builds(Deliver, st.integers(1, 3))
 _QUOTE = st.builds(
     Quote, st.integers(0, 4), st.one_of(st.none(), st.none(), st.none(), _BEST),
-    st.sampled_from([0, 0, 0, 1, -1]), st.integers(1, 2),
+    st.sampled_from([0, 0, 0, 1, -1]), st.sampled_from([1, 1, 2, 70]),
 )  # fmt: skip
 _NO_SIDE: st.SearchStrategy[Side] = st.just({})
 _REPLY = st.builds(
@@ -83,6 +90,8 @@ _SCENE: st.SearchStrategy[tuple[Move, ...]] = st.one_of(
     st.tuples(_CHANGE, _CHANGE, _DELIVER, _QUOTE),
     st.tuples(st.just(Ask()), _CHANGE, _DELIVER, _REPLY, _DELIVER),
     st.tuples(_CHANGE, st.just(Ask()), _REPLY),
+    st.tuples(_CHANGE, st.just(Ask()), _REPLY, _CHANGE, st.just(Ask()), _REPLY),
+    st.tuples(st.builds(Rejoin, st.sampled_from([None, 1, 2]))),
     st.tuples(st.one_of(_QUOTE, _REPLY, st.just(Ask()), st.just(Fail()))),
 )
 MOVES = st.lists(_SCENE, max_size=25).map(lambda scenes: [m for scene in scenes for m in scene])
@@ -94,16 +103,23 @@ def padded(side: Side) -> Texts:
 
 
 class Trial:
-    """An engine and the model beside each other."""
+    """An engine and the model beside each other; three frames take so long that a book should have
+    got where the venue was."""
 
     def __init__(self) -> None:
         start = Sides({PRICES[4]: Decimal(5)}, {PRICES[6]: Decimal(7)})
         self.model = AuditModel(BASE, start)
-        self.hand = Hand()
+        self.hand = Hand(step_ns=STEP_NS)
         self.hand.subscribe()
         self.unsent: list[Delta] = []
         self.flying = 0
+        self.limit: int | None = None
         self.rejoin()
+
+    @property
+    def now(self) -> int:
+        """When the next frame will arrive."""
+        return (self.hand.stamper.seq + 1) * STEP_NS
 
     def do(self, move: Move) -> None:
         """One move on both sides."""
@@ -129,7 +145,14 @@ class Trial:
                 self.flying = 0
                 self.model.fail()
                 assert audits(self.hand.fail(500)) == []
+            case Rejoin(limit):
+                self.limit = limit
+                self.model.lose()
+                self.hand.close()
+                self.hand.subscribe()
+                self.rejoin()
         assert self.hand.engine.audited == self.model.audited
+        assert self.hand.engine.unaudited == self.model.unaudited
         assert self.hand.id == self.model.id
 
     def deliver(self, delta: Delta) -> None:
@@ -139,6 +162,7 @@ class Trial:
         different = self.model.deliver(delta)
         found = [different] if different else []
         compared = self.model.conclude() if self.model.id is not None else None
+        self.model.despair(self.now)
         rows = self.hand.delta(
             delta.first, delta.last, bids=padded(delta.bids), asks=padded(delta.asks)
         )
@@ -150,7 +174,7 @@ class Trial:
         update_id = ids[max(0, len(ids) - 1 - move.back)]
         bid, ask = self.model.history[update_id].touch
         bid = move.wrong if move.wrong else bid
-        different = self.model.quote(update_id + move.skew, (bid, ask))
+        different = self.model.quote(update_id + move.skew, (bid, ask), self.now)
         bids, asks = ([None] if b is None else padded(dict([b])) for b in (bid, ask))
         rows = self.hand.quote(update_id + move.skew, bids[0], asks[0])
         self.check(rows, [different] if different else [])
@@ -160,36 +184,38 @@ class Trial:
         ids = sorted(self.model.history)
         last = ids[max(0, len(ids) - 1 - move.back)]
         bids, asks = self.model.history[last].changed(move.bids, move.asks)
-        shown = Sides(
-            dict(sorted(bids.items(), reverse=True)[: move.limit]),
-            dict(sorted(asks.items())[: move.limit]),
-        )
+        shown = cut_off(Sides(bids, asks), move.limit)
         self.flying = 0
-        wanted = self.model.reply(last, shown)
-        compared = self.model.conclude()
+        wanted, compared = self.model.reply(last, shown, self.now)
         self.hand.wanted()
         rows = self.hand.reply(last, bids=padded(shown.bids), asks=padded(shown.asks))
         assert (self.hand.wanted() != []) == (wanted or bool(compared and compared.levels))
         self.check(rows, [compared] if compared else [])
 
     def check(self, rows: list[Row], expected: list[Different]) -> None:
-        """Audit rows to the last column, and a gap exactly where something differs."""
+        """Audit rows to the last column, and a gap begins exactly where something differs."""
         assert audits(rows) == expected
-        gaps = [(row.cause, row.state) for row in rows if isinstance(row, Gap)]
-        assert gaps == [("audit", "open") for found in expected if found.levels]
+        gaps = [row.cause for row in rows if isinstance(row, Gap) and row.state == "open"]
+        assert gaps == ["audit" for found in expected if found.levels]
         if self.model.id is None:
             self.rejoin()
 
     def rejoin(self) -> None:
         """A snapshot joins, of the present."""
         last = self.model.last
-        bids, asks = self.model.history[last]
+        shown = cut_off(self.model.history[last], self.limit)
         for _ in range(self.flying):
             self.hand.fail(500)
         self.flying = 0
-        self.hand.join(last, bids=padded(bids), asks=padded(asks))
-        self.model.join(last)
+        self.hand.join(last, bids=padded(shown.bids), asks=padded(shown.asks))
+        self.model.join(last, shown)
         self.unsent.clear()
+
+
+def cut_off(book: Sides, limit: int | None) -> Sides:
+    """As a snapshot with so many levels a side shows it."""
+    bids, asks = sorted(book.bids.items(), reverse=True), sorted(book.asks.items())
+    return Sides(dict(bids[:limit]), dict(asks[:limit]))
 
 
 def audits(rows: list[Row]) -> list[Different]:
@@ -286,15 +312,152 @@ def test_a_quantity_of_zero_is_an_empty_side() -> None:
     assert hand.engine.audited == 2
 
 
-def test_a_throttled_book_is_compared_with_snapshots_alone() -> None:
-    """bookTicker is beside the real-time one."""
+def test_a_throttled_book_is_compared_too() -> None:
+    """All streams of a market share the numbering: with what is quoted of the ids that end a frame,
+    be it early or late, and with snapshots."""
     hand = Hand(f"depth.200ms.{SYMBOL}")
     hand.subscribe()
     hand.join(100, bids=[("9", "1")])
-    assert audits(hand.quote(100, ("8", "1"), None)) == []
+    assert audits(hand.quote(102, ("8", "1"), None)) == []
+    assert audits(hand.quote(103, ("9", "2"), None)) == []
+    assert audits(hand.delta(101, 103, bids=[("9", "2")])) == []
+    assert audits(hand.quote(102, ("8", "1"), None)) == []
     hand.ask()
-    hand.delta(98, 103, bids=[("9", "2")])
-    assert audits(hand.reply(102, bids=[("9", "7")])) == [Different(0, None, None, None, None)]
+    hand.delta(104, 108, bids=[("9", "3")])
+    assert audits(hand.reply(107, bids=[("9", "7")])) == [Different(0, None, None, None, None)]
+    assert audits(hand.quote(108, ("9", "4"), None)) == [
+        Different(1, best(9 * 10**9, 3 * 10**6), None, best(9 * 10**9, 4 * 10**6), None)
+    ]
+    assert hand.engine.audited == 3
+    assert hand.engine.book_state(hand.topic) == "stale"
+
+
+def test_a_bookticker_is_compared_with_each_book_of_its_market() -> None:
+    """Whichever is heard of first."""
+    hand = live()
+    slow = Hand(f"depth.200ms.{SYMBOL}")
+    slow.engine, slow.stamper = hand.engine, hand.stamper
+    slow.subscribe()
+    slow.join(100, bids=[("9", "1")], asks=[("11", "1")])
+    rows = hand.quote(100, ("8", "1"), ("11", "1"))
+    assert [row.topic for row in rows if isinstance(row, Audit)] == [hand.topic, slow.topic]
+
+
+@pytest.mark.parametrize("topic", [f"depth.{SYMBOL}", f"depth.1000ms.{SYMBOL}"])
+def test_a_stream_that_has_stopped_is_found_by_bookticker(topic: str) -> None:
+    """Not by how many are ahead, of which a throttled stream has many, nor by how long one was,
+    which may be of an id that never comes; but by both."""
+    hand = Hand(topic, step_ns=10_000_000)  # ten seconds are a thousand frames
+    hand.subscribe()
+    hand.join(100, bids=[("9", "1")], asks=[("11", "1")])
+    rows = [row for n in range(2_000) for row in hand.quote(101 + n, ("8", "1"), ("11", "1"))]
+    (audit,) = [row for row in rows if isinstance(row, Audit)]
+    assert (audit.source, audit.levels) == ("bookTicker", 1)
+    assert audit.update_id == 101 + 1_001  # that of the venue, more than ten seconds on
+    assert hand.engine.book_state(topic) == "stale"
+
+
+@pytest.mark.parametrize("absurd", [10**15, 150])
+def test_one_id_that_nothing_has_stops_no_stream(absurd: int) -> None:
+    """However long it waits, and however early all others are."""
+    hand = live(step_ns=4_000_000_000)
+    hand.quote(absurd, ("1", "1"), None)
+    for update_id in range(101, 140):
+        assert audits(hand.quote(update_id, ("9", f"{update_id}"), ("11", "1"))) == []
+        assert audits(hand.delta(update_id, bids=[("9.00", f"{update_id}.00")])) == []
+    assert hand.engine.audited == 1 + 39
+
+
+def test_a_touch_that_has_come_back_stops_no_stream() -> None:
+    """There is nothing to correct, and what is beyond it a bookTicker does not say."""
+    hand = live(step_ns=4_000_000_000)
+    for update_id in range(101, 301):
+        assert audits(hand.quote(update_id, ("9", "1"), ("11", "1"))) == []
+    assert hand.id == 100
+
+
+def test_a_stream_that_has_stopped_is_found_by_the_second_snapshot() -> None:
+    """The first one is only ahead, which is usual. What differs is said as it stands, at the id of
+    the snapshot; the book is lost, and made anew."""
+    hand = live(step_ns=11_000_000_000)
+    hand.ask()
+    assert audits(hand.reply(103, bids=[("9", "2")], asks=[("11", "1")])) == []
+    hand.ask()
+    rows = hand.reply(105, bids=[("9", "3")], asks=[("11", "1")])
+    (found,) = [row for row in rows if isinstance(row, Audit)]
+    assert (found.levels, found.update_id, found.bid_qty, found.venue_bid_qty) == (
+        1, 105, 1_000_000, 3_000_000,
+    )  # fmt: skip
+    assert [row.cause for row in rows if isinstance(row, Gap)] == ["audit"]
+    assert hand.id is None
+    assert hand.wanted() == [500]
+    assert (hand.engine.audited, hand.engine.unaudited) == (2, 1)
+
+
+def test_ids_that_changed_nothing_are_no_finding() -> None:
+    """A book that is behind by them is the venue's."""
+    hand = live(step_ns=11_000_000_000)
+    for last in (103, 105, 105):
+        hand.ask()
+        rows = hand.reply(last, bids=[("9", "1")], asks=[("11", "1")])
+    assert audits(rows) == [Different(0, None, None, None, None)]
+    assert hand.id == 100
+    assert audits(hand.delta(101)) == []
+
+
+def test_snapshots_one_after_another_are_no_evidence() -> None:
+    """Of a stream that is a little late."""
+    hand = live()
+    for last in (103, 105, 107):
+        hand.ask()
+        assert audits(hand.reply(last, bids=[("9", "3")], asks=[("11", "1")])) == []
+    assert hand.id == 100
+
+
+def test_an_absurd_snapshot_is_given_up() -> None:
+    """The book goes on and gets nowhere near it; the next audit is none the worse."""
+    hand = live(step_ns=3_000_000_000)
+    hand.ask()
+    hand.reply(10**15, bids=[("1", "1")])
+    for update_id in range(101, 105):
+        hand.delta(update_id)
+        assert hand.engine.unaudited == (update_id == 104)
+    for last in (105, 106):
+        hand.ask()
+        assert audits(hand.reply(last, bids=[("9", "1")], asks=[("11", "1")])) == []
+        assert audits(hand.delta(last)) == [Different(0, None, None, None, None)]
+
+
+def test_what_a_snapshot_did_not_show_is_no_difference() -> None:
+    """Of a market deeper than the reply, of which other levels are seen as the best ones go. What
+    deltas have told since is known, and is compared."""
+    asks = [(str(price), "1") for price in range(101, 107)]
+    hand = Hand()
+    hand.subscribe()
+    hand.join(10, asks=asks[:3])
+    hand.delta(11, asks=[("101", "0")])
+    hand.delta(12, asks=[("106", "1")])
+    hand.ask()
+    assert audits(hand.reply(12, asks=asks[1:])) == [Different(0, None, None, None, None)]
+    hand.delta(13, asks=[("106", "2")])
+    hand.ask()
+    (found,) = audits(hand.reply(13, asks=asks[1:]))
+    assert (found.levels, found.ask) == (1, best(106 * 10**9, 2 * 10**6))
+
+
+@pytest.mark.parametrize("end", ["failed", "lost", "superseded"])
+def test_audits_that_come_to_nothing_are_counted(end: str) -> None:
+    """Nothing else would tell of them."""
+    hand = live()
+    hand.ask()
+    if end == "failed":
+        hand.fail(500)
+    elif end == "lost":
+        hand.delta(105)
+    else:
+        hand.reply(103)
+        hand.ask()
+    assert (hand.engine.audited, hand.engine.unaudited) == (1, 1)
 
 
 def test_deltas_are_kept_for_a_while_only() -> None:

@@ -78,6 +78,25 @@ class TestConnections:
         opened(hand, 1)
         assert gaps(hand.close()) == [(None, "disconnect", "open", 1)]
 
+    @pytest.mark.parametrize(
+        "end", [b'{"code":1000,"reason":"","stopped":true}', b'{"code":1000,"reason":""}']
+    )
+    def test_a_recorder_that_is_told_to_stop_misses_nothing(self, live: Hand, end: bytes) -> None:
+        """Format 1 did not say so; there it shows when the recorder goes on all the same."""
+        rows = live.noted(Kind.CLOSE, end, conn=1)
+        assert gaps(rows) == []
+        assert actions(rows) == [("clear", None, None)]
+        assert live.id is None
+        assert gaps(opened(live, 2)) == [(None, "disconnect", "resumed", 6)]
+
+    @pytest.mark.parametrize(
+        "end",
+        [b'{"code":1000,"reason":"","stopped":false}', b'{"code":1001,"reason":""}', b"{}", b"["],
+    )
+    def test_any_other_end_is_missed(self, live: Hand, end: bytes) -> None:
+        """The venue closes in order too, and a tape may be damaged."""
+        assert gaps(live.noted(Kind.CLOSE, end, conn=1)) == [(None, "disconnect", "open", 6)]
+
 
 class TestLosses:
     """Frames that arrived and are not on the tape."""

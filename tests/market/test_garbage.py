@@ -86,13 +86,14 @@ def test_nothing_raises_and_all_rows_fit(drawn: list[tuple[Kind, bytes]]) -> Non
 
 
 def recovers(engine: Engine, stamper: Stamper) -> None:
-    """A new connection, a snapshot and a delta make a live book again."""
+    """A new connection, a delta and a snapshot make a live book again, whatever ids and times were
+    heard before."""
     engine.take_requests()
     hand = Hand()
     hand.engine, hand.stamper = engine, stamper
     hand.subscribe(conn=2)
-    hand.join(10, bids=[("1", "1")])
     hand.delta(11, bids=[("1.00", "0.00")], conn=2)
+    hand.join(10, bids=[("1", "1")])
     assert (hand.id, hand.bids) == (11, [])
 
 

@@ -83,20 +83,45 @@ class TestJoin:
         assert not any(isinstance(row, Gap) for row in rows)
         assert hand.bids == [("100.7", "1"), ("100.6", "3")]
 
-    def test_a_hole_after_a_snapshot_ahead_counts_from_the_snapshot(self, hand: Hand) -> None:
-        """12 and 13 came late, but came: only 15 and 16 are missing."""
+    def test_a_hole_after_a_snapshot_ahead_counts_from_what_came(self, hand: Hand) -> None:
+        """12 came late; 13 and 14 are in the book, and yet they never came."""
         hand.delta(11)
         hand.join(14, bids=BID)
-        hand.delta(12)
-        rows = hand.delta(17)
-        gap = only(rows, Gap)
-        assert (gap.cause, gap.expected_id, gap.received_id, gap.missing) == (
-            "depth_ids",
-            15,
-            17,
-            2,
-        )
+        seen = hand.delta(12)
+        assert seen == []
+        gap = only(hand.delta(17), Gap)
+        assert (gap.cause, gap.state, gap.expected_id, gap.received_id, gap.missing) == (
+            "depth_ids", "open", 13, 17, 4,
+        )  # fmt: skip
         assert hand.id is None
+
+    @pytest.mark.parametrize("late", [(), (12,), (13, 14)])
+    def test_what_a_snapshot_has_made_up_for_is_told(
+        self, hand: Hand, late: tuple[int, ...]
+    ) -> None:
+        """With the end of the gap, and the book goes on: 12 to 14 are in it. What did come does
+        not count."""
+        hand.delta(11)
+        joined = hand.join(14, bids=BID)[0]
+        rows = [row for update_id in (*late, 15) for row in hand.delta(update_id)]
+        gap = only(rows, Gap)
+        assert (gap.cause, gap.state, gap.missing) == ("depth_ids", "resynced", 3 - len(late))
+        assert (gap.ts_until, gap.resync_id) == (joined.ts_recv, 14)
+        assert hand.id == 15
+        assert [row.TABLE for row in hand.delta(16)] == ["depth"]
+
+    def test_a_snapshot_behind_what_came_is_asked_for_again(self, live: Hand) -> None:
+        """11 came before the connection ended, so a book at 10 would lack it."""
+        live.delta(11)
+        live.close()
+        live.subscribe(conn=2)
+        live.wanted()
+        live.ask()
+        assert actions(live.reply(10, bids=BID)) == []
+        assert live.wanted() == [500]
+        live.join(11, bids=BID)
+        assert live.id == 11
+        assert [row.TABLE for row in live.delta(12, conn=2)] == ["depth"]
 
     def test_a_stream_that_begins_after_the_snapshot_lacks_what_is_between(
         self, live: Hand
@@ -374,16 +399,48 @@ class TestConnections:
             "disconnect", 12, 15, 3,
         )  # fmt: skip
 
-    def test_ids_that_begin_again_after_an_outage_are_counted_from_the_snapshot(
+    def test_ids_that_begin_again_after_an_outage_are_counted_from_what_came(
         self, live: Hand
     ) -> None:
-        """The book had 15 by then, so 16 should have come, and the reply was the frame before."""
+        """The book had 15 by then, but 12 was the next to come."""
+        seen = live.delta(11)
+        live.close()
+        live.subscribe(conn=2)
+        live.join(15, bids=BID)
+        gap = only(live.delta(5, us=SECOND_US + 1, conn=2), Gap)
+        assert (gap.cause, gap.state, gap.expected_id) == ("ids_backwards", "open", 12)
+        assert gap.since_seq == seen[0].seq
+        assert live.id is None
+
+    @pytest.mark.parametrize("first", ["delta", "snapshot"])
+    def test_ids_that_begin_again_during_an_outage_are_noticed(
+        self, live: Hand, first: str
+    ) -> None:
+        """Whichever comes first, by the engine's time."""
+        later = SECOND_US + 1
         live.delta(11)
         live.close()
         live.subscribe(conn=2)
-        reply = live.join(15, bids=BID)
-        gap = only(live.delta(5, us=SECOND_US + 1, conn=2), Gap)
-        assert (gap.cause, gap.expected_id, gap.since_seq) == ("ids_backwards", 16, reply[0].seq)
+        rows = live.delta(5, us=later, conn=2) if first == "delta" else []
+        live.ask()
+        rows += live.reply(4, bids=BID, us=later)
+        rows += live.delta(5, us=later, conn=2) if first == "snapshot" else []
+        gaps = [row for row in rows if isinstance(row, Gap)]
+        assert {(row.cause, row.expected_id, row.received_id) for row in gaps} == {
+            ("ids_backwards", 12, 5)
+        }
+        assert (gaps[-1].state, gaps[-1].resync_id) == ("resynced", 4)
+        assert live.id == 5
+
+    def test_the_id_that_showed_a_snapshot_of_an_older_numbering_is_told(self, hand: Hand) -> None:
+        """It was asked for before the venue began again, and joins as it is higher."""
+        hand.delta(100)
+        hand.delta(5, us=2 * SECOND_US)
+        hand.join(100, bids=BID)
+        gap = only(hand.delta(6, us=2 * SECOND_US + 1), Gap)
+        assert (gap.cause, gap.state, gap.expected_id) == ("ids_backwards", "open", 101)
+        hand.join(6, bids=BID)
+        assert hand.id == 6
 
     def test_an_outage_without_changes_is_none(self, live: Hand) -> None:
         """The ids go on."""

@@ -272,7 +272,7 @@ def test_odd_messages_are_kept_whole_and_the_recorder_goes_on(
     unreadable = [line["seq"] for line in messages[: len(UNREADABLE)]]
     assert [row["seq"] for row in plain.table(tmp_path, "reject")] == unreadable
     assert plain.holes(tmp_path) == []
-    assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":""}']
+    assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":"","stopped":true}']
 
 
 def test_all_that_shaped_the_recording_is_on_it(tmp_path: Path) -> None:

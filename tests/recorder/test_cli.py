@@ -391,7 +391,7 @@ def test_stopping_in_order(flow: FarEnd, tmp_path: Path, by: Signals | None) -> 
     assert "Traceback" not in ended.err
     check_summary(ended, tmp_path)
     assert plain.journals(tmp_path) == []
-    assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":""}']
+    assert plain.payloads(tmp_path, "close") == [b'{"code":1000,"reason":"","stopped":true}']
     (end,) = plain.frames(tmp_path, "checkpoint")[-1:]
     assert json.loads(end["payload"])["end"] == "stop"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.session import new_session
+from recorder.settings import Patience
 from recorder.stamp import Stamp, now
 from tape.layout import SegmentName, Tape
 from tape.verify import verify
@@ -135,6 +136,74 @@ def test_a_venue_that_does_not_tell_the_time(tmp_path: Path) -> None:
     nothing = (None, None)
     assert [(n["venue_ms"], n["round_trip_ns"]) for n in found[:-1]] == [nothing] * len(faults)
     assert found[-1]["venue_ms"]
+
+
+def keep_asking(tmp_path: Path, *faults: tuple[str, Fault]) -> list[dict[str, Any]]:
+    """The first six CLOCK frames, one every 0.4 s, of a venue that is to answer within 0.2 s."""
+
+    async def scene() -> None:
+        far_end = Venue([WaitSubscribed(SOL), Send(bid(11))], snapshots=SNAPSHOTS)
+        for path, fault in faults:
+            far_end.faults.add(path, fault, times=50)
+        given: dict[str, Any] = {"clock_every": 0.4, "patience": Patience(clock=0.2)}
+        async with far_end, running(far_end, tmp_path, SOL, **given) as run:
+            await run.until(lambda: len(clock_frames(run)) >= 6)
+
+    asyncio.run(scene())
+    assert {m["verdict"] for m in plain.manifests(tmp_path)} == {"certified"}
+    frames = plain.frames(tmp_path, "clock")[:6]
+    times = [frame["ts_mono"] for frame in frames]
+    assert all(b - a >= SECOND // 5 for a, b in pairwise(times))  # none was made up for
+    return notes(tmp_path)[:6]
+
+
+def test_clocks_are_taped_while_the_venue_wants_to_be_left_alone(tmp_path: Path) -> None:
+    """It asked for ten minutes: what is taped then has no time of the venue's."""
+    slow = Fault(429, "slow down", headers={"Retry-After": "600"})
+    found = keep_asking(tmp_path, ("/api/v1/depth", slow))
+    assert [n["venue_ms"] is None for n in found[1:]] == [True] * 5
+    rows = plain.table(tmp_path, "clock")
+    assert len(rows) >= 6
+    assert all(row["ts_venue"] is None for row in rows[1:6])
+
+
+def test_clocks_are_taped_while_the_venue_does_not_answer(tmp_path: Path) -> None:
+    found = keep_asking(tmp_path, (TIME, Fault(delay=20.0)))
+    assert [(n["venue_ms"], n["round_trip_ns"]) for n in found] == [(None, None)] * 6
+
+
+class DriftingClock:
+    """A wall clock that is fast by a thousandth, ever more so: nobody has set it."""
+
+    def __init__(self) -> None:
+        self._began = now()
+
+    def ahead(self, ts_mono: int) -> int:
+        """Of the monotonic one, by then."""
+        return (ts_mono - self._began.ts_mono) // 1_000
+
+    def __call__(self) -> Stamp:
+        stamp = now()
+        wall = self._began.ts_recv + stamp.ts_mono - self._began.ts_mono
+        return Stamp(wall + self.ahead(stamp.ts_mono), stamp.ts_mono)
+
+
+def test_a_clock_that_drifts_is_followed_without_a_word(tmp_path: Path) -> None:
+    """Each row says how far it came since the one before."""
+    clock = DriftingClock()
+
+    async def scene() -> Run:
+        far_end = Venue(snapshots=SNAPSHOTS)
+        async with far_end, running(far_end, tmp_path, SOL, clock=clock, clock_every=0.3) as run:
+            await run.until(lambda: len(clock_frames(run)) >= 6)
+        return run
+
+    assert not asyncio.run(scene()).said("the wall clock was set")
+    rows = plain.table(tmp_path, "clock")
+    assert len(rows) >= 6
+    for before, row in pairwise(rows):
+        assert row["step_ns"] == clock.ahead(row["mono_ns"]) - clock.ahead(before["mono_ns"])
+        assert 0 < row["step_ns"] < SECOND
 
 
 def test_a_session_sorts_behind_all_others_whatever_the_clock_says(tmp_path: Path) -> None:

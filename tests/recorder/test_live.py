@@ -92,7 +92,7 @@ def test_plain_rows_and_books_are_those_of_the_recording(flow: FarEnd, tmp_path:
     found = [seen(row, live.book("SOL_USDC")) for row in live]
     check_same(found, tmp_path)
     rest = replayed(tmp_path)[len(found) :]
-    assert {"session", "gap"} <= {row.TABLE for row, _ in rest}  # the close..
+    assert {"session", "depth"} <= {row.TABLE for row, _ in rest}  # the close..
     assert rest[-1][1] is None  # ..and books cleared; before it, what came meanwhile
     assert plain.journals(tmp_path) == []
 

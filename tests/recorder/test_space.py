@@ -66,8 +66,24 @@ def test_it_stops_early_and_in_order(disk: Disk) -> None:
     assert [line[0] for line in ended.lines].count("stopped early") == 1
     (manifest,) = plain.manifests(data)
     assert (manifest["verdict"], manifest["end"]) == ("certified", "stop")
-    assert plain.payloads(data, "close") == [b'{"code":1000,"reason":""}']
+    assert plain.payloads(data, "close") == [b'{"code":1000,"reason":"","stopped":true}']
     assert plain.journals(data) == []
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_disk_that_is_full_at_the_start_is_named(disk: Disk, made: bool) -> None:
+    """With what to do, whether the folder is there or not."""
+    data = disk.root / "tape"
+    if made:
+        data.mkdir()
+        (data / ".lock").touch()
+    disk.fill()
+    with venue("--feed", "sim", "--seconds", "1") as far_end:
+        ended = bp_record(*options(far_end, data, SOL))
+        assert far_end.end()["connections"] == 0
+    assert ended.code == FAILED, ended
+    assert f"error: {data} cannot be written ([Errno 28] No space left on device" in ended.err
+    assert "make room" in ended.err
 
 
 async def record(data: Path) -> Run:

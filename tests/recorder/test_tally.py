@@ -38,10 +38,29 @@ def test_gaps_of_all_streams_are_told_apart_by_their_cause() -> None:
     assert (holes.counts, holes.open) == ({"all streams": 2}, {"all streams": 1})
 
 
-def test_the_end_of_a_recording_is_no_gap() -> None:
-    """We close the connection ourselves; what is missing of a stream until then counts."""
+def test_what_is_said_again_of_a_gap_that_has_ended_is_not_another() -> None:
+    """A delta may tell what was missing after a snapshot has made up for it."""
     holes = Holes()
-    holes.is_over = True
-    holes.see(gap(None, 5, "disconnect"))
-    holes.see(gap("depth.X", 6))
-    assert holes.counts == {"depth.X": 1}
+    holes.see(gap("depth.X", 5, "unreadable"))
+    holes.see(gap("depth.X", 5, "unreadable", until=200))
+    holes.see(gap("depth.X", 5, until=200))
+    assert (holes.counts, holes.open) == ({"depth.X": 1}, {})
+
+
+def test_several_holes_of_one_outage_are_one_gap() -> None:
+    """Deltas that are missing while the book is lost already."""
+    holes = Holes()
+    for _ in range(3):
+        holes.see(gap("depth.X", 5))
+    holes.see(gap("depth.Y", 5))
+    assert (holes.counts, holes.open) == ({"depth.X": 1, "depth.Y": 1},) * 2
+    holes.see(gap("depth.X", 5, until=200))
+    assert (holes.counts, holes.open) == ({"depth.X": 1, "depth.Y": 1}, {"depth.Y": 1})
+
+
+def test_a_gap_that_ends_after_another_has_shown_is_no_third() -> None:
+    holes = Holes()
+    holes.see(gap("trade.X", 5))
+    holes.see(gap("trade.X", 9))
+    holes.see(gap("trade.X", 5, until=200))
+    assert (holes.counts, holes.open) == ({"trade.X": 2}, {"trade.X": 1})

@@ -15,9 +15,10 @@ from replay.cli import replay as command
 from schemas.frames import Kind
 from schemas.rows import SCHEMA
 from tape.again import seal_again
-from tape.compact import compact, plan
+from tape.compact import compact
 from tape.generations import all_generations
 from tape.layout import SegmentName, Tape
+from tape.plan import plan
 from tape.reader import read_frames, segments
 from tape.seal import seal
 from tests.replay.tampering import (

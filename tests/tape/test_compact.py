@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from replay.certificate import Outcome
 from replay.certify import certify
 from schemas.errors import TapeError
-from tape.compact import Compacted, compact, finish, plan
+from tape.compact import Compacted, compact, finish
 from tape.generations import all_generations
 from tape.layout import SegmentName, Tape
 from tape.lock import lock
 from tape.manifest import Origin, Verdict
+from tape.plan import plan
 from tape.reader import segments
 from tape.verify import verify
 from tests.replay.eventful import eventful

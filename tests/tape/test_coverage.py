@@ -192,17 +192,6 @@ def test_a_clock_set_back_covers_nothing_twice(told: Told) -> None:
     assert gone(told.tape) == [("depth_ids", 10, 15)]
 
 
-def test_the_end_of_a_session_is_no_gap(told: Told) -> None:
-    told.hear("depth.X")
-    told.pass_(5 * SECOND)
-    told.gap(told.last, cause="disconnect", missing=None)
-    told.pass_(2 * SECOND)
-    manifest = told.stop()
-    [day] = coverage(told.tape, [manifest])
-    assert (day.covered_ns, day.gaps) == (0, 0)
-    assert [missing.cause for missing in day.missing] == [UNRECORDED]
-
-
 def test_an_outage_to_the_end_of_a_session_is_a_gap(told: Told) -> None:
     told.hear("depth.X")
     told.pass_(5 * SECOND)

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from schemas.errors import TapeError
 from tape.again import seal_again
 from tape.cli import cli
-from tape.compact import compact, plan
+from tape.compact import compact
 from tape.finding import Finding
 from tape.generations import all_generations
 from tape.layout import SegmentName, Tape
 from tape.manifest import load
+from tape.plan import plan
 from tape.verify import verify
 from tape.verify_journal import wrong_journal
 from tests.tape.dumb import NAME, DumbEngine, DumbRecorder, sealed

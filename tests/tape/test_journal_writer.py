@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.frames import Frame, Kind
-from tape.journal import BATCH_BYTES, JournalWriter
+from tape.journal import BATCH_BYTES, JournalGone, JournalWriter
 from tape.journal_reader import read_journal
 
 
@@ -99,14 +99,16 @@ def test_a_mount_that_vanished_is_not_written_beside(path: Path) -> None:
     away = path.parents[1].rename(path.parents[2] / "away")
     path.parent.mkdir(parents=True)  # the folder beneath the mount
     for _ in range(2):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(JournalGone, match="is not there any more"):
             writer.flush()
+    assert writer.gone
     assert list(path.parent.iterdir()) == []
     path.parent.rmdir()
     path.parents[1].rmdir()
     away.rename(path.parents[1])
     writer.flush()
     assert whole(path) == frames
+    assert not writer.gone
     writer.close()
 
 
@@ -115,10 +117,80 @@ def test_a_file_that_lost_what_was_safe_is_not_written_to(path: Path) -> None:
     held = writer.held
     with path.open("rb+") as file:
         file.truncate(100)
-    with pytest.raises(OSError, match=r"has 100 bytes, \d+ were written and synced") as caught:
+    with pytest.raises(JournalGone, match=r"has 100 bytes, \d+ were written and synced"):
         writer.flush()
-    assert (caught.value.errno, writer.held) == (errno.EIO, held)
+    assert (writer.gone, writer.held) == (True, held)
+    assert (writer.written_frames, writer.held_frames) == (2, 2)
     assert path.stat().st_size == 100
+    writer.abandon()
+
+
+def at_work(path: Path) -> tuple[JournalWriter, list[Frame]]:
+    """A writer with two frames on the disk and two in memory, on a disk that is well."""
+    writer, frames = JournalWriter(path), [frame(seq) for seq in range(1, 5)]
+    for one in frames[:2]:
+        writer.append(one)
+    writer.flush()
+    for one in frames[2:]:
+        writer.append(one)
+    return writer, frames
+
+
+def test_what_is_written_into_a_removed_file_stays_in_memory(path: Path) -> None:
+    """The kernel takes writes and syncs of a file without a name, and nobody can read them."""
+    writer, frames = at_work(path)
+    copy = path.read_bytes()
+    path.unlink()
+    for refuses in (writer.flush, writer.check, writer.close):
+        with pytest.raises(JournalGone, match="is not there any more"):
+            refuses()
+        assert (writer.gone, writer.held_frames, writer.written_frames) == (True, 2, 2)
+    path.write_bytes(copy)
+    writer.close()
+    assert (writer.gone, writer.held_frames, writer.written_frames) == (False, 0, 4)
+    assert whole(path) == frames
+
+
+def test_a_journal_with_nothing_to_write_is_looked_at(path: Path) -> None:
+    writer, frames = at_work(path)
+    writer.flush()
+    writer.check()
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(JournalGone):
+        writer.check()
+    path.with_suffix(".away").rename(path)
+    writer.check()
+    writer.close()
+    assert whole(path) == frames
+
+
+def test_a_copy_in_its_place_is_written_on(path: Path) -> None:
+    """It is another file, with all that was written."""
+    writer, frames = at_work(path)
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+    with pytest.raises(JournalGone, match="is another file than the one that is written"):
+        writer.flush()
+    assert writer.held_frames == 2
+    writer.flush()
+    writer.close()
+    assert whole(path) == frames
+
+
+def test_another_file_in_its_place_is_left_alone(path: Path) -> None:
+    """As long as it may be, it does not begin with what was written."""
+    writer, _ = at_work(path)
+    content = bytearray(path.read_bytes() * 2)
+    content[30] ^= 1
+    other = path.with_suffix(".other")
+    other.write_bytes(content)
+    other.replace(path)
+    for problem in ("is another file", "is not the one that was written", "is not the one"):
+        with pytest.raises(JournalGone, match=problem):
+            writer.flush()
+    assert writer.held_frames == 2
+    assert path.read_bytes() == content
     writer.abandon()
 
 

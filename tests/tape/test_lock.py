@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import TapeLocked
+from schemas.errors import TapeError, TapeLocked
 from tape.lock import is_locked, lock
 
 HOLD = "import sys; from pathlib import Path; from tape.lock import lock\n"
@@ -39,3 +39,14 @@ def test_the_lock_of_a_dead_process_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_no_folder_is_not_locked(tmp_path: Path) -> None:
     assert not is_locked(tmp_path / "nowhere")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """With what to do."""
+    (tmp_path / "file").touch()
+    root = tmp_path / "file" / "data"
+    with (
+        pytest.raises(TapeError, match=rf"^{root} cannot be written \(.*\): make room"),
+        lock(root),
+    ):
+        pass

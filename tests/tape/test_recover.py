@@ -13,10 +13,11 @@ from replay.certify import certify
 from schemas.errors import NotARecording, TooNew
 from schemas.frames import Frame, Kind
 from tape.again import seal_again
-from tape.compact import compact, plan
+from tape.compact import compact
 from tape.generations import all_generations
 from tape.layout import DAY_NS, Part, SegmentName, Tape
 from tape.manifest import Origin, Verdict
+from tape.plan import plan
 from tape.reader import segments
 from tape.recover import open_damaged, perform, survey
 from tape.verify import verify

@@ -12,9 +12,10 @@ from shutil import copytree
 import pytest
 
 from tape.again import seal_again
-from tape.compact import compact, finish, plan
+from tape.compact import compact, finish
 from tape.generations import all_generations
 from tape.layout import Tape
+from tape.plan import plan
 from tape.verify import verify
 from tests.tape.contents import contents, files_of, frames_of, hourly, seen_by_others
 from tests.tape.dumb import DumbEngine

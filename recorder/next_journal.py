@@ -1,0 +1,42 @@
+"""The journal of the segment to come."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from recorder.worker import Worker
+from tape.journal import JournalGone, JournalWriter
+from tape.layout import SegmentName, Tape
+
+
+class NextJournal:
+    """Made before the segment before it has ended, if the disk has room. Kept until it is taken,
+    since a roll may have to be tried again."""
+
+    def __init__(self, tape: Tape, worker: Worker) -> None:
+        self._tape = tape
+        self._worker = worker
+        self._journal: JournalWriter | None = None
+
+    async def take(self, name: SegmentName) -> JournalWriter:
+        """A new journal; raises OSError, after which nothing has changed."""
+        if self._journal is None:
+            await self._worker.do(lambda: self._make(self._tape.journal(name), name.number))
+        journal, self._journal = self._journal, None
+        assert journal is not None
+        return journal
+
+    def drop(self) -> None:
+        """In the thread: it was made for a roll that was cancelled."""
+        if self._journal is not None:
+            self._journal.abandon()
+            with suppress(OSError):  # it is empty
+                self._journal.path.unlink()
+
+    def _make(self, path: Path, number: int) -> None:
+        """In the thread. Only the first journal of a session may make the folder: later it is
+        there, or its mount has gone, and nothing may be written in its place."""
+        if number > 1 and not path.parent.exists():
+            raise JournalGone(f"the folder {path.parent} is not there any more (was it unmounted?)")
+        if path.exists() and not path.stat().st_size:
+            path.unlink()  # of a try that failed half way
+        self._journal = JournalWriter(path)

@@ -1,0 +1,30 @@
+"""When a segment is due to end."""
+
+from recorder.stamp import Clock
+
+LARGEST_SEGMENT_FRAMES = 20_000_000  # half an hour of the venue's peak
+_SLACK = 1.01  # by the monotonic clock, so that the full hour comes first
+
+
+class Roll:
+    """On the full interval of the wall clock, for 1h on the hour; no later than one interval by the
+    monotonic clock, as the wall clock may be set back; or after so many frames."""
+
+    def __init__(self, every: float, clock: Clock) -> None:
+        self._every = every
+        self._clock = clock
+        self._by_wall = self._by_mono = 0.0
+        self._by_seq = 0
+
+    def begin(self, seq: int) -> None:
+        """A segment begins after this frame."""
+        stamp = self._clock()
+        self._by_wall = (stamp.ts_recv / 1e9 // self._every + 1) * self._every
+        self._by_mono = stamp.ts_mono / 1e9 + self._every * _SLACK
+        self._by_seq = seq + LARGEST_SEGMENT_FRAMES
+
+    def is_due(self, seq: int) -> bool:
+        """Whether it is to end after this frame."""
+        stamp = self._clock()
+        by_wall = stamp.ts_recv / 1e9 >= self._by_wall
+        return by_wall or stamp.ts_mono / 1e9 >= self._by_mono or seq >= self._by_seq
