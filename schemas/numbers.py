@@ -92,11 +92,6 @@ def optional_price(text: str | None) -> int | None:
     return None if text is None else price(text)
 
 
-def optional_qty(text: str | None) -> int | None:
-    """A quantity, or None where the venue says ``null``."""
-    return None if text is None else qty(text)
-
-
 def optional_wide(text: str | None) -> Decimal | None:
     """A volume for decimal128(38, 18)."""
     return None if text is None else _decimal(text, WIDE_DIGITS)

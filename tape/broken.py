@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from schemas.digest import Digest
+from schemas.errors import TapeError
 from tape.again import seal_again
 from tape.batches import DamagedFile, check_footer
 from tape.draft import SealEngine
@@ -15,6 +17,7 @@ from tape.generations import Generations, all_generations, named, rows_files
 from tape.layout import DAMAGED_ENDING, FRAMES, SegmentName, Tape
 from tape.leftovers import remove_leftovers
 from tape.manifest import FileEntry, Manifest
+from tape.reader import read_frames
 from tape.rebuild import rebuild
 from tape.tasks import Done, Task, first_of, left
 
@@ -92,12 +95,14 @@ def _broken(
     frames = segment.current.files_of(FRAMES)
     if broken := [entry.path for entry in frames if entry.path in problems]:
         found = f"file of frames that {problems[broken[0]]}"
-        if len(broken) < len(frames):
+        if _are_those(tape, segment.current):
+            yield _frames_as_they_are(tape, segment, broken, found, engine)
+        elif len(broken) < len(frames):
             yield _without_some_frames(tape, segment, broken, found, engine)
-            return
-        for path in broken:
-            advice = Done("left as it is: bring it back from a copy", "frames, unless there is a copy")
-            yield left(path, found, advice)
+        else:
+            lost = "frames, unless there is a copy"
+            done = Done("left as it is: bring it back from a copy", lost)
+            yield from (left(path, found, done) for path in broken)
         return
     for manifest in segment.kept:
         if paths := [e.path for e in rows_files(manifest) if e.path in problems]:
@@ -106,6 +111,29 @@ def _broken(
                 yield _rows_made_anew(tape, segment, paths, found, engine)
             else:
                 yield _rows_retired(tape, manifest, paths, found)
+
+
+def _are_those(tape: Tape, manifest: Manifest) -> bool:
+    """Whether all frames of a segment can be read, and are those that were sealed: some bits of a
+    file are of no matter."""
+    digest = Digest()
+    try:
+        for frame in read_frames(tape, manifest):
+            digest.add(frame)
+    except TapeError:
+        return False
+    return digest.hexdigest() == manifest.frames_digest
+
+
+def _frames_as_they_are(
+    tape: Tape, segment: Generations, broken: Sequence[str], found: str, engine: EngineFactory
+) -> Task:
+    def run() -> Done:
+        _move_manifests(tape, segment)
+        return rebuilt(tape, segment.name, engine())
+
+    found += "; all its frames are as they were"
+    return Task(first_of(broken), found, "make the segment anew from its frames", run)
 
 
 def _without_some_frames(
@@ -117,13 +145,17 @@ def _without_some_frames(
         for path in broken:
             if (tape.root / path).exists():
                 moved_aside(tape.root / path)
-        for manifest in segment.readable:
-            moved_aside(tape.manifest(manifest.name, manifest.generation))
+        _move_manifests(tape, segment)
         done, lost = rebuilt(tape, segment.name, engine())
         return Done(done, lost or f"frames of {first_of(broken)}")
 
     intent = "move it aside, make the segment anew from the other frames"
     return Task(first_of(broken), found, intent, run)
+
+
+def _move_manifests(tape: Tape, segment: Generations) -> None:
+    for manifest in segment.readable:
+        moved_aside(tape.manifest(manifest.name, manifest.generation))
 
 
 def _rows_made_anew(

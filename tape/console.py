@@ -4,6 +4,7 @@ Exit codes, errors without a traceback, and tables: drawn on a terminal, tab-sep
 """
 
 import errno
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -89,11 +90,10 @@ def _advised(error: OSError, data: Path | None) -> str:
     """What the system says, and what to do about it."""
     if error.errno not in _FULL:
         return str(error)
-    where = error.filename if data is None else data
+    where = data or error.filename or "the command line"
     return (
-        f"no space is left for {where or 'what is written'} ({error.strerror}): nothing of the"
-        " recording is lost; make room, at least as much as its largest segment takes, and run"
-        " this again"
+        f"a disk is full ({os.strerror(error.errno)}), at work on {where}: nothing of the"
+        " recording is lost; make room there, and where the output goes, and run this again"
     )
 
 

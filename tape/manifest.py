@@ -187,9 +187,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         said = [] if self.divergence is None else [f"divergent: {self.divergence}"]
         if self.end is None:
             said.append(f"the recorder ended without a stop after seq {self.last_seq}")
-        said.extend(f"the journal was damaged: {damage}" for damage in self.damage)
+        of_journal = self.origin is Origin.JOURNAL  # else nobody knows what they were lost with
+        whose = "journal" if of_journal else "segment"
+        inside = "the journal was damaged" if of_journal else "frames are missing"
+        said.extend(f"{inside}: {damage}" for damage in self.damage)
         if self.lost is not None:
-            said.append(f"the journal's end was lost: {self.lost}")
+            said.append(f"the {whose}'s end was lost: {self.lost}")
         return said
 
     def stored_bytes(self, table: str | None = None) -> int:

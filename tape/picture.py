@@ -20,7 +20,7 @@ PLAIN_BLOCKS = 48  # half hours
 _COLUMNS = ("topic", "day", "covered", "gaps")
 _BLOCKS = (96, 48, 24, 12)  # of 15 minutes, of half an hour, of one and of two hours
 _PADDING = 2  # between two columns
-_NARROWEST = 12  # of the topics
+_NARROWEST, _WIDEST = 12, 48  # of the topics
 _STYLES = {FULL: "green", PARTLY: "cyan", NOTHING: "dim"}
 _GAP_STYLES = {PARTLY: "yellow", NOTHING: "red"}  # where something should have been
 
@@ -109,6 +109,7 @@ def _fitting(width: int, days: Sequence[Covered]) -> tuple[int, int]:
     """How many blocks there is room for beside the other columns, and how wide topics can be."""
     columns = zip(*[_COLUMNS, *map(_cells, days)], strict=True)
     topics, *others = (max(map(len, column)) + _PADDING for column in columns)
+    topics = min(topics, _WIDEST + _PADDING)
     left = width - sum(others)
     blocks = next((blocks for blocks in _BLOCKS if topics + blocks <= left), _BLOCKS[-1])
     return blocks, max(min(topics, left - blocks) - _PADDING, _NARROWEST)

@@ -24,11 +24,6 @@ from tape.manifest import Lost, Manifest, Origin
 from tape.segment import SegmentWriter
 
 
-def pending_journals(tape: Tape) -> list[Path]:
-    """Journals not sealed yet, in recording order."""
-    return tape.journals()
-
-
 def seal_alone(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     """`seal`, when nobody else does it; None too where somebody has meanwhile.
 

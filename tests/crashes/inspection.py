@@ -45,7 +45,7 @@ def check_mended(tape: Tape) -> Sessions:
     assert tape.journals() == []
     assert not list(tape.root.rglob(f"*{ASIDE}"))
     damage = [finding for finding in verify(tape) if finding.damage]
-    assert not damage, damage
+    assert not damage, "\n".join(f"{found.path}: {found.problem}" for found in damage)
     for _, group in groupby(segments(tape, merge=True), key=lambda manifest: manifest.session):
         *whole, last = group
         assert {manifest.verdict for manifest in whole} <= {Verdict.CERTIFIED}

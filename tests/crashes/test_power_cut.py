@@ -13,6 +13,7 @@ import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -169,6 +170,18 @@ def files(tree: Tree) -> Tree:
     return {p: content for p, content in tree.items() if content is not None and p[0] != "."}
 
 
+@contextmanager
+def told_where(step: Step, choice: Choice, tree: Tree) -> Iterator[None]:
+    """What fails says at which boundary, and what was there then."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"after {step.name} of {step.path}, {getattr(choice, '__name__', 'a mix')}:")
+        for path, content in files(tree).items():
+            error.add_note(f"  {len(content or b''):>8} {path}")
+        raise
+
+
 def test_the_model_knows_all_that_was_done(traced: Traced) -> None:
     """After the last call it is byte for byte what lies on the disk, and every file is synced."""
     *_, (_, root) = traced.boundaries()
@@ -198,7 +211,8 @@ def test_what_was_flushed_survives_a_power_cut_anywhere(traced: Traced, quick: P
         boundaries += 1
         for choice in choices(chance):
             tree = disk.survivors(root, choice)
-            frames = survivors.frames(tree)
+            with told_where(step, choice, tree):
+                frames = survivors.frames(tree)
             lost = {s: (n, frames[s]) for s, n in flushed.seqs.items() if frames[s] < n}
             assert not lost, f"after {step.name} of {step.path}: {lost}"
     assert boundaries > 1_000

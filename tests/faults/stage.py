@@ -121,7 +121,8 @@ class Stage:
             case moves.Twice(of):
                 self._deliver([found := self._find(of, market), found])
             case moves.Late(of, by):
-                self._late.append((by, self._find(of, market)))
+                late = self._find(of, market)  # first: it sends others, and those make way
+                self._late.append((by, late))
             case moves.Mangle(of, how):
                 self._venue.utter(MANGLED[how](self._find(of, market).text))
             case moves.Again(of, count):

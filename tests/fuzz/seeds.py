@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from hashlib import sha256
 
 import msgspec
@@ -25,6 +26,7 @@ from tests.fuzz.engine import JOINED, TOPICS, line_of
 from tests.fuzz.parts import RECORDING, SEGMENT, files
 from tests.market.texts import WELL_FORMED
 from tests.shared import ROOT
+from tests.tape.impossible import REFUSED, UNLIKELY
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 LONGEST = 4_000  # bytes of a seed's payload
@@ -70,14 +72,21 @@ def journal() -> Iterator[bytes]:
 
 
 def manifest() -> Iterator[bytes]:
-    """One of a segment with few files."""
+    """One of a segment with few files; one with each edit that is refused, or not likely."""
     text = (RECORDING / "manifest" / f"{SEGMENT}.json").read_text()
-    whole = json.loads(text) | {"number": 1}
-    whole["files"] = whole["files"][:2]
+    whole = json.loads(text)
+    tables = ("frames", "depth", "gap")
+    whole["files"] = [next(e for e in whole["files"] if e["table"] == t) for t in tables]
     yield json.dumps(whole, indent=1).encode()
     lost = {"bytes": 7, "after_seq": 3, "after_ts": 4, "reason": "torn"}
     damage = {"offset": 1, "length": 2, "reason": "r", "after_seq": 1, "until_seq": None}
     yield json.dumps(whole | {"lost": lost, "damage": [damage], "end": None}).encode()
+    for edit in (*REFUSED.values(), *UNLIKELY.values()):
+        changed = deepcopy(whole)
+        edit(changed)
+        content = json.dumps(changed, separators=(",", ":")).encode()
+        if len(content) < LONGEST:
+            yield content
 
 
 def segment() -> Iterator[bytes]:

@@ -14,18 +14,22 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from schemas.errors import TapeError
+from replay.certify import certify
+from schemas.errors import BackpackError, TapeError
 from schemas.frames import Frame, Kind
+from tape.coverage import coverage
+from tape.diff import Comparison, pairs
 from tape.journal_batch import Packer
 from tape.journal_reader import read_journal
 from tape.layout import FRAMES, SegmentName, Tape
 from tape.manifest import load
 from tape.reader import read_frames, read_rows, segments
+from tape.summary import summarize
 from tape.verify import verify
 from tests.fuzz.engine import Trial
-from tests.fuzz.parts import spoiled
+from tests.fuzz.parts import RECORDING, SEGMENT, spoiled
 
-NAME = SegmentName("20260902T164310Z", 1)
+NAME = SegmentName.parse(SEGMENT)
 BATCH_FRAMES = 50_000_000  # no batch can hold more
 
 
@@ -55,13 +59,15 @@ def journal(data: bytes) -> None:
 
 
 def manifest(data: bytes) -> None:
-    """As it is, and with the right sha256 of itself."""
+    """As it is, and with the right sha256 of itself, beside the files of a recording."""
     for content in (data, _signed(data)):
         with _folder() as root:
             tape = Tape(root)
             path = tape.manifest(NAME)
             path.parent.mkdir()
             path.write_bytes(content)
+            for folder in ("frames", "rows"):
+                (root / folder).symlink_to(RECORDING / folder)
             _read_manifest(tape, path)
 
 
@@ -113,8 +119,18 @@ def _read_manifest(tape: Tape, path: Path) -> None:
         read = load(path)
         assert (read.session, read.number) == NAME
         assert all(isinstance(loss, str) for loss in read.losses)
-        for one in segments(tape):
-            assert sum(1 for _ in read_frames(tape, one)) == 0, "there are no files"
+        found = segments(tape)
+        for one in found:
+            for entry in one.files:
+                assert (RECORDING / entry.path).is_relative_to(RECORDING)
+                assert ".." not in entry.path
+        assert msgspec.json.encode(summarize(tape, found))
+        assert msgspec.json.encode(coverage(tape, found))
+    with suppress(BackpackError):
+        for _ in Comparison(tape, pairs(tape, None, None)).differences():
+            pass
+    with suppress(BackpackError):
+        assert str(certify(tape))
     for finding in verify(tape):
         assert isinstance(finding.problem, str)
 

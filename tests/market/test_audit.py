@@ -489,3 +489,35 @@ def test_observed_quotes_agree_with_observed_depth() -> None:
         rows = [row for text in run for row in hand.data(text)]
         assert {row.TABLE for row in rows} == {"book_ticker", "depth"}
         assert (hand.id, hand.engine.audited) == (last, sum('"bookTicker"' in t for t in run))
+
+
+def test_the_worst_level_of_a_snapshot_is_known() -> None:
+    """That it has gone is known too, on either side; what is next to it is not."""
+    hand = Hand()
+    hand.subscribe()
+    hand.join(10, bids=[("9", "1"), ("8", "1")], asks=[("11", "1"), ("12", "1")])
+    hand.delta(11, bids=[("8", "0")], asks=[("12", "0")])
+    hand.ask()
+    (found,) = audits(
+        hand.reply(
+            11,
+            bids=[("9", "1"), ("8", "1"), ("7", "1")],
+            asks=[("11", "1"), ("12", "1"), ("13", "1")],
+        )
+    )
+    assert (found.levels, found.bid, found.ask) == (2, None, None)
+    assert found.venue_bid == best(8 * 10**9, 10**6)
+    assert found.venue_ask == best(12 * 10**9, 10**6)
+
+
+def test_a_new_book_has_all_the_time_to_get_where_the_venue_was() -> None:
+    """It may join below an id that the one before did not get to."""
+    hand = live(step_ns=11_000_000_000)
+    hand.ask()
+    hand.reply(103, bids=[("9", "2")], asks=[("11", "1")])
+    hand.close()
+    hand.subscribe()
+    hand.join(101, bids=[("9", "1")], asks=[("11", "1")])
+    hand.ask()
+    assert audits(hand.reply(103, bids=[("9", "2")], asks=[("11", "1")])) == []
+    assert hand.id == 101

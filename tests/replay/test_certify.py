@@ -6,14 +6,21 @@ import pyarrow.parquet as pq
 import pytest
 from msgspec.structs import replace
 
+from market.engine import Engine
+from replay import Replay
 from replay.certificate import Outcome
 from replay.certify import certify
+from replay.report import Report
 from schemas.errors import NotARecording
 from schemas.frames import Checkpoint, Kind, to_json
+from tape.again import seal_again
+from tape.generations import all_generations
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
 from tape.manifest import load, save
 from tape.reader import segments
+from tape.summary import summarize
+from tape.verify import verify
 from tape.version import code_version
 from tests.replay.conftest import EVERY
 from tests.replay.tampering import change_frame, entries_of, findings_of, flip_byte, partings_of
@@ -71,11 +78,57 @@ def test_a_hole_between_segments_is_named(copy: Tape) -> None:
     assert str(certificate).endswith("NOT CERTIFIED: 0 of 2 segments failed, 1 are missing")
 
 
-def test_a_last_segment_that_was_to_go_on_is_noted(copy: Tape) -> None:
+def test_a_last_segment_that_is_gone_is_lost(copy: Tape) -> None:
     copy.manifests()[-1].unlink()
     certificate = certify(copy)
-    assert certificate.outcome is Outcome.CERTIFIED
-    assert "was to be continued by 20260902T164310Z.00003" in str(certificate)
+    assert certificate.outcome is Outcome.RECOVERED
+    assert "lost: 20260902T164310Z.00002 was to be continued by" in str(certificate)
+    assert str(certificate).endswith("AS FAR AS IT GOES: not all of every session is there")
+    assert all(segment.outcome is Outcome.CERTIFIED for segment in certificate.segments)
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_first_segments_that_are_gone_are_lost(copy: Tape, gone: int) -> None:
+    names = [load(path).name for path in copy.manifests()]
+    for path in copy.manifests()[:gone]:
+        remove_segment(copy, load(path).name)
+    certificate = certify(copy)
+    assert certificate.outcome is Outcome.RECOVERED
+    [sentence] = certificate.lost
+    assert sentence.startswith(f"{names[gone]} is not where its session began")
+    assert [(f.path, f.damage) for f in verify(copy)] == [(f"manifest/{names[gone]}.json", False)]
+    assert str(names[gone]) in summarize(copy, segments(copy)).losses[0]
+    replay = Replay(copy.root)
+    assert any("session began" in loss for loss in Report(replay).losses())
+    later = Replay(copy.root, start=replay.segments[-1].last_ts)
+    assert Report(later).losses() == []
+
+
+def test_a_damaged_generation_is_not_passed_over(copy: Tape) -> None:
+    """The one before, which is whole, is not the one that counted."""
+    segment = all_generations(copy)[0]
+    seal_again(copy, segment, Engine())
+    assert certify(copy).outcome is Outcome.CERTIFIED
+    latest = copy.manifest(segment.name, 1)
+    flip_byte(latest, 300)
+    certificate = certify(copy)
+    assert certificate.outcome is Outcome.FAILED
+    assert f"damaged: {latest} cannot be read" in str(certificate)
+    assert str(certificate).endswith("0 of 3 segments failed, 1 manifests are damaged")
+
+
+def test_a_footer_longer_than_its_file_is_a_finding(copy: Tape) -> None:
+    _, entry = entries_of(copy, "depth")[0]
+    path = copy.root / entry.path
+    path.write_bytes(path.read_bytes() + b"\xff\xff\xff\x7fPAR1")
+    [finding] = findings_of(certify(copy))
+    assert f"{entry.path} (seq" in finding.problem
+    assert f"has {entry.bytes + 8} bytes, was sealed with {entry.bytes}" in finding.problem
+
+
+def remove_segment(tape: Tape, name: SegmentName) -> None:
+    for path in [*tape.root.rglob(f"{name}.parquet"), tape.manifest(name)]:
+        path.unlink()
 
 
 def test_another_digest_in_the_manifest_is_a_finding(copy: Tape) -> None:

@@ -15,6 +15,7 @@ from replay import Replay
 from replay.cli import replay as command
 from tape.layout import Tape
 from tests.replay.tampering import change_frame, entries_of
+from tests.shared import ROOT
 from tests.tapes import Recording, Setting
 
 BP_REPLAY = [sys.executable, "-c", "from replay.cli import main; main()"]
@@ -209,3 +210,21 @@ def test_a_pipe_gets_no_progress_bar(tape: Tape) -> None:
     )
     assert done.stderr == b""
     assert b"\x1b" not in done.stdout
+
+
+def test_another_generation_is_played_if_asked_for() -> None:
+    """In the recording of format 2, some segments were made anew or put together."""
+    recorded = ROOT / "data" / "versions" / "2"
+    for generation in (0, 1):
+        replay = Replay(recorded, generation=generation)
+        result = run(recorded, "--generation", generation)
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [(r["table"], r["seq"]) for r in rows] == [(r.TABLE, r.seq) for r in replay]
+    for arguments, said in {
+        ("--generation", 7): "no generation 7 here; there are: 0, 1",
+        ("--generation", -1): "Invalid value for '--generation'",
+        ("--certify", "--generation", 0): "--certify is about the whole recording",
+    }.items():
+        result = run(recorded, *arguments)
+        assert result.exit_code == 2
+        assert said in result.stderr

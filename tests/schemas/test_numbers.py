@@ -12,7 +12,6 @@ from schemas.errors import InexactNumber
 from schemas.numbers import (
     PRICES,
     optional_price,
-    optional_qty,
     optional_rate,
     optional_wide,
     pretty,
@@ -141,7 +140,7 @@ def test_what_is_read_was_plain(text: str) -> None:
     assert (result(optional_wide, text) is None) == (value is None)
 
 
-@pytest.mark.parametrize("read", [optional_price, optional_qty, optional_wide, optional_rate])
+@pytest.mark.parametrize("read", [optional_price, optional_wide, optional_rate])
 def test_null_stays_null(read: Callable[[str | None], object]) -> None:
     """An empty side is not zero."""
     assert read(None) is None

@@ -230,3 +230,27 @@ def test_the_installed_command_has_an_engine(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
     assert contents(Tape(copy)) == contents(tape)
+
+
+def test_names_that_are_none_and_numbers_that_cannot_be_are_usage(whole: Tape) -> None:
+    for words, said in {
+        ("seal", "--again", "--segment", "../x"): "--segment: '../x' is not a segment's name",
+        ("diff", "--shown", "-1"): "Invalid value for '-n' / '--shown'",
+        ("diff", "--from", "0", "--to", "0"): "generation 0 is the same on both sides",
+    }.items():
+        result = run(*words, whole.root)
+        assert (result.exit_code, result.stdout) == (console.USAGE, "")
+        assert said in result.stderr
+
+
+def test_a_full_disk_is_named_with_what_to_do(whole: Tape) -> None:
+    """As standard output, which stands for any disk."""
+    program = "from tape.cli import cli; cli()"
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-c", program, "ls", str(whole.root)]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode != 0
+    first = done.stderr.splitlines()[0]
+    assert first.startswith("error: a disk is full (No space left on device)")
+    assert f"at work on {whole.root}" in first
+    assert "run this again" in first

@@ -15,9 +15,9 @@ from tape.compact import Compacted, compact, finish
 from tape.generations import all_generations
 from tape.layout import SegmentName, Tape
 from tape.lock import lock
-from tape.manifest import Origin, Verdict
+from tape.manifest import Origin, Verdict, load
 from tape.plan import plan
-from tape.reader import segments
+from tape.reader import read_rows, segments
 from tape.verify import verify
 from tests.replay.eventful import eventful
 from tests.tape.contents import contents, files_of, frames_of, hourly, seen_by_others
@@ -211,3 +211,16 @@ def test_any_recording_is_the_same_after(
     assert verify(tape) == []
     paths = [path.parent for path in tape.root.glob("rows/*/*/*/*")]
     assert len(paths) == len(set(paths))
+
+
+def test_a_reader_who_is_overtaken_is_told_to_begin_again(tape: Tape) -> None:
+    hourly(tape)
+    before = load(tape.manifests()[0])
+    entry = before.files_of("depth")[0]
+    compacted(tape)
+    with pytest.raises(TapeError, match="was put into another file meanwhile: run this again"):
+        list(read_rows(tape, entry))
+    merged = load(tape.manifests()[0]).files_of("depth")[0]
+    (tape.root / merged.path).unlink()
+    with pytest.raises(TapeError, match="No such file"):
+        list(read_rows(tape, merged))

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tape import picture
 from tape.cli import cli
 from tape.coverage import UNRECORDED, Covered, cover
 from tape.doubts import Hole
@@ -147,3 +148,24 @@ def on_terminal(width: int, *words: str) -> str:
     os.close(ours)
     assert done.returncode == 0
     return shown
+
+
+@pytest.mark.parametrize("width", [60, 100, 300])
+def test_any_topic_is_shown_as_it_is(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing in it is markup, and a long one leaves room for the rest."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    topics = ("trade.[/red]", "trade.\x1b[31m", f"depth.{'Y' * 500}")
+    picture.show(cover([Lap("a", frozenset(topics), 1, 9, DAY, DAY + 6 * HOUR_NS)], []))
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert "…" in lines[1]
+    assert lines[1].startswith("depth.YY")
+    assert lines[2].startswith("trade.\\x1b")
+    assert lines[3].startswith("trade.[/red")
+    for line in lines[1:4]:
+        assert len(line.rstrip()) <= width
+        assert "25.00 %" in line
+        blocks = line.rpartition(" ")[2]
+        assert blocks.count(FULL) * 3 == blocks.count(NOTHING) == len(blocks) * 3 // 4 >= 9

@@ -15,7 +15,7 @@ from tape.journal_batch import TORN
 from tape.layout import DAMAGED_ENDING, DAY_NS, Part, SegmentName, Tape, symbol_folder
 from tape.manifest import Verdict, load
 from tape.reader import read_frames, read_rows
-from tape.seal import pending_journals, seal
+from tape.seal import seal
 from tape.verify import verify
 from tape.version import FORMAT
 from tests.tape.dumb import HOUR, NAME, SECOND, START, DumbEngine, DumbRecorder, sealed
@@ -47,13 +47,13 @@ def all_rows(tape: Tape) -> dict[str, list[Row]]:
 def test_a_finished_segment_is_certified(tape: Tape) -> None:
     recorder = recorded(tape)
     recorder.stop()
-    assert pending_journals(tape) == [tape.journal(NAME)]
+    assert tape.journals() == [tape.journal(NAME)]
     manifest = sealed(tape)
     assert manifest.verdict is Verdict.CERTIFIED
     assert (manifest.divergence, manifest.end, manifest.losses) == (None, "stop", [])
     assert list(read_frames(tape, manifest)) == recorder.frames
     assert load(tape.manifest(NAME)) == manifest
-    assert pending_journals(tape) == []
+    assert tape.journals() == []
     assert verify(tape) == []
 
 
@@ -126,7 +126,7 @@ def test_a_journal_damaged_in_the_middle_is_sealed_and_kept(tape: Tape) -> None:
     assert (loss.seq, loss.kind, others) == (1, Kind.LOSS, recorder.frames[4:])
     kept = journal.with_name(journal.name + DAMAGED_ENDING)
     assert kept.read_bytes() == content
-    assert pending_journals(tape) == []
+    assert tape.journals() == []
     assert [finding.damage for finding in verify(tape)] == [False]
 
 
