@@ -103,7 +103,7 @@ def test_what_does_not_fit_into_memory_is_counted_to_the_frame(disk: Disk) -> No
     assert run.recorder.intake.memory.lost == lost
     check_certified(data)
     assert exit_code(run.recorder) == LOSSES
-    assert run.said("frames are kept again")
+    assert run.said("frames were lost")
     tally = run.recorder.tally
     assert tally.gaps["all streams"] == len(plain.payloads(data, "loss")) // 2
     assert not tally.holes.open

@@ -19,7 +19,7 @@ from tests.recorder import plain
 from tests.recorder.commands import FarEnd, venue
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bids, trade
 from tests.recorder.runs import Address, Where, sides_of
-from tests.venue import Cut, Do, Send, Venue, Wait, WaitRequest, WaitSubscribed
+from tests.venue import Cut, Do, Send, Step, Venue, Wait, WaitRequest, WaitSubscribed
 
 LAST = 77  # id of the trade that ends a loop
 SCRIPT = [
@@ -130,7 +130,12 @@ def test_nothing_need_be_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_slow_loop_is_told_and_the_recording_is_whole(tmp_path: Path) -> None:
     """It does nothing until 500 frames are on disk; 100 were to be kept for it."""
-    script = [WaitSubscribed(SOL), *map(Send, bids(11, 500))]
+    begun = asyncio.Event()
+
+    async def looping(_: Venue) -> None:
+        await begun.wait()
+
+    script: list[Step] = [WaitSubscribed(SOL), Do(looping), *map(Send, bids(11, 500))]
 
     def on_disk() -> int:
         (path,) = tmp_path.glob("journal/*")
@@ -140,6 +145,7 @@ def test_a_slow_loop_is_told_and_the_recording_is_whole(tmp_path: Path) -> None:
         async with Venue(script, snapshots=SNAPSHOTS) as far_end:
             rows = aiter(live_from(far_end, SOL, data=tmp_path, lag_limit=100))
             await anext(rows)
+            begun.set()
             async with asyncio.timeout(60):
                 while on_disk() < 500:
                     await asyncio.sleep(0.02)
