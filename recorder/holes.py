@@ -2,11 +2,10 @@
 
 from collections import Counter
 
-import msgspec
-
+from market.control import is_stop
 from market.engine import Engine
 from market.sync_states import State
-from schemas.frames import ConnectionClosed, Frame, Kind
+from schemas.frames import Frame, Kind
 from schemas.gaps import GapKey
 from schemas.rows import Depth, Gap, Row
 from schemas.topics import depth_topic
@@ -56,7 +55,7 @@ class Absence:
 
     def see(self, frame: Frame, rows: list[Row]) -> None:
         """Take the rows of a frame that may have cleared a book."""
-        if self._stopped is None and _is_stop(frame):
+        if self._stopped is None and frame.kind is Kind.CLOSE and is_stop(frame.payload):
             self._stopped = frame.ts_mono
         if self._stopped is not None:
             return
@@ -76,9 +75,3 @@ class Absence:
             self._over += ts_mono - self._since.pop(name, ts_mono)
         elif name in self._had:
             self._since.setdefault(name, ts_mono)
-
-
-def _is_stop(frame: Frame) -> bool:
-    if frame.kind is not Kind.CLOSE:
-        return False
-    return msgspec.json.decode(frame.payload, type=ConnectionClosed).stopped

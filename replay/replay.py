@@ -1,6 +1,7 @@
 """Replay: a recording as it happened, row by row, with the books as they stood."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from market.book import Book
@@ -81,7 +82,7 @@ class Replay:
         self._playing: Sequence[Strand] = ()
         self._markets = _markets(self.recorded_topics)
 
-    @property
+    @cached_property
     def recorded_topics(self) -> list[str]:
         """Streams that were recorded, selected or not."""
         topics = {topic for segment in self.segments for topic in segment.topics if topic}

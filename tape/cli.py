@@ -63,10 +63,7 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
         _show_coverage(Tape.open(data), as_json)
         return
     lines = _segment_lines(Tape.open(data))
-    if as_json:
-        console.print_json([dict(zip(_SEGMENT_COLUMNS, line, strict=True)) for line in lines])
-    else:
-        console.show_table(_SEGMENT_COLUMNS, lines)
+    console.show_lines(_SEGMENT_COLUMNS, lines, as_json)
 
 
 @cli.command()

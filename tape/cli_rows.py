@@ -108,13 +108,8 @@ def compact(data: Path, day: str | None, all_days: bool, dry_run: bool, as_json:
         else:
             progress = held.enter_context(console.Progress("compacting"))
             lines = list(compacting(tape, chosen, progress.show))
-    names = _PLANNED if dry_run else _COMPACTED
-    if as_json:
-        console.print_json([dict(zip(names, line, strict=True)) for line in lines])
-    elif lines:
-        console.show_table(names, lines)
-    else:
-        click.echo("nothing to compact")
+    columns = _PLANNED if dry_run else _COMPACTED
+    console.show_lines(columns, lines, as_json, nothing="nothing to compact")
 
 
 _DIFFERENCE = ("segment", "seq", "table", "symbol", "what", "old", "new")

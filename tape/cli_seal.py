@@ -55,12 +55,7 @@ def seal(
     tape, engine = Tape.open(data), _engine(context)
     with upkeep(data) if again else lock(data):
         lines = list(_sealed_again(tape, names, engine) if again else _sealed(tape, engine))
-    if as_json:
-        console.print_json([dict(zip(_SEALED, line, strict=True)) for line in lines])
-    elif lines:
-        console.show_table(_SEALED, lines)
-    else:
-        click.echo("nothing to seal")
+    console.show_lines(_SEALED, lines, as_json, nothing="nothing to seal")
     context.exit(_sealed_code({str(line[2]) for line in lines}, again))
 
 
@@ -94,13 +89,8 @@ def recover(context: click.Context, data: Path, dry_run: bool, as_json: bool) ->
         progress = held.enter_context(console.Progress("checking"))
         tasks = survey(tape, engine, progress.show)
         lines = list(_surveyed(tasks) if dry_run else _recovered(tasks))
-    names = _SURVEYED if dry_run else _RECOVERED
-    if as_json:
-        console.print_json([dict(zip(names, line, strict=True)) for line in lines])
-    elif lines:
-        console.show_table(names, lines)
-    else:
-        click.echo("nothing to recover: every segment is sealed, and its files are there")
+    nothing = "nothing to recover: every segment is sealed, and its files are there"
+    console.show_lines(_SURVEYED if dry_run else _RECOVERED, lines, as_json, nothing)
     if not dry_run:
         context.exit(_recovered_code(tape, lines))
 

@@ -64,12 +64,11 @@ def compact(
 
 def finish(tape: Tape) -> list[str]:
     """Remove what an interrupted compaction left; the files that are gone."""
-    segments = all_generations(tape)
-    files = superseded(tape, segments).files
-    remove_superseded(tape, segments)
+    going = superseded(tape, all_generations(tape))
+    remove_superseded(tape, going)
     left = unfinished(tape)
     remove_leftovers(tape, left)
-    return files + left
+    return going.files + left
 
 
 class _Meter:
@@ -109,8 +108,8 @@ class _Compaction:
         except OSError:
             self._withdraw(files)
             raise
-        remove_superseded(self._tape, _all_of(self._tape, self._day.session))
         day = self._day
+        remove_superseded(self._tape, superseded(self._tape, _all_of(self._tape, day.session)))
         return Compacted(
             session=day.session,
             date=day.date,

@@ -142,6 +142,19 @@ def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> Non
     console.print(table)
 
 
+def show_lines(
+    columns: Sequence[str], lines: Sequence[Sequence[object]], as_json: bool, nothing: str = ""
+) -> None:
+    """Print lines as a table, or as a JSON document; ``nothing``: what to say where there are none,
+    instead of a table without lines."""
+    if as_json:
+        print_json([dict(zip(columns, line, strict=True)) for line in lines])
+    elif lines or not nothing:
+        show_table(columns, lines)
+    else:
+        click.echo(nothing)
+
+
 def _pretty(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else cell(value)
 

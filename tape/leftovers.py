@@ -47,10 +47,9 @@ def superseded(tape: Tape, segments: Sequence[Generations]) -> Superseded:
     return Superseded(going, sorted(files))
 
 
-def remove_superseded(tape: Tape, segments: Sequence[Generations]) -> None:
+def remove_superseded(tape: Tape, going: Superseded) -> None:
     """Rows go before the manifest that names them, so that nothing is forgotten if this is
     interrupted."""
-    going = superseded(tape, segments)
     remove_leftovers(tape, going.files)
     for manifest in going.manifests:
         remove(tape.manifest(manifest.name, manifest.generation))

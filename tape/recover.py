@@ -5,7 +5,7 @@ left. What was cut off is found again, as it was or half done, so recovery may b
 point and repeated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -116,7 +116,8 @@ def _leftovers(tape: Tape) -> Iterator[Task]:
     going = superseded(tape, all_generations(tape))
     if going.manifests:
         paths = [tape.shown(tape.manifest(m.name, m.generation)) for m in going.manifests]
-        yield removal("compaction that was cut off", [*paths, *going.files], _finish(tape))
+        remove = partial(remove_superseded, tape, going)
+        yield removal("compaction that was cut off", [*paths, *going.files], remove)
     for found, paths in (
         ("rows of a generation that was never finished", unfinished(tape)),
         ("left by sealing that was cut off", abandoned(tape)),
@@ -144,10 +145,6 @@ def _half_switched(tape: Tape, halves: Begun) -> Iterator[Task]:
 
     path = first_of(sorted(halves.paths))
     yield Task(path, "compaction that was cut off half way", "compact what is left", run)
-
-
-def _finish(tape: Tape) -> Callable[[], None]:
-    return lambda: remove_superseded(tape, all_generations(tape))
 
 
 def _check_readable(path: Path) -> None:
