@@ -4,18 +4,21 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import click
 
+from replay import cli_serve
 from replay.certificate import Outcome
 from replay.certify import certify
+from replay.cli_serve import ServeOptions, serve
 from replay.printer import Printer
 from replay.replay import Replay
 from replay.report import Report
+from replay.speeds import speed_of
 from schemas.errors import BackpackError, UsageError
 from schemas.frames import Frame
 from tape import console
@@ -44,20 +47,7 @@ class Options:
     output: str
     merge: bool
     generation: int | None
-
-
-def _speed(context: click.Context, option: click.Parameter, text: str) -> float | None:
-    """``10x`` as 10.0; None for ``max``."""
-    del context, option
-    if text == "max":
-        return None
-    try:
-        speed = float(text.removesuffix("x"))
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise UsageError(f"{text!r} is not a speed: give 1x, 10x, 0.5x or max")
-    return speed
+    serving: ServeOptions
 
 
 def _patterns(
@@ -71,11 +61,8 @@ def _patterns(
 @click.argument("data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape"))
 @click.option(
     "--speed",
-    default="max",
-    show_default=True,
     metavar="SPEED",
-    callback=_speed,
-    help="1x as it happened, 10x, 0.5x.. or max.",
+    help="1x as it happened, 10x, 0.5x.. or max.  [default: max; 1x with --serve]",
 )
 @click.option(
     "--topics",
@@ -102,6 +89,7 @@ def _patterns(
     metavar="N",
     help="Only segments with this generation, as it is; default: all, the one that counts.",
 )
+@cli_serve.options
 @click.version_option(code_version())
 def replay(**options: Any) -> None:
     """Replay a recording that bp-record made: the same frames through the same code.
@@ -115,6 +103,7 @@ def replay(**options: Any) -> None:
       bp-replay --speed 10x -t 'depth.*'        ten times as fast as it happened
       bp-replay --from 06:30 --until 06:45      a quarter of an hour of the first day
       bp-replay --certify                       is it what the live recorder saw?
+      bp-replay --serve 9000 --speed 10x        be the exchange as it was, for any client
       bp-replay | jq 'select(.table == "gap")'  whatever is known to be missing
 
     \b
@@ -137,14 +126,41 @@ def replay(**options: Any) -> None:
       3    done, and losses of the recorder are in what was asked for
       130  stopped by Ctrl-C
     """
-    asked = Options(**options)
+    asked = _asked(options)
     with _orderly_end():
-        raise SystemExit(_certify(asked) if asked.certify else _replay(asked))
+        raise SystemExit(_run(asked))
 
 
 def main() -> None:
     """Entry point of ``bp-replay``."""
     replay()
+
+
+def _asked(options: dict[str, Any]) -> Options:
+    names = [field.name for field in fields(ServeOptions)]
+    serving = ServeOptions(**{name: options.pop(name) for name in names})
+    speed = options.pop("speed") or ("1x" if serving.serve else "max")
+    return Options(speed=speed_of(speed), serving=serving, **options)
+
+
+def _run(options: Options) -> int:
+    if options.serving.serve is not None:
+        return _serve(options)
+    options.serving.check_unused()
+    return _certify(options) if options.certify else _replay(options)
+
+
+def _serve(options: Options) -> int:
+    if options.certify or options.merge:
+        raise UsageError("--serve plays one session after another: leave --certify and --merge out")
+    common = {
+        "speed": options.speed,
+        "topics": options.topics,
+        "start": options.start,
+        "until": options.until,
+        "generation": options.generation,
+    }
+    return serve(options.data, options.serving, common)
 
 
 def _certify(options: Options) -> int:

@@ -7,14 +7,15 @@ from pathlib import Path
 from market.book import Book
 from replay.moment import moment, stamp
 from replay.pace import Clock, Pace, SystemClock, Waiter
+from replay.recorded import depth_markets, recorded_topics
 from replay.sealed import check_sealed
 from replay.selection import Selection, nearest
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
 from schemas.errors import TopicError, UsageError
 from schemas.frames import Frame
-from schemas.rows import Depth, Row
-from schemas.topics import Topic, depth_topic
+from schemas.rows import Row
+from schemas.topics import depth_topic
 from tape.layout import Tape
 from tape.reader import segments
 
@@ -80,16 +81,12 @@ class Replay:
         self._clock = clock or SystemClock()
         self.session = ""
         self._playing: Sequence[Strand] = ()
-        self._markets = _markets(self.recorded_topics)
+        self._markets = depth_markets(self.recorded_topics)
 
     @cached_property
     def recorded_topics(self) -> list[str]:
         """Streams that were recorded, selected or not."""
-        topics = {topic for segment in self.segments for topic in segment.topics if topic}
-        entries = (entry for segment in self.segments for entry in segment.files)
-        books = {entry.symbol for entry in entries if entry.table == Depth.TABLE and entry.symbol}
-        # A book that never changed has a snapshot, and no frame on its stream.
-        return sorted(topics | {depth_topic(symbol) for symbol in books - _markets(topics)})
+        return recorded_topics(self.segments)
 
     @property
     def first_ts(self) -> int:
@@ -181,8 +178,3 @@ def _span(recorded: Span, start: Moment | None, until: Moment | None) -> Span:
             f"nothing was recorded then: this recording runs from {stamp(first)} to {stamp(last)}"
         )
     return span
-
-
-def _markets(topics: Iterable[str]) -> set[str]:
-    """Symbols of all depth streams."""
-    return {topic.symbol for topic in map(Topic.parse, topics) if topic.channel == "depth"}

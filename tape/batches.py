@@ -4,9 +4,10 @@ Whatever is wrong with it becomes a TapeError that names the file and the place.
 footer only after its sha256 was checked: a damaged one can end the whole process.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +19,7 @@ from tape.manifest import FileEntry
 from tape.version import Written, refuse_newer
 
 _BATCH_ROWS = 8_192
+_LAST = 2**63 - 1  # no seq is higher
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
 
 Line = TypeVar("Line")
@@ -34,13 +36,49 @@ class DamagedFile(TapeError):
         )
 
 
+class Group(NamedTuple):
+    """A row group of a file, by its statistics.
+
+    first_seq, last_seq, first_ts, last_ts: lowest and highest seq and ``ts_recv``, of the lines of
+        all segments that share the file; the times are None where it does not say.
+    """
+
+    number: int
+    rows: int
+    first_seq: int
+    last_seq: int
+    first_ts: int | None
+    last_ts: int | None
+
+
+class Excerpt(NamedTuple):
+    """What is read of a file.
+
+    from_seq, until_seq: lowest and highest seq; row groups wholly outside are skipped.
+    columns: None is all; `seq` is needed for a cut by seq.
+    batch_rows: lines that are decoded at a time, at most.
+    groups: the row groups to be read, None is all.
+    words: columns of text that are left as they are stored, as dictionary arrays.
+    """
+
+    from_seq: int = 0
+    until_seq: int = _LAST
+    columns: Sequence[str] | None = None
+    batch_rows: int = _BATCH_ROWS
+    groups: Callable[[Group], bool] | None = None
+    words: Sequence[str] = ()
+
+
+WHOLE = Excerpt()
+
+
 def read_lines(
     root: Path,
     entry: FileEntry,
     convert: Callable[[pa.RecordBatch], list[Line]],
-    from_seq: int = 0,
+    excerpt: Excerpt = WHOLE,
 ) -> Iterator[list[Line]]:
-    """Lines of a file as ``convert`` makes them; row groups wholly before ``from_seq`` are skipped.
+    """Lines of a file, or of an excerpt of it, as ``convert`` makes them of batches with some.
 
     Of a shared file only the lines that are the entry's. The footer and each page are checked.
     Raises DamagedFile for whatever cannot be read.
@@ -48,17 +86,29 @@ def read_lines(
     check_footer(root, entry)
     place = "its footer"
     try:
-        with pq.ParquetFile(root / entry.path, page_checksum_verification=True) as file:
-            _check_version(root / entry.path, file.metadata)
-            for number in range(file.num_row_groups):
-                first, last = _seqs(file.metadata.row_group(number))
-                place = f"row group {number + 1} of {file.num_row_groups} (seq {first} to {last})"
-                if last >= from_seq and not (
-                    entry.share is not None and _is_beside(entry, first, last)
-                ):
-                    yield from map(convert, _own(entry, _batches(file, number)))
+        with _opened(root / entry.path, excerpt.words) as file:
+            for group in map(_group, range(file.num_row_groups), repeat(file.metadata)):
+                place = (
+                    f"row group {group.number + 1} of {file.num_row_groups}"
+                    f" (seq {group.first_seq} to {group.last_seq})"
+                )
+                if _is_wanted(entry, excerpt, group):
+                    batches = _batches(file, group, excerpt)
+                    yield from map(convert, _cut(batches, group, _span(entry, excerpt)))
     except _BROKEN as error:
         raise DamagedFile(root, entry, f"{place} cannot be read ({_first_line(error)})") from None
+
+
+def groups_in(root: Path, entry: FileEntry) -> list[Group]:
+    """The row groups of a file that have lines of the entry. Raises DamagedFile."""
+    check_footer(root, entry)
+    try:
+        with _opened(root / entry.path) as file:
+            found = [_group(number, file.metadata) for number in range(file.num_row_groups)]
+    except _BROKEN as error:
+        problem = f"its footer cannot be read ({_first_line(error)})"
+        raise DamagedFile(root, entry, problem) from None
+    return [group for group in found if _is_wanted(entry, WHOLE, group)]
 
 
 def check_footer(root: Path, entry: FileEntry) -> None:
@@ -104,27 +154,59 @@ def _check_version(path: Path, metadata: pq.FileMetaData) -> None:
     refuse_newer(path, Written(written, schema, labels.get(b"code", b"").decode()))
 
 
-def _batches(file: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
+def _opened(path: Path, words: Sequence[str] = ()) -> pq.ParquetFile:
+    """Raises TooNew for a file that a later version wrote, and whatever pyarrow does."""
+    file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=list(words))
+    try:
+        _check_version(path, file.metadata)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _batches(file: pq.ParquetFile, group: Group, excerpt: Excerpt) -> Iterator[pa.RecordBatch]:
     """All of a row group; ValueError where a damaged page header hides a part of it."""
-    missing = file.metadata.row_group(number).num_rows
-    for batch in file.iter_batches(_BATCH_ROWS, row_groups=[number]):
+    missing = group.rows
+    columns = None if excerpt.columns is None else list(excerpt.columns)
+    for batch in file.iter_batches(excerpt.batch_rows, row_groups=[group.number], columns=columns):
         missing -= batch.num_rows
         yield batch
     if missing:
         raise ValueError(f"{missing} rows are missing")
 
 
-def _is_beside(entry: FileEntry, first: int, last: int) -> bool:
-    return first > entry.last_seq or last < entry.first_seq
+def _is_wanted(entry: FileEntry, excerpt: Excerpt, group: Group) -> bool:
+    first, last = _span(entry, excerpt)
+    within = group.last_seq >= first and group.first_seq <= last
+    return within and (excerpt.groups is None or excerpt.groups(group))
 
 
-def _own(entry: FileEntry, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Those lines of a file that are of the entry's segment."""
+def _span(entry: FileEntry, excerpt: Excerpt) -> tuple[int, int]:
+    """Lowest and highest seq of the lines that are the entry's and asked for."""
     if entry.share is None:
+        return excerpt.from_seq, excerpt.until_seq
+    return max(excerpt.from_seq, entry.first_seq), min(excerpt.until_seq, entry.last_seq)
+
+
+def _cut(
+    batches: Iterator[pa.RecordBatch], group: Group, span: tuple[int, int]
+) -> Iterator[pa.RecordBatch]:
+    """Those lines of a row group that are in a span of seqs; no batch without any."""
+    first, last = span
+    if first <= group.first_seq and group.last_seq <= last:
         return batches
-    seqs = pc.field("seq")
-    own = (seqs >= entry.first_seq) & (seqs <= entry.last_seq)
-    return (kept for batch in batches if (kept := batch.filter(own)).num_rows)
+    return (kept for batch in batches if (kept := _between(batch, first, last)).num_rows)
+
+
+def _between(batch: pa.RecordBatch, first: int, last: int) -> pa.RecordBatch:
+    seqs = batch.column("seq")
+    return batch.filter(pc.and_(pc.greater_equal(seqs, first), pc.less_equal(seqs, last)))
+
+
+def _group(number: int, metadata: pq.FileMetaData) -> Group:
+    group = metadata.row_group(number)
+    return Group(number, group.num_rows, *_seqs(group), *_times(group))
 
 
 def _seqs(group: pq.RowGroupMetaData) -> tuple[int, int]:
@@ -134,6 +216,15 @@ def _seqs(group: pq.RowGroupMetaData) -> tuple[int, int]:
     if column.path_in_schema != "seq" or statistics is None or not statistics.has_min_max:
         raise ValueError("it does not say which seqs are in it")
     return statistics.min, statistics.max
+
+
+def _times(group: pq.RowGroupMetaData) -> tuple[int | None, int | None]:
+    """Lowest and highest time of receipt, in ns."""
+    column = group.column(1)
+    statistics = column.statistics
+    if column.path_in_schema != "ts_recv" or statistics is None or not statistics.has_min_max:
+        return None, None
+    return statistics.min_raw, statistics.max_raw
 
 
 def _first_line(error: Exception) -> str:

@@ -14,16 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
+from replay.server import replies
+from replay.server.depth_reply import LIMITS
+from replay.server.replies import JSON_TYPE, TEXT_TYPE
 from tests.venue.shadow_book import Truth
 
-LIMITS = ("5", "10", "20", "50", "100", "500", "1000")
-JSON_TYPE = "application/json; charset=utf-8"
-TEXT_TYPE = "text/plain; charset=utf-8"
 DOOR = "websocket"  # where faults of the handshake are queued
-BAD_LIMIT = (
-    'failed to parse parameter `limit`: failed to parse "DepthLimit": '
-    "Expect a valid enumeration value."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +49,9 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _error(status: int, code: str, message: str) -> Reply:
-    return Reply(status, json.dumps({"code": code, "message": message}, separators=(",", ":")))
+def _error(reply: replies.Reply) -> Reply:
+    """The server of recordings has the venue's words."""
+    return Reply(reply.status, reply.body.decode(), reply.content_type)
 
 
 class Faults:
@@ -124,11 +121,11 @@ class Rest:
         symbol = query.get("symbol", [""])[0]
         limit = query.get("limit", [None])[0]
         if limit is not None and limit not in LIMITS:
-            return Reply(400, BAD_LIMIT, TEXT_TYPE)
+            return _error(replies.BAD_LIMIT)
         if symbol not in self._by_symbol:
-            return _error(400, "INVALID_CLIENT_REQUEST", "Invalid market symbol")
+            return _error(replies.INVALID_SYMBOL)
         if not self.streams(symbol):
-            return _error(404, "RESOURCE_NOT_FOUND", "Not Found")
+            return _error(replies.NOT_FOUND)
         book = self._truth.book(symbol).as_of(stale)
         return Reply(200, book.body(None if limit is None else int(limit)))
 
@@ -141,7 +138,7 @@ class Rest:
 
     def _market(self, symbol: str) -> Reply:
         if symbol not in self._by_symbol:
-            return _error(400, "INVALID_CLIENT_REQUEST", "Invalid market symbol")
+            return _error(replies.INVALID_SYMBOL)
         return Reply(200, json.dumps(self._by_symbol[symbol], separators=(",", ":")))
 
     def _small(self, path: str) -> Reply:
@@ -151,7 +148,7 @@ class Rest:
             return Reply(200, '{"message":null,"status":"Ok"}')
         if path == "/api/v1/ping":
             return Reply(200, "pong", TEXT_TYPE)
-        return Reply(404, "not found", TEXT_TYPE)
+        return _error(replies.NO_PATH)
 
 
 def http_response(reply: Reply) -> Response:

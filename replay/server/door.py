@@ -1,0 +1,170 @@
+"""One port that speaks websocket, REST and control, over aiohttp."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from typing import Protocol
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from replay.server.audience import Audience
+from replay.server.client import PING_S, QUEUE_BYTES, Client
+from replay.server.log import Facts
+from replay.server.replies import NO_PATH, Reply, as_text
+from replay.server.requests import answer
+
+CONTROL = "/control"
+REST_PREFIX = "/api/"
+LARGEST_REQUEST = 64 << 10  # bytes of a body of HTTP
+LARGEST_MESSAGE = 1 << 20  # bytes of a websocket message: some thousand topics
+MOST_TOPICS = 10_000  # of one connection
+_METHOD = as_text("method not allowed", 405)
+_BACKLOG = 1_024
+
+
+class House(Protocol):
+    """What is behind the door."""
+
+    async def rest(self, target: str) -> Reply:
+        """The reply to a GET of a path with its query."""
+
+    async def command(self, body: bytes | None) -> Reply:
+        """Carry out a command; None: just tell."""
+
+    def subscribed(self, topics: list[str]) -> None:
+        """Somebody is subscribed to these now."""
+
+    def unsubscribed(self) -> None:
+        """Somebody is subscribed to less."""
+
+    def say(self, event: str, facts: Facts) -> None:
+        """Write to the log."""
+
+
+class Door:
+    """Takes connections.
+
+    port: where it listens, once `open`.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        audience: Audience,
+        recorded: Collection[str],
+        queue: int = QUEUE_BYTES,
+        ping_s: float = PING_S,
+    ) -> None:
+        self._house = house
+        self._audience = audience
+        self._recorded = recorded
+        self._queue = queue
+        self._ping_s = ping_s
+        self._numbers = 0
+        self._serving: set[asyncio.Task[None]] = set()
+        app = web.Application(client_max_size=LARGEST_REQUEST)
+        app.router.add_route("*", "/{path:.*}", self._enter)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    async def open(self, host: str, port: int) -> int:
+        """Listen; the port. Raises OSError where that cannot be."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG)
+        await site.start()
+        server = site._server
+        assert isinstance(server, asyncio.Server)
+        bound: int = server.sockets[0].getsockname()[1]
+        return bound
+
+    async def close(self) -> None:
+        """Say goodbye to all and listen no more."""
+        self._audience.close(WSCloseCode.GOING_AWAY, "the server ends")
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=2.0)
+        await self._runner.cleanup()
+
+    async def _enter(self, request: web.Request) -> web.StreamResponse:
+        if request.path == CONTROL:
+            return await self._control(request)
+        if request.method == "GET" and _is_upgrade(request):
+            return await self._websocket(request) if request.path == "/" else _response(NO_PATH)
+        if not request.path.startswith(REST_PREFIX):
+            return _response(NO_PATH)
+        if request.method != "GET":
+            known = await self._house.rest(request.raw_path)
+            return _response(NO_PATH if known == NO_PATH else _METHOD)
+        return _response(await self._house.rest(request.raw_path))
+
+    async def _control(self, request: web.Request) -> web.Response:
+        if request.headers.get("Origin"):
+            return _response(as_text("no page of a browser may do this", 403))
+        if request.method == "GET":
+            return _response(await self._house.command(None))
+        if request.method == "POST":
+            return _response(await self._house.command(await request.read()))
+        return _response(_METHOD)
+
+    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(autoping=False, max_msg_size=LARGEST_MESSAGE)
+        await socket.prepare(request)
+        self._numbers += 1
+        client = Client(self._numbers, request, socket, self._queue, self._ping_s)
+        self._audience.enter(client)
+        self._house.say("connected", {"client": client.number, "peer": client.peer})
+        pinging = asyncio.create_task(_quietly(client.ping))
+        serving = asyncio.create_task(self._serve(client))
+        self._serving.add(serving)
+        try:
+            await self._listen(client, socket)
+        finally:
+            pinging.cancel()
+            client.end()
+            await asyncio.wait([serving])
+            self._serving.discard(serving)
+            self._audience.leave(client)
+            self._house.unsubscribed()
+            facts: dict[str, object] = {"client": client.number, "sent": client.sent}
+            self._house.say("disconnected", facts | ({"why": client.why} if client.why else {}))
+        return socket
+
+    async def _serve(self, client: Client) -> None:
+        await client.serve(self._audience.drained)
+        self._audience.leave(client)
+
+    async def _listen(self, client: Client, socket: web.WebSocketResponse) -> None:
+        """Until the connection ends."""
+        async for message in socket:
+            if message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                client.ponged()
+            elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                self._take(client, message.data)
+
+    def _take(self, client: Client, text: str | bytes) -> None:
+        """Carry out a client's text; success is answered by nothing (protocol section 1)."""
+        verdict = answer(text, self._recorded)
+        if verdict.remove:
+            self._audience.unsubscribe(client, verdict.remove)
+            self._house.unsubscribed()
+        if len(client.topics) + len(verdict.add) > MOST_TOPICS:
+            client.close(WSCloseCode.POLICY_VIOLATION, f"more than {MOST_TOPICS:,} topics")
+            return
+        if verdict.add:
+            self._house.subscribed(self._audience.subscribe(client, verdict.add))
+        if verdict.errors:
+            client.send([error.encode() for error in verdict.errors])
+
+
+def _is_upgrade(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _response(reply: Reply) -> web.Response:
+    kind = {"Content-Type": reply.content_type} if reply.content_type else {}
+    return web.Response(status=reply.status, body=reply.body, headers=kind)
+
+
+async def _quietly(act: Callable[[], Awaitable[None]]) -> None:
+    with suppress(ConnectionError, RuntimeError):
+        await act()

@@ -1,0 +1,78 @@
+"""Lockstep: the replay waits for its clients where the recorder once acted.
+
+A client is then given exactly what the recorder was given, whatever the speed: nothing is sent
+before it is subscribed, no book goes on before it has asked for its snapshot, and after a lost
+connection nothing goes on before it is back. What it never does is waited for a while only.
+"""
+
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from market.control import subscribed
+from replay.selection import Selection
+from schemas.frames import Frame, Kind
+from schemas.requests import depth_symbol
+from schemas.topics import WINDOWS, depth_topic
+from tape.history import History, Mark
+
+PATIENCE_S = 15.0
+ACTS = frozenset({Kind.SENT, Kind.REPLY})
+
+
+class Waits(NamedTuple):
+    """What is waited for, in words, and whether it is so."""
+
+    what: str
+    ready: Callable[[], bool]
+
+
+class Lockstep:
+    """What to wait for.
+
+    asked: markets whose book was asked for since the recorder last joined it.
+    """
+
+    def __init__(
+        self, history: History, selection: Selection, wanted: Callable[[], Collection[str]]
+    ) -> None:
+        self._history = history
+        self._selection = selection
+        self._wanted = wanted
+        self.asked: set[str] = set()
+
+    def restart(self) -> None:
+        """All clients begin anew."""
+        self.asked.clear()
+
+    def condition(self, frame: Frame, before: Mark) -> Waits | None:
+        """What has to be so before the frame behind a position may pass; None if nothing."""
+        if frame.kind is Kind.SENT:
+            return self._subscribed(frame)
+        symbol = depth_symbol(frame.topic)
+        if symbol is None or not self._joins(symbol, frame, before):
+            return None
+        topics = {depth_topic(symbol, window) for window in ("", *WINDOWS)}
+        if topics.isdisjoint(self._wanted()):
+            return None
+        return Waits(f"somebody asks for the book of {symbol}", lambda: symbol in self.asked)
+
+    def passed(self, frame: Frame) -> None:
+        """A reply went by: the next time a book is lost it has to be asked for again."""
+        symbol = depth_symbol(frame.topic)
+        if symbol is not None:
+            self.asked.discard(symbol)
+
+    def _subscribed(self, frame: Frame) -> Waits | None:
+        topics = set(filter(self._selection.wants, subscribed(frame.payload)))
+        if not topics:
+            return None
+        what = f"somebody is subscribed to {len(topics)} topics"
+        return Waits(what, lambda: topics <= {*self._wanted()})
+
+    def _joins(self, symbol: str, frame: Frame, before: Mark) -> bool:
+        """Whether a reply makes a book that was not there."""
+        after = Mark(before.segment, frame.seq)
+        return (
+            self._history.book(symbol, before) is None
+            and self._history.book(symbol, after) is not None
+        )

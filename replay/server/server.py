@@ -1,0 +1,237 @@
+"""The exchange as it was, put together: `Server` is what ``bp-replay --serve`` runs."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from replay.recorded import recorded_topics
+from replay.sealed import check_sealed
+from replay.selection import Selection
+from replay.server.audience import Audience
+from replay.server.chaos import Chaos
+from replay.server.client import PING_S, QUEUE_BYTES
+from replay.server.clock import TapeClock
+from replay.server.control import Control
+from replay.server.course import Course
+from replay.server.door import Door
+from replay.server.lockstep import Lockstep
+from replay.server.log import Facts, Say, unsaid
+from replay.server.playback import Playback, State
+from replay.server.player import Player, events
+from replay.server.relay import Relay
+from replay.server.replies import JSON_TYPE, Reply, as_json, error
+from replay.server.rest import Rest
+from replay.server.shift import Shift
+from schemas.errors import UsageError
+from schemas.requests import depth_symbol
+from tape.history import History
+from tape.layout import Tape
+from tape.reader import segments
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a recording is served.
+
+    host, port: where; port 0: any that is free. speed: 1 as it happened; None: as fast as can be.
+    topics: patterns; none: all. start, until: as of `replay.Replay`.
+    generation: as of `replay.Replay`.
+    on_subscribe: time begins with the first subscription.
+    lockstep: wait for the clients where the recorder acted, see `replay.server.lockstep`.
+    session_now: move all timestamps so that the recording begins now.
+    chaos: faults on purpose.
+    queue: bytes that may wait for a client before it is cut off.
+    ping_s: between two Pings to a client.
+    """
+
+    host: str = LOOPBACK
+    port: int = 9000
+    speed: float | None = 1.0
+    topics: tuple[str, ...] = ()
+    start: int | str | None = None
+    until: int | str | None = None
+    generation: int | None = None
+    on_subscribe: bool = False
+    lockstep: bool = False
+    session_now: int | None = None
+    chaos: Chaos | None = None
+    queue: int = QUEUE_BYTES
+    ping_s: float = PING_S
+    say: Say = unsaid
+
+
+class Server:
+    """Serves a recording while its context lasts.
+
+    >>> async with Server("data/tape", Serving(speed=10)) as server:  # doctest: +SKIP
+    ...     print(server.ws_url, server.rest_url)
+    ...     await server.ended()
+
+    control: carries out commands. playback: where it is and what it does.
+    audience: its clients. asked: requests of REST so far.
+    topics: streams that were recorded and are served.
+
+    Raises NotARecording, TopicError or another UsageError for what cannot be served, and OSError
+    where the port cannot be had.
+    """
+
+    def __init__(self, data: Path | str, serving: Serving) -> None:
+        tape = Tape.open(data)
+        check_sealed(tape)
+        parts = segments(tape, generation=serving.generation)
+        selection = Selection(serving.topics)
+        recorded = recorded_topics(parts)
+        selection.check(recorded)
+        self.topics = [topic for topic in recorded if selection.wants(topic)]
+        self._serving = serving
+        self._history = History(tape, parts)
+        self.audience = Audience()
+        course = Course(tape, parts, serving.start, serving.until)
+        clock = TapeClock(serving.speed, course.first_ts)
+        self.playback = Playback(
+            course,
+            self.audience,
+            clock,
+            on_subscribe=serving.on_subscribe or serving.lockstep,
+            say=serving.say,
+        )
+        shift = None
+        if serving.session_now is not None:
+            shift = Shift(_whole_ms(serving.session_now - course.time(course.start)))
+        lockstep = None
+        if serving.lockstep:
+            lockstep = Lockstep(self._history, selection, lambda: self.audience.wanted)
+        relay = Relay(
+            self._history,
+            self.audience,
+            recorded,
+            course.gaps,
+            selection=selection,
+            events=events(serving.lockstep),
+            chaos=serving.chaos,
+            shift=shift,
+            say=serving.say,
+        )
+        self.control = Control(self.playback, relay)
+        self._relay = relay
+        self._lockstep = lockstep
+        self._player = Player(self.playback, relay, lockstep)
+        self._rest = Rest(self._history, shift)
+        self._shift = shift
+        self.asked = 0
+        self._door = Door(
+            self, self.audience, frozenset(self.topics), serving.queue, serving.ping_s
+        )
+        self._reader = ThreadPoolExecutor(1, "rest")  # files are read in it, and not in the loop
+
+    async def __aenter__(self) -> Self:
+        self.port = await self._door.open(self._serving.host, self._serving.port)
+        self._playing = asyncio.create_task(self._player.run())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._playing.cancel()
+        await asyncio.wait([self._playing])
+        await self._door.close()
+        self._reader.shutdown()
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """What was done on purpose, by kind."""
+        return dict(self._relay.faults)
+
+    @property
+    def ws_url(self) -> str:
+        """Where the websocket is."""
+        return f"ws://{self._address}"
+
+    @property
+    def rest_url(self) -> str:
+        """Where REST is, without a trailing slash."""
+        return f"http://{self._address}"
+
+    async def ended(self) -> None:
+        """Wait until the recording is at its end and all clients have it; raises TapeError for
+        what cannot be read."""
+        end = asyncio.create_task(self._end())
+        await asyncio.wait([end, self._playing], return_when=asyncio.FIRST_COMPLETED)
+        if self._playing.done():
+            end.cancel()
+            self._playing.result()
+        await end
+
+    async def failed(self) -> None:
+        """Wait until it cannot go on; raises what keeps it from that."""
+        await asyncio.wait([self._playing])
+        self._playing.result()
+
+    # What the door asks for
+
+    async def rest(self, target: str) -> Reply:
+        """The reply to a GET, as of now."""
+        self.asked += 1
+        chaos = self._serving.chaos
+        status = None if chaos is None else chaos.rest_fails(self.asked)
+        if status is not None:
+            self._relay.faults["rest"] += 1
+            return error(status, "SERVER_ERROR", "made to fail on purpose")
+        mark, now = self.playback.mark, self.playback.clock.now()
+        reply = await asyncio.get_running_loop().run_in_executor(
+            self._reader, self._rest.reply, target, mark, now
+        )
+        self._note(target, reply)
+        return reply
+
+    async def command(self, body: bytes | None) -> Reply:
+        """Carry out a command; None: just tell."""
+        try:
+            if body is not None:
+                await self.control.carry_out(body)
+        except UsageError as refused:
+            return Reply(400, msgspec.json.encode({"error": str(refused)}), JSON_TYPE)
+        return as_json(self.control.status())
+
+    def subscribed(self, topics: list[str]) -> None:
+        """Somebody is subscribed to these now."""
+        self._relay.subscribed(topics, self.playback.mark, self.playback.clock.now())
+
+    def unsubscribed(self) -> None:
+        """Somebody is subscribed to less."""
+        self._relay.unsubscribed()
+
+    def say(self, event: str, facts: Facts) -> None:
+        """Write to the log."""
+        self._serving.say(event, facts)
+
+    def _note(self, target: str, reply: Reply) -> None:
+        """A book that was given to somebody is not waited for any more."""
+        symbol = depth_symbol(target) if urlsplit(target).path else None
+        if symbol is not None and self._lockstep is not None and reply.status == 200:
+            self._lockstep.asked.add(symbol)
+            self.playback.poke()
+
+    async def _end(self) -> None:
+        await self.playback.until(State.ENDED)
+        await self.audience.empty()
+
+    @property
+    def _address(self) -> str:
+        host = self._serving.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+
+def _whole_ms(ns: int) -> int:
+    return ns // 1_000_000 * 1_000_000

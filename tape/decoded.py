@@ -1,0 +1,170 @@
+"""Row groups of a recording's files, decoded when asked for and kept in bounded memory."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain, pairwise
+from operator import attrgetter
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from tape.batches import DamagedFile, Excerpt, Group, groups_in, read_lines
+from tape.cache import Cache, Key
+from tape.layout import FRAMES, Tape
+from tape.manifest import FileEntry, Manifest
+
+_OBJECT_BYTES = 1_000  # of a file entry or a row group in memory
+_LINES = 1_024  # decoded at a time to find a single one
+
+Kind = tuple[str, str | None]  # table and symbol of a file
+Piece = tuple[FileEntry, Group]
+
+
+class Lot(NamedTuple):
+    """Lines that are decoded at a time: a row group, or all of rows files that interleave.
+
+    name: no other lot has it.
+    first_seq, last_seq, first_ts, last_ts: no line is outside; times of receipt are in ns, and None
+        where a file does not say.
+    """
+
+    name: Key
+    pieces: Sequence[Piece]
+    first_seq: int
+    last_seq: int
+    first_ts: int | None
+    last_ts: int | None
+
+
+class Form(NamedTuple):
+    """How lines are decoded. columns: None is all. words: columns left as dictionary arrays."""
+
+    columns: tuple[str, ...] | None
+    words: tuple[str, ...] = ()
+
+
+class Decoded:
+    """The files of some segments. Raises TapeError for what cannot be read.
+
+    cache: where what is decoded is kept, and what is made of it.
+    """
+
+    def __init__(self, tape: Tape, segments: Sequence[Manifest], cache_bytes: int) -> None:
+        self.cache = Cache(cache_bytes)
+        self.segments = segments
+        self._root = tape.root
+        self._kinds: dict[int, frozenset[Kind]] = {}
+        self._shared: dict[frozenset[Kind], frozenset[Kind]] = {}  # most segments have the same
+
+    def kinds(self, segment: int) -> frozenset[Kind]:
+        """Table and symbol of all files of a segment."""
+        if segment not in self._kinds:
+            kinds = frozenset(self._parts(segment))
+            self._kinds[segment] = self._shared.setdefault(kinds, kinds)
+        return self._kinds[segment]
+
+    def lots(self, segment: int, table: str, symbol: str | None = None) -> Sequence[Lot]:
+        """Of a table and a symbol, in order of ``seq``; of frames, in order of their first."""
+        if table != FRAMES and not self.segments[segment].rows.get(table):
+            return ()
+        if (table, symbol) not in self.kinds(segment):
+            return ()
+
+        def make() -> list[Lot]:
+            return self._lots(self._parts(segment)[table, symbol])
+
+        return self.cache.get(("lots", segment, table, symbol), make, _size_of_lots)
+
+    def batch(self, lot: Lot, form: Form) -> pa.RecordBatch:
+        """The lines of a lot, in order of ``seq``."""
+
+        def make() -> pa.RecordBatch:
+            return self.read(lot, form)
+
+        return self.cache.get(("batch", lot.name, form), make, attrgetter("nbytes"))
+
+    def read(self, lot: Lot, form: Form) -> pa.RecordBatch:
+        """The same, not to be kept."""
+        batches = [batch for piece in lot.pieces for batch in self._read(piece, form)]
+        if not batches:
+            problem = "rows that its manifest counts are not there"
+            raise DamagedFile(self._root, lot.pieces[0][0], problem)
+        if len(batches) == 1:
+            return batches[0]
+        table = pa.Table.from_batches(batches).unify_dictionaries()
+        if len(lot.pieces) > 1:
+            table = table.sort_by("seq")  # which leaves rows of one frame in their order
+        return table.combine_chunks().to_batches()[0]
+
+    def line(self, lot: Lot, seq: int, form: Form) -> pa.RecordBatch | None:
+        """The first line of a frame in a lot; None where there is none. It is not kept."""
+        for entry, group in lot.pieces:
+            if group.first_seq <= seq <= group.last_seq:
+                excerpt = Excerpt(seq, seq, form.columns, _LINES, _only(group), form.words)
+                for batches in read_lines(self._root, entry, _as_it_is, excerpt):
+                    return batches[0].slice(0, 1)
+        return None
+
+    def forget_files(self) -> None:
+        """Ask the manifests again: files they named are gone."""
+        self.cache.forget("parts", "lots")
+
+    def _parts(self, segment: int) -> dict[Kind, list[FileEntry]]:
+        def make() -> dict[Kind, list[FileEntry]]:
+            parts: dict[Kind, list[FileEntry]] = {}
+            for entry in sorted(self.segments[segment].files, key=attrgetter("first_seq")):
+                parts.setdefault((entry.table, entry.symbol), []).append(entry)
+            return parts
+
+        return self.cache.get(("parts", segment), make, _size_of_parts)
+
+    def _lots(self, entries: Sequence[FileEntry]) -> list[Lot]:
+        pieces = [(entry, group) for entry in entries for group in groups_in(self._root, entry)]
+        interleave = any(one.last_seq >= after.first_seq for one, after in pairwise(entries))
+        if interleave and entries[0].table != FRAMES:
+            return [_lot(pieces)]
+        return [_lot([piece]) for piece in pieces]
+
+    def _read(self, piece: Piece, form: Form) -> list[pa.RecordBatch]:
+        entry, group = piece
+        excerpt = Excerpt(
+            columns=form.columns, batch_rows=group.rows, groups=_only(group), words=form.words
+        )
+        return list(chain.from_iterable(read_lines(self._root, entry, _as_it_is, excerpt)))
+
+
+def ints(column: pa.Array) -> memoryview[int]:
+    """A column of int64 without nulls, or one of times, to be looked into without converting it."""
+    values = column.buffers()[1]
+    if values is None:
+        return memoryview(b"").cast("q")
+    return memoryview(values).cast("q")[column.offset : column.offset + len(column)]
+
+
+def _lot(pieces: Sequence[Piece]) -> Lot:
+    groups = [group for _, group in pieces]
+    firsts = [group.first_ts for group in groups if group.first_ts is not None]
+    lasts = [group.last_ts for group in groups if group.last_ts is not None]
+    return Lot(
+        tuple((entry.path, entry.first_seq, group.number) for entry, group in pieces),
+        pieces,
+        min(max(group.first_seq, entry.first_seq) for entry, group in pieces),
+        max(min(group.last_seq, entry.last_seq) for entry, group in pieces),
+        min(firsts) if len(firsts) == len(groups) else None,
+        max(lasts) if len(lasts) == len(groups) else None,
+    )
+
+
+def _only(wanted: Group) -> Callable[[Group], bool]:
+    return lambda group: group.number == wanted.number
+
+
+def _as_it_is(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    return [batch]
+
+
+def _size_of_parts(parts: dict[Kind, list[FileEntry]]) -> int:
+    return _OBJECT_BYTES * sum(map(len, parts.values()))
+
+
+def _size_of_lots(lots: Sequence[Lot]) -> int:
+    return _OBJECT_BYTES * len(lots)
