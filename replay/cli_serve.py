@@ -1,11 +1,11 @@
 """``bp-replay --serve``: what is seen of it on a terminal and in a pipe."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -202,8 +202,10 @@ class Log:
             told = "  ".join(f"{name} {value}" for name, value in facts.items())
             self._screen.print(Text(f"{event:<12} {told}"))
             return
-        with suppress(BrokenPipeError):
+        try:
             click.echo(msgspec.json.encode({"event": event, **facts}).decode())
+        except BrokenPipeError:  # nobody listens any more, which keeps nobody from being served
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
         """Something about a key that was pressed."""

@@ -18,20 +18,22 @@ from tape.files import sha256_of
 from tape.manifest import FileEntry
 from tape.version import Written, refuse_newer
 
+HIGHEST_SEQ = 2**63 - 1
+
 _BATCH_ROWS = 8_192
-_LAST = 2**63 - 1  # no seq is higher
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
 
 Line = TypeVar("Line")
 
 
 class DamagedFile(TapeError):
-    """A file of a segment that cannot be used; ``problem`` says why, without its name."""
+    """A file of a segment that cannot be used; ``problem`` says why, without its ``path``."""
 
     def __init__(self, root: Path, entry: FileEntry, problem: str) -> None:
         self.problem = problem
+        self.path = root / entry.path
         super().__init__(
-            f"{root / entry.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; bring it"
+            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; bring it"
             " back from a copy (bp-tape verify lists all that is damaged)"
         )
 
@@ -62,7 +64,7 @@ class Excerpt(NamedTuple):
     """
 
     from_seq: int = 0
-    until_seq: int = _LAST
+    until_seq: int = HIGHEST_SEQ
     columns: Sequence[str] | None = None
     batch_rows: int = _BATCH_ROWS
     groups: Callable[[Group], bool] | None = None

@@ -1,22 +1,29 @@
 """Row groups of a recording's files, decoded when asked for and kept in bounded memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from tape.batches import DamagedFile, Excerpt, Group, groups_in, read_lines
+from tape.batches import HIGHEST_SEQ, DamagedFile, Excerpt, Group, groups_in, read_lines
 from tape.cache import Cache, Key
 from tape.layout import FRAMES, Tape
 from tape.manifest import FileEntry, Manifest
 
 _OBJECT_BYTES = 1_000  # of a file entry or a row group in memory
-_LINES = 1_024  # decoded at a time to find a single one
+_LINES = 1_024  # decoded at a time to find a few
 
 Kind = tuple[str, str | None]  # table and symbol of a file
 Piece = tuple[FileEntry, Group]
+
+
+class Mark(NamedTuple):
+    """A position: after frame ``seq`` of the segment with this index in the list."""
+
+    segment: int
+    seq: int
 
 
 class Lot(NamedTuple):
@@ -95,14 +102,13 @@ class Decoded:
             table = table.sort_by("seq")  # which leaves rows of one frame in their order
         return table.combine_chunks().to_batches()[0]
 
-    def line(self, lot: Lot, seq: int, form: Form) -> pa.RecordBatch | None:
-        """The first line of a frame in a lot; None where there is none. It is not kept."""
+    def passing(
+        self, lot: Lot, form: Form, from_seq: int = 0, until_seq: int = HIGHEST_SEQ
+    ) -> Iterator[pa.RecordBatch]:
+        """The lines of a row group from one ``seq`` to another, some at a time; none are kept."""
         for entry, group in lot.pieces:
-            if group.first_seq <= seq <= group.last_seq:
-                excerpt = Excerpt(seq, seq, form.columns, _LINES, _only(group), form.words)
-                for batches in read_lines(self._root, entry, _as_it_is, excerpt):
-                    return batches[0].slice(0, 1)
-        return None
+            excerpt = Excerpt(from_seq, until_seq, form.columns, _LINES, _only(group), form.words)
+            yield from chain.from_iterable(read_lines(self._root, entry, _as_it_is, excerpt))
 
     def forget_files(self) -> None:
         """Ask the manifests again: files they named are gone."""
@@ -132,7 +138,7 @@ class Decoded:
         return list(chain.from_iterable(read_lines(self._root, entry, _as_it_is, excerpt)))
 
 
-def ints(column: pa.Array) -> memoryview[int]:
+def ints(column: pa.Array) -> Sequence[int]:
     """A column of int64 without nulls, or one of times, to be looked into without converting it."""
     values = column.buffers()[1]
     if values is None:

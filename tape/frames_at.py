@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 from schemas.frames import Kind
 from schemas.requests import depth_symbol
 from schemas.rows import Session
-from tape.decoded import Decoded, Form, ints
+from tape.decoded import Decoded, Form, Mark, ints
 from tape.layout import FRAMES
 
 _TIMES = Form(("seq", "ts_recv"))
@@ -36,8 +37,9 @@ class FramesAt:
         self._decoded = decoded
         self._said: dict[tuple[int, str | None], Seqs] = {}  # seqs of replies, by path
 
-    def received(self, segment: int, seq: int) -> int | None:
-        """When the newest frame at or before a ``seq`` was received, ns; None where none is."""
+    def received(self, mark: Mark) -> int | None:
+        """When the newest frame of a segment up to a mark was received, ns; None where none was."""
+        segment, seq = mark
         newest: tuple[int, int] | None = None
         for lot in reversed(self._decoded.lots(segment, FRAMES)):
             if lot.first_seq > seq or (newest is not None and lot.last_seq < newest[0]):
@@ -49,57 +51,55 @@ class FramesAt:
                 newest = seqs[position], ints(batch.column("ts_recv"))[position]
         return None if newest is None else newest[1]
 
-    def frame(self, segment: int, seq: int) -> Body | None:
-        """The frame with this number; None where there is none."""
+    def frame(self, mark: Mark) -> Body | None:
+        """The frame with this very number; None where there is none."""
+        segment, seq = mark
 
         def make() -> Body | None:
             for lot in self._decoded.lots(segment, FRAMES):
                 if lot.first_seq <= seq <= lot.last_seq:
-                    line = self._decoded.line(lot, seq, _BODIES)
-                    if line is not None:
-                        return next(_bodies(line))
+                    for batch in self._decoded.passing(lot, _BODIES, seq, seq):
+                        return next(_bodies(batch))
             return None
 
-        return self._decoded.cache.get(("frame", segment, seq), make, _size)
+        return self._decoded.cache.get(("frame", *mark), make, _size)
 
     def keyframes(self, segment: int) -> Mapping[str, Body]:
-        """The keyframes of a segment, which stand at its head, by their stream."""
+        """The keyframes of a segment, by their stream. They stand at its head."""
 
         def make() -> dict[str, Body]:
             missing = self._decoded.segments[segment].kinds.get(Kind.KEYFRAME, 0)
-            found: dict[str, Body] = {}
-            for lot in self._decoded.lots(segment, FRAMES) if missing else ():
-                batch = self._decoded.read(lot, _BODIES)
-                kept = batch.filter(pc.equal(batch.column("kind"), Kind.KEYFRAME.value))
-                found.update((body.topic or "", body) for body in _bodies(kept))
-                missing -= kept.num_rows
-                if missing <= 0:
-                    break
-            return found
+            every = (body for batch in self._keyframes(segment) for body in _bodies(batch))
+            return {body.topic or "": body for body in islice(every, missing)}
 
         def size(found: Mapping[str, Body]) -> int:
             return sum(map(_size, found.values()))
 
         return self._decoded.cache.get(("keyframes", segment), make, size)
 
-    def said(self, path: str, segment: int, seq: int) -> bytes | None:
-        """Body of the newest reply to a path at or before a frame; else of the first one after it;
-        None where there is none."""
+    def _keyframes(self, segment: int) -> Iterator[pa.RecordBatch]:
+        for lot in self._decoded.lots(segment, FRAMES):
+            for batch in self._decoded.passing(lot, _BODIES):
+                yield batch.filter(pc.equal(batch.column("kind"), Kind.KEYFRAME.value))
+
+    def said(self, path: str, mark: Mark) -> bytes | None:
+        """See `tape.history.History.said`."""
+        segment, seq = mark
         symbol = depth_symbol(path)
         for index in range(segment, -1, -1):
             seqs = self._replies(index, symbol).get(path, ())
             count = bisect_right(seqs, seq) if index == segment else len(seqs)
             if count:
-                return self._payload(index, seqs[count - 1])
+                return self._payload(Mark(index, seqs[count - 1]))
         for index in range(segment, len(self._decoded.segments)):
             seqs = self._replies(index, symbol).get(path, ())
             later = [found for found in seqs if index > segment or found > seq]
             if later:
-                return self._payload(index, later[0])
+                return self._payload(Mark(index, later[0]))
         return None
 
-    def _payload(self, segment: int, seq: int) -> bytes | None:
-        found = self.frame(segment, seq)
+    def _payload(self, mark: Mark) -> bytes | None:
+        found = self.frame(mark)
         return None if found is None else found.payload
 
     def _replies(self, segment: int, symbol: str | None) -> Seqs:

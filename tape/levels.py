@@ -26,13 +26,13 @@ class Levels(NamedTuple):
     clears, snapshots: positions of the rows of these actions.
     """
 
-    seqs: memoryview[int]
+    seqs: Sequence[int]
     levels: pa.Array
     qtys: pa.Array
     update_ids: pa.Array
     times: pa.Array
-    clears: memoryview[int]
-    snapshots: memoryview[int]
+    clears: Sequence[int]
+    snapshots: Sequence[int]
 
     def upto(self, seq: int) -> int:
         """How many rows are at or before a ``seq``."""
@@ -42,6 +42,19 @@ class Levels(NamedTuple):
         """The last row between two positions that empties the book."""
         before = bisect_left(self.clears, stop)
         return self.clears[before - 1] if before and self.clears[before - 1] >= start else None
+
+    def next_snapshot(self, after: int) -> int | None:
+        """The first row of a snapshot after a ``seq``."""
+        before = bisect_left(self.snapshots, self.upto(after))
+        return self.snapshots[before] if before < len(self.snapshots) else None
+
+    def snapshot(self, seq: int) -> "list[Stretch]":
+        """Rows of the snapshot that joined with a frame; none or one stretch."""
+        first = bisect_left(self.snapshots, self.upto(seq - 1))
+        last = bisect_left(self.snapshots, self.upto(seq)) - 1
+        if first > last:
+            return []
+        return [Stretch(self, self.snapshots[first], self.snapshots[last] + 1)]
 
 
 class Stretch(NamedTuple):
@@ -105,7 +118,7 @@ def _is(batch: pa.RecordBatch, column: str, word: str) -> pa.Array:
     return pc.equal(words.indices, words.dictionary.index(word).as_py())
 
 
-def _positions(batch: pa.RecordBatch, action: str) -> memoryview[int]:
+def _positions(batch: pa.RecordBatch, action: str) -> Sequence[int]:
     found = pc.indices_nonzero(_is(batch, "action", action))
     return ints(found.cast(_INT))
 

@@ -1,6 +1,6 @@
 """``/klines``: candles that were recorded, and candles made from trades or from mark prices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from replay.server.as_of import AsOf
@@ -21,9 +21,9 @@ _SKEW_NS = 60 * _S  # the clock of a recorder may be behind the venue's by so mu
 
 
 class Span(NamedTuple):
-    """The candles asked for: those that end after ``after`` and not after ``until``, tape time in
-    ns. So the venue was seen to do it (2026-09-01 and 02, replies that were not cached): the candle
-    in which the start lay was there, the one that was running was not."""
+    """The candles asked for: those that end after ``after`` and not after ``until``, in ns, as the
+    client sees time. So the venue was seen to do it (2026-09-01 and 02, replies that were not
+    cached): the candle in which the start lay was there, the one that was running was not."""
 
     interval: str
     after: int
@@ -39,9 +39,8 @@ def klines(asked: Asked, at: AsOf) -> Reply:
     price_type = asked.one_of("priceType", "KlinePriceType", PRICE_TYPES)
     source = asked.one_of("source", "KlineSource", SOURCES)
     at.check(symbol)
-    until = at.now if end is None else at.moved_back(end * _S)
-    span = Span(interval, at.moved_back(start), until)
-    if source == "External" or span.after >= min(until, _END):
+    span = Span(interval, start, at.moved(at.now) if end is None else end * _S)
+    if source == "External" or start >= min(span.until, _END):
         return as_json([])  # candles of outside providers are on no tape
     if price_type in ("Index", "Mark"):
         candles = _of_prices(symbol, price_type, span, at)
@@ -59,8 +58,10 @@ def _of_trades(symbol: str, span: Span, at: AsOf) -> dict[int, Members]:
     states = {row.ts_open: row for row in rows}  # the last one of each
     traded = _by_candle(trades, span.interval)
     starts = {start for start in (*states, *traded) if start >= first}
-    if len(at.history.tail(Trade, symbol, at.mark, len(trades) + 1)) > len(trades):
-        starts |= {first}  # trades were recorded before, so that there was none in it
+    if first not in starts and (
+        min(traded, default=first) < first or _has_more(trades, symbol, at)
+    ):
+        starts.add(first)  # trades were recorded before it, and none in it
     if traded or first in starts:
         starts |= _between(starts, span.interval, at.now)
     return {
@@ -86,7 +87,7 @@ def _of_prices(symbol: str, price_type: str, span: Span, at: AsOf) -> dict[int, 
 def _first(span: Span, at: AsOf) -> int:
     """Start of the oldest candle asked for, and of no more than `MOST`."""
     newest, end = bounds(span.interval, at.now)
-    oldest = max(span.after, newest - MOST * (end - newest), 0)
+    oldest = max(at.moved_back(span.after), newest - MOST * (end - newest), 0)
     return bounds(span.interval, min(oldest, at.now))[0]
 
 
@@ -100,6 +101,11 @@ def _by_candle(trades: Iterable[Trade], interval: str) -> dict[int, list[Trade]]
     return found
 
 
+def _has_more(trades: Sequence[Trade], symbol: str, at: AsOf) -> bool:
+    """Whether there are older trades than these, which are all since some time."""
+    return len(at.history.tail(Trade, symbol, at.mark, len(trades) + 1)) > len(trades)
+
+
 def _between(starts: Iterable[int], interval: str, now: int) -> set[int]:
     """Starts of all candles from the first of these until now."""
     start, found = min(starts, default=now + 1), set[int]()
@@ -111,16 +117,16 @@ def _between(starts: Iterable[int], interval: str, now: int) -> set[int]:
 
 def _shown(candles: dict[int, Members], span: Span, at: AsOf) -> list[Members]:
     """Those asked for, with their times, members in the venue's order."""
-    ends = {start: bounds(span.interval, start)[1] for start in candles}
-    wanted = [start for start, end in ends.items() if span.after < end <= span.until]
     found = []
-    for start in wanted[-MOST:]:
-        times = {
-            "start": _text(at.moved_candle(span.interval, start)),
-            "end": _text(at.moved_candle(span.interval, ends[start])),
-        }
-        found.append(dict(sorted((candles[start] | times).items())))
-    return found
+    for start, members in candles.items():
+        end = bounds(span.interval, start)[1]
+        shown = at.moved_candle(span.interval, end)
+        over = end <= at.now or at.moved(end) <= span.until
+        if over and span.after < shown <= span.until:
+            times = {"start": at.moved_candle(span.interval, start), "end": shown}
+            texts = {name: _text(ts) for name, ts in times.items()}
+            found.append(dict(sorted((members | texts).items())))
+    return found[-MOST:]
 
 
 def _text(ts: int) -> str:

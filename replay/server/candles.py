@@ -126,6 +126,10 @@ class SeenIds:
         self._lasts: list[int] = []
         self._newest = 0  # engine time
 
+    def __len__(self) -> int:
+        """How many stretches."""
+        return len(self._firsts)
+
     def add(self, trade: rows.Trade) -> bool:
         """Whether it is new. An old id with a time much newer begins a new numbering."""
         newest = self._newest

@@ -104,12 +104,12 @@ class Player:
         if passed > at:
             self._passed(stretch, stretch.frames[passed - 1].frame)
         relay.flush()
+        if relay.hit is None and passed < until:
+            passed = await self._event(stretch, passed)
         if relay.hit is not None:
             playback.hit, relay.hit = relay.hit, None
             playback.steps = 0
             playback.become(State.PAUSED)
-        elif passed < until:
-            return await self._event(stretch, passed)
         return passed
 
     def _passed(self, stretch: Stretch, frame: Frame) -> None:
@@ -161,6 +161,7 @@ class Player:
                 return at
             self._lockstep.passed(frame)
         self._passed(stretch, frame)
+        self._relay.look(stretch.segment, frame)
         return at + 1
 
     def _closed(self, frame: Frame) -> None:

@@ -72,7 +72,6 @@ class Relay:
         """Take frames; how far it came: a breakpoint is behind its frame, an event before it."""
         frames, zero, wanted = stretch.frames, stretch.zero, self._audience.wanted
         watched, sources, everything = self._watches, self._sources, self._selection.everything
-        gaps = self._gaps_of(stretch.segment) if self._watches_gaps else {}
         for index in range(at, until):
             frame, topic = frames[index]
             if zero + frame.ts_mono >= self.due:
@@ -89,8 +88,8 @@ class Relay:
             elif frame.kind is Kind.BINARY:
                 self.flush()
                 self._audience.deliver_binary(frame.payload)
-            if frame.seq in gaps:
-                self._gap(gaps[frame.seq])
+            if self._watches_gaps:
+                self.look(stretch.segment, frame)
             if self.hit is not None:
                 return index + 1
         return until
@@ -198,11 +197,14 @@ class Relay:
         for each in watches:
             self.hit = self.hit or each.take(frame.payload, mark)
 
-    def _gap(self, gap: Gap) -> None:
-        about = gap.topic or "all streams"
+    def look(self, segment: int, frame: Frame) -> None:
+        """Whether a gap shows, or ends, with a frame, and somebody waits for one."""
+        gap = self._gaps_of(segment).get(frame.seq) if self._watches_gaps else None
+        if gap is None:
+            return
         for condition in self.conditions:
             if condition.kind == "gap" and condition.symbol in ("", gap.symbol):
-                detail = f"{gap.cause} on {about} ({gap.state})"
+                detail = f"{gap.cause} on {gap.topic or 'all streams'} ({gap.state})"
                 self.hit = self.hit or Hit(condition.text, gap.symbol or "", detail)
 
     def _gaps_of(self, segment: int) -> dict[int, Gap]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from replay.server.as_of import AsOf
 from replay.server.asked import Asked
-from replay.server.asset_list import assets
+from replay.server.asset_list import ASSETS_PATH, SECURITIES_PATH, assets, securities
 from replay.server.candle_list import klines
 from replay.server.depth_reply import depth
 from replay.server.futures_list import funding_rates, mark_prices, open_interest
@@ -26,6 +26,8 @@ from replay.server.trade_list import trade_history, trades
 from schemas.errors import TapeError
 from schemas.requests import DEPTH_PATH, MARKETS_PATH
 from tape.history import History, Mark
+
+_PREFIX = "/api/"
 
 
 def _markets(asked: Asked, at: AsOf) -> Reply:
@@ -60,7 +62,8 @@ ENDPOINTS: dict[str, Callable[[Asked, AsOf], Reply]] = {
     DEPTH_PATH: depth,
     MARKETS_PATH: _markets,
     "/api/v1/market": _market,
-    "/api/v1/assets": assets,
+    ASSETS_PATH: assets,
+    SECURITIES_PATH: securities,
     "/api/v1/ticker": ticker,
     "/api/v1/tickers": tickers,
     "/api/v1/trades": trades,
@@ -104,6 +107,6 @@ class Rest:
 
     def _recorded(self, target: str, mark: Mark) -> Reply:
         """Any other reply that the recorder happened to ask for, as it was."""
-        plain = target.isascii() and target.isprintable()
+        plain = target.startswith(_PREFIX) and target.isascii() and target.isprintable()
         body = self._history.said(target, mark) if plain else None
         return NO_PATH if body is None else raw_json(body)

@@ -24,7 +24,7 @@ _STOCKS = ("stockPrice", "stockIndicativeQuote")
 
 _BEFORE = b"{, \t\r\n"  # what may stand before the name of a member
 # What comes after it: a whole number of no more digits than a time has; a naive ISO text.
-_NUMBER = re.compile(rb"\s*:\s*(0|[1-9][0-9]{0,18}+)\s*[,}]").match
+_NUMBER = re.compile(rb"\s*:\s*(0|[1-9][0-9]{0,18})\s*[,}]").match
 _TEXT = re.compile(rb'\s*:\s*"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})"').match
 
 

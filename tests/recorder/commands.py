@@ -122,13 +122,19 @@ class FarEnd:
         self.topics: list[str] = ready["topics"]
         self._report: dict[str, Any] | None = None
 
+    def played(self) -> dict[str, Any]:
+        """Wait until it has played everything; what it says it has sent."""
+        if self._report is None:
+            self._report = self._line()
+        return self._report
+
     def end(self) -> dict[str, Any]:
         """Stop it; what it says it has sent."""
-        if self._report is None:
+        if self._process.returncode is None:
             self._process.terminate()
-            self._report = self._line()
+            self.played()
             self._process.communicate()
-        return self._report
+        return self.played()
 
     def _line(self) -> dict[str, Any]:
         assert self._process.stdout is not None

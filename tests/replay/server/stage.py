@@ -102,6 +102,10 @@ class Listener:
             while not true():
                 await asyncio.sleep(0.002)
 
+    async def ended(self) -> None:
+        """Wait for the end of the connection."""
+        await self.until(lambda: self.closed is not None)
+
     async def count(self, frames: int) -> None:
         """Wait for so many frames."""
         await self.until(lambda: len(self.heard) >= frames)

@@ -75,6 +75,21 @@ def test_the_fates_of_a_seed_stay_what_they_are() -> None:
         26: ("drop",),
         29: ("dup",),
     }
+    day = Chaos.parse(DAY)
+    rare = {seq: fate.faults[0] for seq in range(1, 500) if (fate := day.fate(SESSION, seq)).faults}
+    assert rare == {
+        33: "delay",
+        55: "drop",
+        96: "delay",
+        101: "delay",
+        123: "delay",
+        248: "delay",
+        287: "delay",
+        322: "drop",
+        383: "delay",
+        394: "drop",
+        407: "delay",
+    }
     failed = {number: chaos.rest_fails(number) for number in range(1, 30)}
     assert {number: status for number, status in failed.items() if status} == {
         19: 500,

@@ -48,27 +48,30 @@ def test_subscriptions_of_several_clients() -> None:
         async with serving(on_subscribe=False) as stage:
             playback = stage.server.playback
             playback.pause()
-            async with stage.client(SOL) as one, stage.client(TRADES) as two:
-                async with stage.client() as three:
-                    await _subscribed(stage, 1, 1, 0)
-                    playback.step(3_000)
-                    await playback.until(State.PAUSED)
-                    await one.subscribe(SOL, method="UNSUBSCRIBE")
-                    await _subscribed(stage, 0, 1, 0)
-                    await two.subscribe(SOL, TRADES, "depth.NONE_USDC")
-                    await _subscribed(stage, 0, 3, 0)
-                    first = _passed(stage)
-                    playback.resume()
-                    await stage.server.ended()
-                    depth, trades = messages(SAMPLE, SOL), messages(SAMPLE, TRADES)
-                    before = [payload for payload in depth if payload in first]
-                    await two.count(len(depth) - len(before) + len(trades))
-                    assert one.payloads == before
-                    assert two.payloads[-1] in (depth[-1], trades[-1])
-                    assert [p for p in two.payloads if b"trade" in p] == trades
-                    assert [p for p in two.payloads if b"depth" in p] == depth[len(before) :]
-                    assert three.heard == []
-                    assert stage.said("not_recorded")[0]["topic"] == "depth.NONE_USDC"
+            async with (
+                stage.client(SOL) as one,
+                stage.client(TRADES) as two,
+                stage.client() as three,
+            ):
+                await _subscribed(stage, 1, 1, 0)
+                playback.step(3_000)
+                await playback.until(State.PAUSED)
+                await one.subscribe(SOL, method="UNSUBSCRIBE")
+                await _subscribed(stage, 0, 1, 0)
+                await two.subscribe(SOL, TRADES, "depth.NONE_USDC")
+                await _subscribed(stage, 0, 3, 0)
+                first = _passed(stage)
+                playback.resume()
+                await stage.server.ended()
+                depth, trades = messages(SAMPLE, SOL), messages(SAMPLE, TRADES)
+                before = [payload for payload in depth if payload in first]
+                await two.count(len(depth) - len(before) + len(trades))
+                assert one.payloads == before
+                assert two.payloads[-1] in (depth[-1], trades[-1])
+                assert [p for p in two.payloads if b"trade" in p] == trades
+                assert [p for p in two.payloads if b"depth" in p] == depth[len(before) :]
+                assert three.heard == []
+                assert stage.said("not_recorded")[0]["topic"] == "depth.NONE_USDC"
 
     run(scene)
 
@@ -152,7 +155,7 @@ def test_a_stuck_client_is_cut_and_slows_nobody() -> None:
 
     async def scene() -> None:
         async with serving(queue=200_000) as stage:
-            reader, writer = await _handshake(stage.server.port)
+            _, writer = await _handshake(stage.server.port)
             topics = stage.server.topics
             writer.write(_masked(json.dumps({"method": "SUBSCRIBE", "params": topics}).encode()))
             writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -182,7 +185,7 @@ def test_connections_end_as_the_recorders_did(eventful_recording: Recording) -> 
         data = eventful_recording.tape.root
         async with serving(data) as stage:
             async with stage.client(*stage.server.topics) as client:
-                await client.until(lambda: client.closed is not None)
+                await client.ended()
                 assert client.closed == (1006, "")
                 expected = [text for text in messages(data) if b'"error"' not in text]
                 assert client.payloads == expected[: len(client.payloads)]
