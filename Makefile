@@ -3,14 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WITH_CCXT := $(VENV)/.with-ccxt
 # Tests sync thousands of files: in memory, where there is such a place, they take a sixth less.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 FUZZ_SECONDS ?= 600
 
-.PHONY: help setup test check lint types demo bench fuzz soak sample golden clean
+.PHONY: help setup test check lint types demo demo-ccxt bench fuzz soak sample golden clean
 
 help:  ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 11
 
 setup: $(READY)  ## a virtual environment with everything pinned
 
@@ -35,10 +36,16 @@ check: lint types test  ## all of CI: style, strict types, tests
 demo: $(READY)  ## records, seals, replays and certifies a local venue; no network
 	$(BIN)/python -m tests.demo
 
-bench: $(READY)  ## the figures, against named peers
+demo-ccxt: $(WITH_CCXT)  ## an unmodified ccxt in a recorded minute, and whether it got it right
+	$(BIN)/python -m tests.demo_ccxt
+
+bench: $(WITH_CCXT)  ## the figures, against named peers
+	$(BIN)/python -m bench
+
+$(WITH_CCXT): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[bench]'
-	$(BIN)/python -m bench
+	@touch $@
 
 fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for each target
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

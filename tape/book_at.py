@@ -172,16 +172,14 @@ class BooksAt:
         return False
 
     def _next(self, topic: Topic, mark: Mark, until: int) -> BookAt | None:
-        """The next snapshot of a stream that joins, if that is by a time of receipt (ns)."""
-        for where, lot in self._lots_until(topic, mark, until):
+        """The next snapshot of a stream that joins and was received by a time (ns)."""
+        for after, lot in self._lots_until(topic, mark, until):
             rows = self._levels(topic, lot)
-            first = None if rows is None else rows.next_snapshot(where.seq)
-            if rows is not None and first is not None:
-                joined = Mark(where.segment, rows.seqs[first])
+            for seq in () if rows is None else rows.joins_after(after.seq):
+                joined = after._replace(seq=seq)
                 received = self._frames.received(joined)
-                if received is None or received > until:
-                    return None
-                return self._snapshot(topic, joined)
+                if received is not None and received <= until:
+                    return self._snapshot(topic, joined)
         return None
 
     def _lots_until(self, topic: Topic, mark: Mark, until: int) -> Iterator[tuple[Mark, Lot]]:

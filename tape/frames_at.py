@@ -112,12 +112,13 @@ class FramesAt:
         lots = self._decoded.lots(segment, Session.TABLE, symbol)
         if not lots:
             return {}
-        found = self._said[segment, symbol] = {}
+        found: Seqs = {}
         for lot in lots:
             columns = (column.to_pylist() for column in self._decoded.batch(lot, _REPLIES).columns)
             for seq, event, topic in zip(*columns, strict=True):
                 if event == Kind.REPLY:
                     found.setdefault(topic, []).append(seq)
+        self._said[segment, symbol] = found
         return found
 
 

@@ -23,6 +23,7 @@ from tape.columns import arrow_to_rows
 from tape.decoded import Decoded, Form, Lot, Mark, ints
 from tape.frames_at import FramesAt
 from tape.layout import Tape
+from tape.levels import warm_up
 from tape.manifest import Manifest
 
 __all__ = ["BookAt", "History", "Mark", "Where"]
@@ -73,6 +74,7 @@ class History:
         self._decoded = Decoded(tape, segments, cache_bytes)
         self._frames = FramesAt(self._decoded)
         self._books = BooksAt(self._decoded, self._frames)
+        warm_up()
 
     def symbols(self, row: type[Row]) -> list[str]:
         """Markets with rows of a table, in whatever segment; sorted.
@@ -128,7 +130,7 @@ class History:
             segment = self._segments[index]
             if segment.format >= _LOWEST_TS and segment.last_ts < ts_recv:
                 continue
-            for lot in self._decoded.lots(index, row.TABLE, symbol):
+            for lot in self._lots(row, symbol, mark, index):
                 if lot.last_ts is None or lot.last_ts >= ts_recv:
                     batch = self._upto(mark, index, self._batch(row, lot, where))
                     times = batch.column("ts_recv").cast(pa.int64())
@@ -145,7 +147,8 @@ class History:
     @_patiently
     def next_book(self, symbol: str, mark: Mark, within_ns: int) -> BookAt | None:
         """The next snapshot after a mark that a book of the market begins anew with, in the same
-        session; None where it was received more than ``within_ns`` after the frame at the mark.
+        session and as the venue sent it; None where none was received up to ``within_ns`` after the
+        frame at the mark. The real-time stream's comes first; one without levels is passed over.
         """
         return self._books.next_book(symbol, mark, within_ns)
 
@@ -167,9 +170,15 @@ class History:
     ) -> Iterator[pa.RecordBatch]:
         """Rows at or before a mark, lot by lot; in each the oldest is first."""
         for index in range(mark.segment, -1, -1):
-            for lot in reversed(self._decoded.lots(index, row.TABLE, symbol)):
-                if index < mark.segment or lot.first_seq <= mark.seq:
-                    yield self._upto(mark, index, self._batch(row, lot, where))
+            for lot in reversed(self._lots(row, symbol, mark, index)):
+                yield self._upto(mark, index, self._batch(row, lot, where))
+
+    def _lots(self, row: type[Row], symbol: str | None, mark: Mark, segment: int) -> Sequence[Lot]:
+        """Those of a segment that may have rows at or before a mark."""
+        lots = self._decoded.lots(segment, row.TABLE, symbol)
+        if segment < mark.segment:
+            return lots
+        return [lot for lot in lots if lot.first_seq <= mark.seq]
 
     def _upto(self, mark: Mark, segment: int, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Those rows of a segment that are at or before a mark, if it is not after them all."""
@@ -190,9 +199,9 @@ class History:
 
 @cache
 def _form(row: type[Row]) -> Form:
-    """All columns; words are left as they are stored."""
-    words = (c.name for c in columns(row) if c.unit is Unit.WORD and c.name not in PARTITIONS)
-    return Form(None, tuple(words))
+    """All columns; words are left as they are stored, if files of all versions have them."""
+    own = [column for column in columns(row) if column.name not in PARTITIONS]
+    return Form(None, tuple(c.name for c in own if c.unit is Unit.WORD and c.added is None))
 
 
 def _has(column: pa.Array, word: str) -> pa.Array:

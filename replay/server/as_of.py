@@ -9,7 +9,10 @@ from schemas import rows
 from schemas.requests import MARKETS_PATH
 from tape.history import History, Mark
 
-_KNOWN_BY = (rows.Depth, rows.BookTicker, rows.Trade, rows.Ticker, rows.MarkPrice)
+_KNOWN_BY = (
+    *(rows.Depth, rows.BookTicker, rows.Trade, rows.Ticker),
+    *(rows.Kline, rows.MarkPrice, rows.OpenInterest),
+)
 _MS = 1_000_000
 _US = 1_000
 

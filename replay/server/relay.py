@@ -4,6 +4,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
+from operator import itemgetter
 
 from replay.selection import Selection
 from replay.server.audience import Audience, Outgoing
@@ -99,9 +100,12 @@ class Relay:
         while self._late and self._late[0][0] <= now:
             _, _, topic, payload = heapq.heappop(self._late)
             self._out.append((topic, payload))
+        made: list[tuple[int, str, bytes]] = []
         for derived in self._derived.values():
-            while derived.due is not None and derived.due <= now:
-                self._out.append((derived.topic, self._shifted(derived.topic, derived.make())))
+            while (due := derived.due) is not None and due <= now:
+                made.append((due, derived.topic, derived.make()))
+        made.sort(key=itemgetter(0))
+        self._out += [(topic, self._shifted(topic, payload)) for _, topic, payload in made]
         self._aim()
         self.flush()
 

@@ -124,7 +124,8 @@ class Server:
         self._relay = relay
         self._lockstep = lockstep
         self._player = Player(self.playback, relay, lockstep)
-        self._rest = Rest(self._history, shift)
+        # One that is for another thread, see `rest`.
+        self._rest = Rest(History(tape, parts), shift)
         self._shift = shift
         self.asked = 0
         self._door = Door(

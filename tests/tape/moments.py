@@ -44,14 +44,20 @@ class Moments:
         found = self.rows.get((row.TABLE, symbol), [])
         return [row for index, row in found if (index, row.seq) <= mark]
 
-    def books(self) -> Iterator[tuple[Mark, dict[str, BookAt | None]]]:
-        """The books of all markets after each frame."""
+    def books(self, near: int = 2**63) -> Iterator[tuple[Mark, dict[str, BookAt | None]]]:
+        """The books of all markets after each frame, or after those near one that begins or ends a
+        book, and a few others."""
         replay = Replay(self.tape.root)
         topics = map(Topic.parse, replay.recorded_topics)
+        turns = {row.seq for row in self._every(Depth) if getattr(row, "action") == "clear"}  # noqa: B009
         symbols = sorted({topic.symbol for topic in topics if topic.channel == "depth"})
         for (mark, expected), (frame, _) in zip(self.frames, replay.frames(), strict=True):
             assert frame == expected
-            yield mark, {symbol: _copy(replay.book(symbol)) for symbol in symbols}
+            if min((abs(seq - mark.seq) for seq in turns), default=0) <= near or not mark.seq % 97:
+                yield mark, {symbol: _copy(replay.book(symbol)) for symbol in symbols}
+
+    def _every(self, row: type[Row]) -> Iterator[Row]:
+        return (r for (table, _), rows in self.rows.items() if table == row.TABLE for _, r in rows)
 
     def next_book(self, symbol: str, mark: Mark, within_ns: int) -> BookAt | None:
         """By all depth rows of the session behind the mark."""
@@ -67,9 +73,10 @@ class Moments:
                 (index, row)
                 for index, row in behind
                 if isinstance(row, Depth) and row.action == "snapshot" and row.window == window
+                if row.ts_recv - received <= within_ns
             ]
             joined = [row for index, row in snapshots if (index, row.seq) == _place(snapshots[0])]
-            if joined and joined[0].ts_recv - received <= within_ns:
+            if joined:
                 return _book_of(joined)
         return None
 
@@ -117,7 +124,7 @@ def _book_of(rows: list[Depth]) -> BookAt:
         assert row.price is not None
         assert row.qty is not None
         sides[row.side][row.price] = row.qty
-    levels = ([(p, q) for p, q in sorted(sides[side].items()) if q] for side in ("bid", "ask"))
+    bids, asks = ([(p, q) for p, q in sorted(sides[side].items()) if q] for side in ("bid", "ask"))
     last = rows[-1]
     assert last.last_update_id is not None
-    return BookAt(*levels, last.last_update_id, last.ts_engine)
+    return BookAt(bids, asks, last.last_update_id, last.ts_engine)

@@ -228,6 +228,13 @@ def test_depth_is_the_book_that_was(symbol: str, seq: int, limit: str | None) ->
     assert reply.body.decode() == book.body(None if limit is None else int(limit))
 
 
+def test_before_the_first_frame_the_first_book_is_there() -> None:
+    """So that a client can look around before the replay begins."""
+    target = f"{API}/depth?symbol=SOL_USDC"
+    assert SAMPLE.rest.reply(target, Mark(0, 0), SAMPLE.now(1)) == SAMPLE.reply(target, 1)
+    assert SAMPLE.rest.reply(f"{API}/markets", Mark(0, 0), 0) == SAMPLE.reply(f"{API}/markets")
+
+
 @given(symbols, seqs, seqs)
 @settings(max_examples=30)
 def test_ids_never_run_backwards(symbol: str, one: int, other: int) -> None:

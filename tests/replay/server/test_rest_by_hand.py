@@ -1,4 +1,4 @@
-"""REST of small recordings written out by hand: what the sample does not have."""
+"""REST of other recordings, mostly written out by hand: what the sample does not have."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from replay import Replay
 from replay.server.replies import Reply
+from replay.server.rest import Rest
 from schemas.frames import Kind
+from schemas.rows import Trade
+from tape.history import History, Mark
 from tests.replay.server.asking import JSON_TYPE, Asking
 from tests.tapes import START_NS, Recording
 from tests.venue.catalogue import Listing, markets_body
@@ -196,3 +200,28 @@ def test_what_is_odd_in_a_market_object_is_passed_on(hand: Hand) -> None:
         b'[{"marketType":"SPOT","symbol":"B"}]'
     )
     assert asking.reply(f"{API}/depth?symbol=A_USDC").status == 404
+
+
+def test_over_segments_and_gaps_it_is_what_a_replay_knows(eventful_recording: Recording) -> None:
+    """The book where there is one, and the trades of all segments so far."""
+    replay = Replay(eventful_recording.tape.root)
+    rest = Rest(History(replay.tape, replay.segments))
+    trades: list[int] = []
+    compared = 0
+    for number, (frame, rows) in enumerate(replay.frames()):
+        trades += [r.trade_id for r in rows if isinstance(r, Trade) and r.symbol == "SOL_USDC"]
+        if number % 40:
+            continue
+        segment = next(i for i, s in enumerate(replay.segments) if frame.seq <= s.last_seq)
+        mark = Mark(segment, frame.seq)
+        found = json.loads(rest.reply(f"{API}/trades?symbol=SOL_USDC", mark, 0).body or b"null")
+        if trades:
+            assert [one["id"] for one in found] == trades[::-1][:100]
+        book = replay.book("SOL_USDC")
+        if book is not None:
+            reply = rest.reply(f"{API}/depth?symbol=SOL_USDC", mark, 0)
+            assert json.loads(reply.body)["lastUpdateId"] == str(book.last_update_id)
+            bids = [[level.pretty.split(" @ ")[i] for i in (1, 0)] for level in book.bids.top()]
+            assert json.loads(reply.body)["bids"] == bids[::-1]
+            compared += 1
+    assert compared > 10
