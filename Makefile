@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WITH_CCXT := $(VENV)/.with-ccxt
 # Tests sync thousands of files: in memory, where there is such a place, they take a sixth less.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 FUZZ_SECONDS ?= 600
@@ -36,16 +35,11 @@ check: lint types test  ## all of CI: style, strict types, tests
 demo: $(READY)  ## records, seals, replays and certifies a local venue; no network
 	$(BIN)/python -m tests.demo
 
-demo-ccxt: $(WITH_CCXT)  ## an unmodified ccxt in a recorded minute, and whether it got it right
+demo-ccxt: $(READY)  ## an unmodified ccxt in a recorded minute, and whether it got it right
 	$(BIN)/python -m tests.demo_ccxt
 
-bench: $(WITH_CCXT)  ## the figures, against named peers
+bench: $(READY)  ## the figures, against named peers
 	$(BIN)/python -m bench
-
-$(WITH_CCXT): $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-c constraints.txt -e '.[bench]'
-	@touch $@
 
 fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for each target
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
@@ -54,7 +48,7 @@ fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for
 
 soak: $(READY)  ## many more kills, power cuts and combinations of faults
 	SOAK=1 FAULT_SCRIPTS=5000 $(BIN)/python -m pytest -q -n auto --dist loadfile \
-		tests/crashes tests/faults
+		tests/crashes tests/faults tests/replay/server/test_fixpoint.py
 
 sample: $(READY)  ## makes data/sample anew from its seed
 	$(BIN)/python -m tests.sample

@@ -1,6 +1,7 @@
 """``bp-replay --serve``: what is seen of it on a terminal and in a pipe."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -133,6 +134,8 @@ def serve(data: Any, chosen: ServeOptions, common: dict[str, Any]) -> int:
         **common,
     )
     server = Server(data, serving)
+    gc.collect()
+    gc.freeze()  # what is there now stays: looking through it again costs up to 50 ms each time
     with log:
         return asyncio.run(_serve(server, log, leave=chosen.at_end == "exit"))
 
@@ -147,9 +150,9 @@ async def _serve(server: Server, log: "Log", leave: bool) -> int:
         keyboard = Keyboard(server.playback, server.control, told.set, log.note)
         watch = asyncio.create_task(log.watch(server.control))
         with keys(keyboard.press):
-            await _first(told.wait(), server.ended() if leave else server.failed())
+            await _first(told.wait(), server.left() if leave else server.failed())
         watch.cancel()
-    log.say("ended", {"requests": server.asked, **server.faults})
+    log.say("left", {"requests": server.asked, **server.faults})
     return console.WHOLE
 
 

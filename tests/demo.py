@@ -1,7 +1,8 @@
 """The whole way in half a minute, with no network: ``make demo``.
 
-A local venue plays the sample; the real ``bp-record`` records it over a socket and seals it; then
-``bp-tape`` and ``bp-replay`` look at the recording, replay it at ten times its pace and certify it.
+``bp-replay --serve`` plays the sample; the real ``bp-record`` records it over a socket and seals
+it; then ``bp-tape`` and ``bp-replay`` look at the recording, replay it at ten times its pace and
+certify it.
 """
 
 import json
@@ -12,12 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from select import select
+from threading import Event, Thread
 from typing import Any
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 TOPICS = "*.SOL_USDC,*.BTC_USDC_PERP,depth.200ms.SOL_USDC,kline.1m.*,stockPrice.AAPL"
-PACE = "6"  # times as fast as the sample was recorded: ten seconds in all
+PACE = "6x"  # as fast as the sample was recorded: ten seconds in all
 
 _BIN = Path(sys.executable).parent
 
@@ -26,33 +27,36 @@ def main() -> int:
     """Run the demo; the exit code is that of the first command that failed."""
     with tempfile.TemporaryDirectory(prefix="bp-demo-") as folder:
         data = str(Path(folder) / "tape")
-        with _venue() as (ready, venue):
-            _say(f"A venue on {ready['ws']} plays data/sample at {PACE}x")
-            code = _record(data, ready, venue)
+        with _served() as (ready, server):
+            code = _record(data, ready, server)
         return code or _look(data)
 
 
-def _record(data: str, ready: dict[str, Any], venue: subprocess.Popen[str]) -> int:
-    """Record until the venue has played everything, then stop as with Ctrl-C."""
+def _record(data: str, ready: dict[str, Any], server: subprocess.Popen[str]) -> int:
+    """Record until the server has played everything, then stop as with Ctrl-C."""
     command = ["bp-record", "--topics", TOPICS, "--data", data]
     _show(command)
     urls = ["--ws-url", ready["ws"], "--rest-url", ready["rest"]]
     with subprocess.Popen([_BIN / command[0], *command[1:], *urls]) as recorder:
-        played = _when_played(venue, recorder)
+        _until_ended(server, recorder)
         recorder.send_signal(signal.SIGINT)
-        code = recorder.wait()
-    print(f"\nThe venue says it sent {played['frames']} frames.")
-    return code
+        return recorder.wait()
 
 
-def _when_played(venue: subprocess.Popen[str], recorder: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What the venue says at the end of its script, which waits for a recorder."""
-    assert venue.stdout is not None
-    while not select([venue.stdout], [], [], 1.0)[0]:
+def _until_ended(server: subprocess.Popen[str], recorder: subprocess.Popen[bytes]) -> None:
+    """Wait until the server has come to the end of the recording."""
+    ended = Event()
+    Thread(target=_listen, args=(server, ended), daemon=True).start()
+    while not ended.wait(0.2):
         if recorder.poll() is not None:
             raise SystemExit(f"bp-record ended early, with exit code {recorder.returncode}")
-    played: dict[str, Any] = json.loads(venue.stdout.readline())
-    return played
+
+
+def _listen(server: subprocess.Popen[str], ended: Event) -> None:
+    assert server.stdout is not None
+    for line in server.stdout:
+        if json.loads(line)["event"] == "ended":
+            ended.set()
 
 
 def _look(data: str) -> int:
@@ -71,15 +75,18 @@ def _look(data: str) -> int:
 
 
 @contextmanager
-def _venue() -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
-    """The scripted venue as a process of its own, and its first line."""
-    command = [sys.executable, "-m", "tests.venue", "--feed", f"tape:{SAMPLE}", "--speed", PACE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as venue:
+def _served() -> Iterator[tuple[dict[str, Any], subprocess.Popen[str]]]:
+    """The sample as the exchange it was, in a process of its own, and what it says first."""
+    command = ["bp-replay", "data/sample", "--serve", "0", "--speed", PACE]
+    command += ["--start", "on-subscribe", "--session-time", "now"]
+    _show(command)
+    program = [str(_BIN / command[0]), str(SAMPLE), *command[2:]]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
         try:
-            assert venue.stdout is not None
-            yield json.loads(venue.stdout.readline()), venue
+            assert server.stdout is not None
+            yield json.loads(server.stdout.readline()), server
         finally:
-            venue.terminate()
+            server.terminate()
 
 
 def _say(text: str) -> None:

@@ -29,7 +29,7 @@ CLOCKS = {"now", "utcnow", "today"}
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint"}
 DOORS: dict[str, tuple[str, ...]] = {
     "websockets": ("recorder/*.py", "replay/*.py"),
-    "aiohttp": ("recorder/*.py",),
+    "aiohttp": ("recorder/*.py", "replay/server/*.py"),
     "click": ("*/cli.py", "*/cli_*.py", "*/console.py"),
     "pyarrow": ("schemas/arrow.py", "tape/*.py", "replay/certi*.py"),
     "rich": ("recorder/*.py", "replay/*.py", "tape/*.py"),

@@ -12,6 +12,7 @@ from replay.server.client import PING_S, QUEUE_BYTES, Client
 from replay.server.log import Facts
 from replay.server.replies import NO_PATH, Reply, as_text
 from replay.server.requests import answer
+from replay.server.rest import ENDPOINTS
 
 CONTROL = "/control"
 REST_PREFIX = "/api/"
@@ -91,8 +92,7 @@ class Door:
         if not request.path.startswith(REST_PREFIX):
             return _response(NO_PATH)
         if request.method != "GET":
-            known = await self._house.rest(request.raw_path)
-            return _response(NO_PATH if known == NO_PATH else _METHOD)
+            return _response(_METHOD if request.path in ENDPOINTS else NO_PATH)
         return _response(await self._house.rest(request.raw_path))
 
     async def _control(self, request: web.Request) -> web.Response:

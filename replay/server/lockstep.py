@@ -15,15 +15,18 @@ from schemas.requests import depth_symbol
 from schemas.topics import WINDOWS, depth_topic
 from tape.history import History, Mark
 
-PATIENCE_S = 15.0
+SUBSCRIPTIONS_S = 5.0
+BOOK_S = 15.0
+_SHOWN = 3
 ACTS = frozenset({Kind.SENT, Kind.REPLY})
 
 
 class Waits(NamedTuple):
-    """What is waited for, in words, and whether it is so."""
+    """What is waited for, in words, whether it is so, and for how long at most."""
 
-    what: str
+    what: Callable[[], str]
     ready: Callable[[], bool]
+    patience_s: float
 
 
 class Lockstep:
@@ -54,7 +57,8 @@ class Lockstep:
         topics = {depth_topic(symbol, window) for window in ("", *WINDOWS)}
         if topics.isdisjoint(self._wanted()):
             return None
-        return Waits(f"somebody asks for the book of {symbol}", lambda: symbol in self.asked)
+        what = f"somebody asks for the book of {symbol}"
+        return Waits(lambda: what, lambda: symbol in self.asked, BOOK_S)
 
     def passed(self, frame: Frame) -> None:
         """A reply went by: the next time a book is lost it has to be asked for again."""
@@ -66,8 +70,15 @@ class Lockstep:
         topics = set(filter(self._selection.wants, subscribed(frame.payload)))
         if not topics:
             return None
-        what = f"somebody is subscribed to {len(topics)} topics"
-        return Waits(what, lambda: topics <= {*self._wanted()})
+
+        def missing() -> set[str]:
+            return topics - {*self._wanted()}
+
+        def what() -> str:
+            first = ", ".join(sorted(missing())[:_SHOWN])
+            return f"somebody is subscribed to {first} ({len(missing())} are missing)"
+
+        return Waits(what, lambda: not missing(), SUBSCRIPTIONS_S)
 
     def _joins(self, symbol: str, frame: Frame, before: Mark) -> bool:
         """Whether a reply makes a book that was not there."""

@@ -10,7 +10,7 @@ from aiohttp import WSCloseCode
 
 from market.control import UNREADABLE, is_stop
 from replay.server.course import Stretch
-from replay.server.lockstep import ACTS, PATIENCE_S, Lockstep
+from replay.server.lockstep import ACTS, Lockstep
 from replay.server.playback import Playback, State
 from replay.server.relay import FAR, Relay
 from schemas.frames import ConnectionClosed, Frame, Kind
@@ -134,8 +134,9 @@ class Player:
         while until < last and frames[until].frame.ts_mono <= due:
             until += 1
         if until == at:
-            await playback.rest(min(stretch.zero + frames[at].frame.ts_mono, self._relay.due))
-            self._relay.late(playback.clock.now())
+            following = stretch.zero + frames[at].frame.ts_mono
+            await playback.rest(min(following, self._relay.due))
+            self._relay.late(min(following, playback.clock.now()))
         elif until == last:
             await asyncio.sleep(0)  # behind its time: others get their turn all the same
         return until
@@ -189,10 +190,10 @@ class Player:
         if waits is None or waits.ready():
             return
         playback.clock.run(False)
-        jumps, end = playback.jumps, time.monotonic() + PATIENCE_S
+        jumps, end = playback.jumps, time.monotonic() + waits.patience_s
         while not waits.ready() and playback.jumps == jumps:
             if (left := end - time.monotonic()) <= 0:
-                playback.say("lockstep", {"gave_up": f"waiting until {waits.what}"})
+                playback.say("lockstep", {"gave_up": f"waiting until {waits.what()}"})
                 break
             with suppress(TimeoutError):
                 await asyncio.wait_for(playback.rest(), left)

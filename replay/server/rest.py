@@ -1,6 +1,7 @@
 """What REST says, as of a moment of the recording. Pure: no sockets, no clock."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from replay.server.as_of import AsOf
 from replay.server.asked import Asked
@@ -25,6 +26,7 @@ from replay.server.ticker_list import ticker, tickers
 from replay.server.trade_list import trade_history, trades
 from schemas.errors import TapeError
 from schemas.requests import DEPTH_PATH, MARKETS_PATH
+from schemas.rows import Depth, Trade
 from tape.history import History, Mark
 
 _PREFIX = "/api/"
@@ -87,6 +89,14 @@ class Rest:
     def __init__(self, history: History, shift: Shift | None = None) -> None:
         self._history = history
         self._shift = shift
+
+    def warm(self, mark: Mark) -> None:
+        """Do once, before anybody waits for it, what is slow the first time."""
+        with suppress(TapeError):
+            for symbol in self._history.symbols(Trade)[:1]:
+                self._history.last(Trade, symbol, mark)
+            for symbol in self._history.symbols(Depth)[:1]:
+                self._history.book(symbol, mark)
 
     def reply(self, target: str, mark: Mark, now: int) -> Reply:
         """The reply to ``GET <target>``, whatever that is.

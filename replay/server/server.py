@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import msgspec
+from aiohttp import WSCloseCode
 
 from replay.recorded import recorded_topics
 from replay.sealed import check_sealed
@@ -35,6 +36,7 @@ from tape.layout import Tape
 from tape.reader import segments
 
 LOOPBACK = "127.0.0.1"
+LINGER_S = 1.0  # REST is open after the end, for clients that ask for a book only now
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Server:
     async def __aenter__(self) -> Self:
         self.port = await self._door.open(self._serving.host, self._serving.port)
         self._playing = asyncio.create_task(self._player.run())
+        self._reader.submit(self._rest.warm, self.playback.mark)
         return self
 
     async def __aexit__(
@@ -173,6 +176,12 @@ class Server:
             end.cancel()
             self._playing.result()
         await end
+
+    async def left(self) -> None:
+        """As `ended`; then say goodbye to all clients, and stay a little for what they ask last."""
+        await self.ended()
+        self.audience.close(WSCloseCode.GOING_AWAY, "the recording ends here")
+        await asyncio.sleep(LINGER_S)
 
     async def failed(self) -> None:
         """Wait until it cannot go on; raises what keeps it from that."""

@@ -121,7 +121,7 @@ def test_a_loop_is_played_over_and_over() -> None:
     run(scene)
 
 
-async def _stops(stage: Stage, **condition: object) -> list[dict[str, Any]]:
+async def stops(stage: Stage, **condition: object) -> list[dict[str, Any]]:
     """Everything that a breakpoint stops at."""
     await stage.command(command="pause")
     await stage.command(command="seek", to="#1")
@@ -140,7 +140,7 @@ def test_a_breakpoint_stops_at_each_large_trade() -> None:
 
     async def scene() -> None:
         async with serving(on_subscribe=False) as stage:
-            hits = await _stops(stage, on="trade>50", symbol="SOL_USDC")
+            hits = await stops(stage, on="trade>50", symbol="SOL_USDC")
             trades = [f for f in recorded() if f.topic == "trade.SOL_USDC"]
             large = [f for f in trades if _quantity(f.frame.payload) > 50]
             assert large
@@ -159,7 +159,7 @@ def test_a_breakpoint_stops_at_gaps(eventful_recording: Recording) -> None:
     async def scene() -> None:
         data = eventful_recording.tape.root
         async with serving(data, on_subscribe=False) as stage:
-            hits = await _stops(stage, on="gap")
+            hits = await stops(stage, on="gap")
             course = stage.server.playback.course
             rows = [course.gaps(part) for part in range(len(course.segments))]
             assert [hit["seq"] for hit in hits] == sorted(seq for part in rows for seq in part)

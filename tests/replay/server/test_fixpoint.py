@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,12 +20,14 @@ import pytest
 from market.control import is_stop
 from replay import Replay
 from schemas.frames import Frame, Kind
+from schemas.requests import MARKETS_PATH
 from schemas.rows import Audit, Clock, Gap, Row, Session
 from schemas.rows import Depth as DepthRow
 from tests.recorder.commands import ENVIRONMENT, at_work
 from tests.replay.server.stage import SAMPLE
-from tests.shared import CAPTURES, Shot, capture_frames, capture_shots, needs_shared
+from tests.shared import CAPTURES, Arrival, Shot, capture_frames, capture_shots, needs_shared
 from tests.tapes import Recording
+from tests.venue.catalogue import listing_of_body, markets_body
 
 SOAK = "SOAK" in os.environ
 BP_REPLAY = Path(sys.executable).parent / "bp-replay"
@@ -84,31 +87,62 @@ def _content(row: Row) -> tuple[Any, ...]:
     return tuple(value for name, value in told.items() if name not in aside)
 
 
+class Served:
+    """``bp-replay --serve`` as a process of its own, in lockstep. ready: what it said then."""
+
+    def __init__(self, data: Path) -> None:
+        command = [str(BP_REPLAY), str(data), "--serve", "0", "--speed", "max", "--lockstep"]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+        self._said: list[dict[str, Any]] = []
+        self.ready = self._line()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def has_said(self, event: str) -> bool:
+        """Whether something has happened."""
+        return any(line["event"] == event for line in self._said)
+
+    def end(self) -> None:
+        """Stop it, and read what it still says."""
+        self._process.terminate()
+        self._reader.join()
+        assert self._process.wait(30) == 0
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return line
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.append(json.loads(line))
+
+
 @contextmanager
-def served(data: Path) -> Iterator[dict[str, Any]]:
-    """``bp-replay --serve`` as a process of its own, in lockstep; what it said when ready, and
-    ``ended``, which waits for the end of the recording."""
-    command = [str(BP_REPLAY), str(data), "--serve", "0", "--speed", "max", "--lockstep"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as server:
-        assert server.stdout is not None
-        lines = map(json.loads, server.stdout)
-        ready = next(line for line in lines if line["event"] == "ready")
-        try:
-            yield {**ready, "ended": lambda: next(x for x in lines if x["event"] == "ended")}
-        finally:
-            server.terminate()
+def ending(server: Served) -> Iterator[None]:
+    """Ends it, whatever happens."""
+    try:
+        yield
+    finally:
+        server.end()
 
 
 def again(data: Path, into: Path) -> Path:
     """Record a server of a tape."""
-    with served(data) as server:
-        urls = ["--ws-url", server["ws"], "--rest-url", server["rest"]]
-        topics = ",".join(server["topics"])
-        with at_work("-t", topics, "--data", str(into), *urls) as recorder:
-            server["ended"]()
-            recorder.interrupt()
-            ended = recorder.end()
-            assert ended.code in (0, 3), ended.err  # 3: audits found what they found before
+    server = Served(data)
+    urls = ["--ws-url", server.ready["ws"], "--rest-url", server.ready["rest"]]
+    topics = ",".join(server.ready["topics"])
+    with ending(server), at_work("-t", topics, "--data", str(into), *urls) as recorder:
+        recorder.until(lambda: server.has_said("ended"))
+        recorder.interrupt()
+        ended = recorder.end()
+        assert ended.code in (0, 3), ended.err  # 3: audits found what they found before
+    assert not server.has_said("lockstep")
     return into
 
 
@@ -142,11 +176,14 @@ def _taped(capture: str, into: Path) -> Path:
     """The beginning of a capture, all of it in `make soak`; snapshots where their replies came."""
     shots = {shot.recv_ns: shot for shot in capture_shots(capture)}
     frames = capture_frames(capture)[: None if SOAK else 12_000]
-    events = sorted([*frames, *shots.values()], key=attrgetter("recv_ns"))
+    events: list[Arrival | Shot] = sorted([*frames, *shots.values()], key=attrgetter("recv_ns"))
     recording = Recording(into)
     recording.wall = events[0].recv_ns
     recording.begin(sorted({json.loads(frame.text)["stream"] for frame in frames}))
     recording.connect()
+    recording.take(Kind.REQUEST, b"", topic=MARKETS_PATH)
+    listings = [listing_of_body(shot.symbol, shot.body) for shot in shots.values()]
+    recording.take(Kind.REPLY, markets_body(listings).encode(), topic=MARKETS_PATH)
     for event in events:
         recording.pass_(event.recv_ns - recording.wall)
         if isinstance(event, Shot):
