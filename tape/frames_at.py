@@ -38,8 +38,10 @@ class FramesAt:
         self._said: dict[tuple[int, str | None], Seqs] = {}  # seqs of replies, by path
 
     def received(self, mark: Mark) -> int | None:
-        """When the newest frame of a segment up to a mark was received, ns; None where none was."""
+        """When the newest frame of a segment up to a mark was received, ns; before its beginning
+        its first one counts. None where there is none."""
         segment, seq = mark
+        seq = max(seq, self._decoded.segments[segment].first_seq)
         newest: tuple[int, int] | None = None
         for lot in reversed(self._decoded.lots(segment, FRAMES)):
             if lot.first_seq > seq or (newest is not None and lot.last_seq < newest[0]):

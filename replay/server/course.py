@@ -76,7 +76,7 @@ class Course:
             if segment.last_ts >= ts:
                 seq = seq_at(self._tape, segment, ts)
                 if seq is not None:
-                    return Mark(index, seq - 1)
+                    return self._before(index, seq)
         if ts > self.last_ts + 1:
             raise UsageError(
                 f"nothing was recorded at {stamp(ts)}: this recording runs from"
@@ -88,7 +88,7 @@ class Course:
         """Before a frame of a session; raises UsageError where there is none such."""
         for index, segment in enumerate(self.segments):
             if segment.session == session and segment.last_seq >= seq >= segment.first_seq:
-                return Mark(index, seq - 1)
+                return self._before(index, seq)
         known = sorted({segment.session for segment in self.segments})
         raise UsageError(
             f"no frame {seq} in session {session!r}; there are"
@@ -134,6 +134,15 @@ class Course:
         segment = self.segments[self.end.segment]
         last = next(read_frames(self._tape, segment, min(self.end.seq, segment.last_seq)))
         return self._zero(segment.session) + last.ts_mono
+
+    def _before(self, index: int, seq: int) -> Mark:
+        """The position in front of a frame. In front of a segment that goes on where another ended
+        it is the end of that one, with all that was known then."""
+        if index and seq <= self.segments[index].first_seq:
+            before = self.segments[index - 1]
+            if before.session == self.segments[index].session:
+                return Mark(index - 1, before.last_seq)
+        return Mark(index, seq - 1)
 
     def _zero(self, session: str) -> int:
         if session not in self._zeros:

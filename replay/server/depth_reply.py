@@ -6,7 +6,6 @@ from replay.server.as_of import AsOf
 from replay.server.asked import Asked
 from replay.server.replies import NOT_FOUND, Refused, Reply, as_json
 from schemas.numbers import pretty_price, pretty_qty
-from schemas.rows import Session
 from tape.history import BookAt
 
 LIMITS = ("5", "10", "20", "50", "100", "500", "1000")
@@ -23,17 +22,10 @@ def depth(asked: Asked, at: AsOf) -> Reply:
         raise Refused(NOT_FOUND)
     book = at.history.book(symbol, at.mark)
     if book is None:
-        book = _next_book(symbol, at)
+        book = at.history.next_book(symbol, at.mark, AHEAD_NS)
     if book is None:
         raise Refused(NOT_FOUND)
     return _reply(book, DEEPEST if limit is None else int(limit), at)
-
-
-def _next_book(symbol: str, at: AsOf) -> BookAt | None:
-    """Ahead of the mark, or of the first frame of the recording where not even that has passed."""
-    has_begun = at.history.last(Session, None, at.mark) is not None
-    mark = at.mark if has_begun else at.mark._replace(seq=at.mark.seq + 1)
-    return at.history.next_book(symbol, mark, AHEAD_NS)
 
 
 def _reply(book: BookAt, levels: int, at: AsOf) -> Reply:

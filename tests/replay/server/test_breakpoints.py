@@ -41,7 +41,7 @@ def test_a_breakpoint_stops_where_the_spread_gets_wide(text: str) -> None:
     assert expected
 
     async def scene() -> None:
-        async with serving(on_subscribe=False) as stage:
+        async with serving() as stage:
             hits = await stops(stage, on=f"spread>{text}", symbol="SOL_USDC")
             assert [hit["seq"] for hit in hits] == expected
             assert all(hit["symbol"] == "SOL_USDC" for hit in hits)

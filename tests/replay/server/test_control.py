@@ -39,7 +39,7 @@ def test_steps_pass_so_many_frames() -> None:
     """And no more; the answer comes when they have passed."""
 
     async def scene() -> None:
-        async with serving(on_subscribe=False, speed=1.0) as stage:
+        async with serving(speed=1.0) as stage:
             await stage.command(command="pause")
             at = (await stage.command(command="seek", to="#100"))["seq"]
             assert at == 99
@@ -61,7 +61,7 @@ def test_pause_stops_time_and_resume_goes_on() -> None:
     """REST is asked what time it is."""
 
     async def scene() -> None:
-        async with serving(on_subscribe=False, speed=5.0) as stage:
+        async with serving(speed=5.0) as stage:
             await stage.command(command="pause")
             before = (await stage.get("/api/v1/time"))[1]
             await asyncio.sleep(0.05)
@@ -81,7 +81,7 @@ def test_seeking_goes_both_ways(seq: int) -> None:
 
     async def scene() -> None:
         there = next(f.frame for f in recorded() if f.frame.seq == seq)
-        async with serving(on_subscribe=False) as stage:
+        async with serving() as stage:
             await stage.command(command="pause")
             async with stage.client(SOL) as client:
                 for to in (f"#{seq}", f"20260902T164310Z-0007#{seq}", stamp(there.ts_recv)):
@@ -139,7 +139,7 @@ def test_a_breakpoint_stops_at_each_large_trade() -> None:
     """Right behind its frame."""
 
     async def scene() -> None:
-        async with serving(on_subscribe=False) as stage:
+        async with serving() as stage:
             hits = await stops(stage, on="trade>50", symbol="SOL_USDC")
             trades = [f for f in recorded() if f.topic == "trade.SOL_USDC"]
             large = [f for f in trades if _quantity(f.frame.payload) > 50]
@@ -158,7 +158,7 @@ def test_a_breakpoint_stops_at_gaps(eventful_recording: Recording) -> None:
 
     async def scene() -> None:
         data = eventful_recording.tape.root
-        async with serving(data, on_subscribe=False) as stage:
+        async with serving(data) as stage:
             hits = await stops(stage, on="gap")
             course = stage.server.playback.course
             rows = [course.gaps(part) for part in range(len(course.segments))]

@@ -29,7 +29,7 @@ def test_rest_is_as_of_now() -> None:
     """The book that REST gives joins the stream, wherever that is."""
 
     async def scene() -> None:
-        async with serving(on_subscribe=False) as stage:
+        async with serving() as stage:
             await stage.command(command="pause")
             seen = []
             for seq in (1, 900, 3_000, 6_000):
