@@ -21,6 +21,7 @@ from tape.history import History, Mark
 
 FAR = 2**63 - 1  # a time that never comes
 
+_TOLD = 10_000  # topics that are remembered to have been spoken of
 _CLOCKS_APART_NS = 60_000_000_000  # that the clocks of the venue and the recorder may differ
 
 
@@ -241,7 +242,9 @@ class Relay:
         self.due = min(dues, default=FAR)
 
     def _tell(self, topic: str, event: str, why: str) -> None:
-        """Once for each stream."""
+        """Once for each stream, as far as that can be remembered: any name may be asked for."""
         if topic not in self._told:
+            if len(self._told) >= _TOLD:
+                self._told.clear()
             self._told.add(topic)
             self._say(event, {"topic": topic[:100], "why": why})

@@ -35,6 +35,9 @@ from tape.history import History
 from tape.layout import Tape
 from tape.reader import segments
 
+_CACHE_BYTES = 32 << 20
+_REST_CACHE_BYTES = 128 << 20  # the books of a busy hour, decoded
+
 LOOPBACK = "127.0.0.1"
 LINGER_S = 1.0  # REST is open after the end, for clients that ask for a book only now
 
@@ -94,7 +97,7 @@ class Server:
         selection.check(recorded)
         self.topics = [topic for topic in recorded if selection.wants(topic)]
         self._serving = serving
-        self._history = History(tape, parts)
+        self._history = History(tape, parts, _CACHE_BYTES)
         self.audience = Audience()
         course = Course(tape, parts, serving.start, serving.until)
         clock = TapeClock(serving.speed, course.first_ts)
@@ -127,7 +130,7 @@ class Server:
         self._lockstep = lockstep
         self._player = Player(self.playback, relay, lockstep)
         # One that is for another thread, see `rest`.
-        self._rest = Rest(History(tape, parts), shift)
+        self._rest = Rest(History(tape, parts, _REST_CACHE_BYTES), shift)
         self._shift = shift
         self.asked = 0
         self._door = Door(
