@@ -16,19 +16,17 @@ from contextlib import contextmanager
 from select import select
 
 import pytest
+from click.testing import CliRunner, Result
 
-from tests.recorder.commands import ENVIRONMENT, PATIENCE_S, Ended
+from replay.cli import replay
+from tests.recorder.commands import ENVIRONMENT, PATIENCE_S
 from tests.replay.server.stage import SAMPLE
 from tests.replay.server.test_fixpoint import BP_REPLAY
 
 
-def bp_replay(*arguments: str) -> Ended:
-    """Run it to its end."""
-    command = [str(BP_REPLAY), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=ENVIRONMENT, timeout=PATIENCE_S, check=False
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+def bp_replay(*arguments: str) -> Result:
+    """Run it to its end, in this process."""
+    return CliRunner().invoke(replay, [str(SAMPLE), *arguments])
 
 
 @pytest.mark.parametrize(
@@ -49,18 +47,18 @@ def bp_replay(*arguments: str) -> Ended:
 )
 def test_what_cannot_be_served_exits_2(arguments: list[str], message: str) -> None:
     """With what to do instead, and without a word on stdout."""
-    ended = bp_replay(str(SAMPLE), *arguments)
-    assert (ended.code, ended.out) == (2, "")
-    assert message in ended.err
+    ended = bp_replay(*arguments)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert message in ended.stderr
 
 
 def test_a_port_that_is_taken_exits_1() -> None:
     """It says which."""
     with serving("--serve", "0") as (server, ready):
         port = str(ready["ws"]).rpartition(":")[2]
-        ended = bp_replay(str(SAMPLE), "--serve", port)
-        assert ended.code == 1
-        assert port in ended.err
+        ended = bp_replay("--serve", port)
+        assert ended.exit_code == 1
+        assert port in ended.stderr
         server.terminate()
 
 
@@ -89,12 +87,11 @@ def test_a_signal_ends_it_in_order(number: int) -> None:
 
 def test_it_leaves_at_the_end_if_asked() -> None:
     """And by itself."""
-    started = time.monotonic()
-    ended = bp_replay(str(SAMPLE), "--serve", "0", "--speed", "max", "--at-end", "exit")
-    assert ended.code == 0
-    events = [json.loads(line)["event"] for line in ended.out.splitlines()]
-    assert events == ["ready", "playing", "ended", "left"]
-    assert time.monotonic() - started < PATIENCE_S
+    with serving("--serve", "0", "--speed", "max", "--at-end", "exit") as (server, _):
+        out, _ = server.communicate(timeout=PATIENCE_S)
+        assert server.returncode == 0
+        events = [json.loads(line)["event"] for line in out.splitlines()]
+        assert events == ["playing", "ended", "left"]
 
 
 class Terminal:
