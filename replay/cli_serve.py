@@ -2,10 +2,8 @@
 
 import asyncio
 import gc
-import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +19,14 @@ from replay.server.chaos import Chaos
 from replay.server.client import QUEUE_BYTES
 from replay.server.control import Control
 from replay.server.keyboard import HELP, Keyboard, keys
+from replay.server.lines import Lines
 from replay.server.log import Facts
 from replay.server.server import LOOPBACK, Server, Serving
 from schemas.errors import UsageError
 from tape import console
 
 _REFRESH_S = 0.5
+_SWITCH_S = 0.0005  # a frame that is due waits no longer for the thread that reads for REST
 _MIB = 1 << 20
 
 
@@ -127,7 +127,7 @@ def serve(data: Any, chosen: ServeOptions, common: dict[str, Any]) -> int:
         port=port,
         on_subscribe=chosen.begin == "on-subscribe",
         lockstep=chosen.lockstep,
-        session_now=time.time_ns() if chosen.session_time == "now" else None,
+        session_now=chosen.session_time == "now",
         chaos=None if chosen.chaos is None else Chaos.parse(chosen.chaos),
         queue=QUEUE_BYTES if chosen.queue is None else chosen.queue * _MIB,
         say=log.say,
@@ -135,6 +135,7 @@ def serve(data: Any, chosen: ServeOptions, common: dict[str, Any]) -> int:
     )
     server = Server(data, serving)
     gc.collect()
+    sys.setswitchinterval(_SWITCH_S)
     gc.freeze()  # what is there now stays: looking through it again costs up to 50 ms each time
     with log:
         return asyncio.run(_serve(server, log, leave=chosen.at_end == "exit"))
@@ -175,14 +176,19 @@ class Log:
         self._screen = Console()
         self._line = Live(console=self._screen, refresh_per_second=4, transient=True)
         self._note = ""
+        self._lines: Lines | None = None
 
     def __enter__(self) -> "Log":
         if self._terminal:
             self._line.start()
+        else:
+            self._lines = Lines()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._terminal:
+        if self._lines is not None:
+            self._lines.close()
+        else:
             self._line.stop()
 
     def ready(self, server: Server) -> None:
@@ -205,10 +211,8 @@ class Log:
             told = "  ".join(f"{name} {value}" for name, value in facts.items())
             self._screen.print(Text(f"{event:<12} {told}"))
             return
-        try:
-            click.echo(msgspec.json.encode({"event": event, **facts}).decode())
-        except BrokenPipeError:  # nobody listens any more, which keeps nobody from being served
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        assert self._lines is not None
+        self._lines.put(msgspec.json.encode({"event": event, **facts}))
 
     def note(self, text: str) -> None:
         """Something about a key that was pressed."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from replay.server.client import BINARY, TEXT, Client
 
+_ENOUGH = 0.5  # of a queue, which is filled no further where nobody says when frames are due
+
 Outgoing = tuple[str | None, bytes]  # topic (None: for all that listen at all) and payload
 
 
@@ -20,7 +22,7 @@ class Audience:
         self.clients: list[Client] = []
         self.wanted: Counter[str] = Counter()
         self.changed: Callable[[], None] = lambda: None
-        self._drained: asyncio.Future[None] | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     def enter(self, client: Client) -> None:
         """A client is there."""
@@ -36,7 +38,9 @@ class Audience:
             self.changed()
 
     def subscribe(self, client: Client, topics: Iterable[str]) -> list[str]:
-        """Those topics that the client did not have."""
+        """Those topics that the client did not have; none for one that is not here any more."""
+        if client not in self.clients:
+            return []
         added = [topic for topic in dict.fromkeys(topics) if topic not in client.topics]
         client.topics.update(added)
         self.wanted.update(added)
@@ -61,36 +65,40 @@ class Audience:
         """Queue a binary message for all that listen at all."""
         self.deliver([(None, payload)], BINARY)
 
-    def close(self, code: int, reason: str) -> None:
-        """Close all connections in order, what is queued first; they are no longer counted."""
+    def close(self, code: int | None, reason: str) -> None:
+        """End all connections, what is queued first; code None: without a Close frame. They are no
+        longer counted."""
         for client in list(self.clients):
             client.close(code, reason)
             self.leave(client)
 
-    def cut(self, why: str) -> None:
-        """Cut all connections without a Close frame."""
-        for client in list(self.clients):
-            client.cut(why)
-            self.leave(client)
-
     def drained(self) -> None:
         """A queue has become shorter."""
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     async def room(self) -> None:
-        """Wait until the client that is furthest ahead has room for more: nobody is slowed down
-        by another who is slower."""
+        """Wait until the client that takes the most has room for more: it sets the pace, and is
+        slowed down by nobody who takes less."""
         await asyncio.sleep(0)
-        while self.clients and min(client.fill for client in self.clients) > 0.5:
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
+        while self.clients:
+            quickest = max(self.clients, key=lambda client: (client.appetite, client.fill))
+            if quickest.fill <= _ENOUGH:
+                return
+            await self._change()
 
     async def empty(self) -> None:
         """Wait until all that is queued was handed to the sockets."""
         while any(client.waiting for client in self.clients):
-            self._drained = asyncio.get_running_loop().create_future()
-            await self._drained
+            await self._change()
+
+    async def _change(self) -> None:
+        """Until a queue becomes shorter, or a client goes."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
 
     def _forget(self, client: Client, topics: list[str]) -> None:
         client.topics.difference_update(topics)

@@ -13,11 +13,14 @@ from market.book import Book
 from market.control import UNREADABLE
 from schemas import wire
 from schemas.errors import InexactNumber, UsageError
+from schemas.frames import Frame, Kind
 from schemas.numbers import PRICES, QUANTITIES, pretty_price, pretty_qty, price, qty
+from schemas.rows import Gap
 from schemas.topics import Topic
 from tape.history import BookAt, Mark
 
 _FORM = re.compile(r"(gap|crossed)|(spread|trade)\s*>\s*([0-9.]+)", re.ASCII)
+MOST = 100  # conditions at the same time
 _FORMS = "gap, crossed, spread>0.05 or trade>250"
 
 _Event = TypeVar("_Event", bound=wire.Event)
@@ -160,6 +163,70 @@ def watch(condition: Condition, topic: Topic, book_of: BookOf) -> Watch:
     if condition.kind == "trade":
         return TradeWatch(condition, topic.symbol)
     return BookWatch(condition, topic.symbol, book_of)
+
+
+class Breakpoints:
+    """All conditions at which the replay is to stop, and what looks out for them.
+
+    conditions: in the order in which they were added.
+    """
+
+    def __init__(self, book_of: BookOf, gaps_in: Callable[[int], dict[int, Gap]]) -> None:
+        self.conditions: list[Condition] = []
+        self._book_of = book_of
+        self._gaps_in = gaps_in
+        self._watches: dict[str, list[Watch]] = {}  # by topic, each made when it first passes
+        self._gaps: tuple[int, dict[int, Gap]] = (-1, {})  # of one segment, by frame
+
+    def arm(self, condition: Condition) -> None:
+        """Stop where this becomes true. Raises UsageError where there are too many."""
+        if len(self.conditions) >= MOST:
+            raise UsageError(f"there are {MOST} breakpoints already: clear them first")
+        self.conditions.append(condition)
+        self.restart()
+
+    def disarm(self) -> None:
+        """Stop nowhere."""
+        self.conditions.clear()
+        self.restart()
+
+    def restart(self) -> None:
+        """The replay is elsewhere: books are not what they were."""
+        self._watches.clear()
+
+    def passed(self, topic: str | None, frame: Frame, segment: int) -> Hit | None:
+        """A frame of any kind; why to stop behind it, if at all."""
+        if not self.conditions:
+            return None
+        hit = self._gap(frame, segment)
+        if topic is not None and frame.kind is Kind.DATA:
+            for each in self._watching(topic):
+                found = each.take(frame.payload, Mark(segment, frame.seq))
+                hit = hit or found
+        return hit
+
+    def _watching(self, topic: str) -> list[Watch]:
+        watches = self._watches.get(topic)
+        if watches is None:
+            parsed = Topic.parse(topic)
+            concerned = [each for each in self.conditions if each.concerns(parsed)]
+            watches = [watch(condition, parsed, self._book_of) for condition in concerned]
+            self._watches[topic] = watches
+        return watches
+
+    def _gap(self, frame: Frame, segment: int) -> Hit | None:
+        wanted = [condition for condition in self.conditions if condition.kind == "gap"]
+        if not wanted:
+            return None
+        if self._gaps[0] != segment:
+            self._gaps = segment, self._gaps_in(segment)
+        gap = self._gaps[1].get(frame.seq)
+        if gap is None:
+            return None
+        detail = f"{gap.cause} on {gap.topic or 'all streams'} ({gap.state})"
+        symbol = gap.symbol or ""
+        hits = (Hit(c.text, symbol, detail) for c in wanted if c.symbol in ("", symbol))
+        return next(hits, None)
 
 
 def _data_of(event: type[_Event]) -> Callable[[bytes], _Event]:

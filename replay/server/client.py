@@ -1,12 +1,14 @@
 """One websocket client: what it subscribed to, and its bounded queue."""
 
 import asyncio
+import math
 import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from random import uniform
+from typing import NamedTuple
 
 from aiohttp import WSCloseCode, web
 from aiohttp.http_websocket import WSMsgType
@@ -15,14 +17,22 @@ PING_S = 60.0  # between Pings; the first one comes 5 to 38 s after the open (pr
 _FIRST = (5 / 60, 38 / 60)  # of that
 _PATIENCE = 2  # times that without a Pong, which is the documented limit of 120 s
 STUCK_S = 30.0  # a client that takes nothing for so long is as good as gone
-GOODBYE_S = 5.0  # for a client to take a Close frame and answer it
+GOODBYE_S = 5.0  # for one that is cut off to take a Close frame and answer it
 QUEUE_BYTES = 16 << 20
 _WRITE_BYTES = 1 << 16  # a piece of the queue that is handed to the socket
 _SOCKET_BYTES = 1 << 18  # that may wait in each of the buffers behind the queue
 _FRAME_BYTES = 16  # what a queued frame costs beside its payload, roughly
+_HALF_LIFE_S = 1.0  # of what is remembered of how much a client takes
 
 TEXT = 0x81  # first byte of a whole text frame (RFC 6455 section 5.2)
 BINARY = 0x82
+
+
+class Goodbye(NamedTuple):
+    """How a connection is to end. code: of the Close frame; None: without one, as if it broke."""
+
+    code: int | None
+    reason: str
 
 
 class Client:
@@ -52,15 +62,28 @@ class Client:
         self._ping_s = ping_s
         self._queue: deque[tuple[int, bytes]] = deque()  # first byte and payload of each frame
         self._filled = asyncio.Event()
-        self._goodbye: tuple[int, str] | None = None
+        self._goodbye: Goodbye | None = None
         self._over = False  # nothing is sent any more, not even what is queued
         self._pumping: asyncio.Task[None] | None = None
-        self._heard = time.monotonic()
+        self._heard = self._took_at = time.monotonic()
+        self._took = 0.0
 
     @property
     def fill(self) -> float:
         """How full its queue is, from 0 to 1."""
         return self.waiting / self._limit
+
+    @property
+    def appetite(self) -> float:
+        """Bytes that it took lately: the more, the longer ago they may be."""
+        age = time.monotonic() - self._took_at
+        return self._took * math.exp2(-age / _HALF_LIFE_S)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that it may not have, as far as can be known here."""
+        transport = self._request.transport
+        return self.waiting + (0 if transport is None else transport.get_write_buffer_size())
 
     def facts(self) -> dict[str, object]:
         """What is known of it, for people."""
@@ -80,23 +103,18 @@ class Client:
         self.waiting += sum(map(len, payloads)) + _FRAME_BYTES * len(payloads)
         self._filled.set()
         if self.waiting > self._limit:
-            self._goodbye = (WSCloseCode.POLICY_VIOLATION, "too slow: the queue is full")
-            self.cut(f"too slow: {self.waiting:,} bytes were waiting for it")
-
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye once the queue is empty."""
-        if self._goodbye is None:
-            self._goodbye = (code, reason)
-            self._filled.set()
-
-    def cut(self, why: str) -> None:
-        """Drop the connection, and what is queued."""
-        if not self._over:
-            self.why = why
+            self.why = f"too slow: {self.waiting:,} bytes were waiting for it"
+            self._goodbye = Goodbye(WSCloseCode.POLICY_VIOLATION, "too slow: the queue is full")
             self.end()
 
+    def close(self, code: int | None, reason: str) -> None:
+        """End the connection once the queue is empty; code None: without a Close frame."""
+        if self._goodbye is None:
+            self._goodbye = Goodbye(code, reason)
+            self._filled.set()
+
     def end(self) -> None:
-        """The connection is over: nothing is sent any more."""
+        """Nothing is sent any more, not even what is queued."""
         self._over = True
         self._queue.clear()
         self.waiting = 0
@@ -108,13 +126,31 @@ class Client:
         self._heard = time.monotonic()
 
     async def serve(self, drained: Callable[[], None]) -> None:
-        """Write the queue to the socket until the connection is to end, then end it; calls
-        ``drained`` after each piece."""
-        self._pumping = asyncio.create_task(self._pump(drained))
-        await asyncio.wait([self._pumping])
+        """Write the queue to the socket until the connection is to end; calls ``drained`` after
+        each piece. `finish` then ends it."""
+        if not self._over:
+            self._pumping = asyncio.create_task(self._pump(drained))
+            await asyncio.wait([self._pumping])
         self._over = True
         self.waiting = 0
-        await self._finish()
+
+    async def finish(self) -> None:
+        """End the connection; from the task that reads from it, and no longer does."""
+        transport, goodbye = self._request.transport, self._goodbye
+        if transport is None:
+            return
+        if goodbye is not None and goodbye.code is None and not self.why:
+            transport.close()  # what is in its buffer is sent first
+            asyncio.get_running_loop().call_later(STUCK_S, transport.abort)
+            return
+        if goodbye is not None and goodbye.code is not None and not self._websocket.closed:
+            # In order it is waited for as long as it may take to read all that was sent.
+            patience = GOODBYE_S if self.why else STUCK_S
+            with suppress(TimeoutError, ConnectionError, RuntimeError):
+                async with asyncio.timeout(patience):
+                    await self._websocket.close(code=goodbye.code, message=_cut(goodbye.reason))
+        if self.why:
+            transport.abort()
 
     async def ping(self) -> None:
         """Ping for ever, as the venue does; returns where no Pong came for too long."""
@@ -148,16 +184,6 @@ class Client:
             sock = self._request.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
-    async def _finish(self) -> None:
-        """Close the connection: with a goodbye where there is one, else by cutting it."""
-        if self._goodbye is not None and not self._websocket.closed:
-            code, reason = self._goodbye
-            with suppress(TimeoutError, ConnectionError, RuntimeError):
-                async with asyncio.timeout(GOODBYE_S):
-                    await self._websocket.close(code=code, message=_cut(reason), drain=False)
-        if self.why and self._request.transport is not None:
-            self._request.transport.abort()
-
     def _piece(self) -> list[tuple[int, bytes]]:
         """The next frames of the queue, together about as long as a write should be."""
         queue, piece, size = self._queue, [], 0
@@ -167,6 +193,7 @@ class Client:
             piece.append(frame)
         self.waiting -= size
         self.sent += len(piece)
+        self._took, self._took_at = self.appetite + size, time.monotonic()
         return piece
 
     async def _write(self, piece: list[tuple[int, bytes]]) -> None:

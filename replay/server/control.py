@@ -79,7 +79,9 @@ class Control:
             "seq": playback.mark.seq,
             "speed": speed_text(playback.clock.speed),
             "hit": None if playback.hit is None else playback.hit._asdict(),
-            "breakpoints": [{"on": c.text, "symbol": c.symbol} for c in relay.conditions],
+            "breakpoints": [
+                {"on": c.text, "symbol": c.symbol} for c in relay.breakpoints.conditions
+            ],
             "loop": None if loop is None else [self._place(mark) for mark in loop],
             "faults": dict(relay.faults),
             "clients": [client.facts() for client in playback.audience.clients],
@@ -132,11 +134,11 @@ class Control:
     async def _break(self, command: Command) -> None:
         if command.on is None:
             raise UsageError('break needs "on": gap, crossed, spread>0.05 or trade>250')
-        self._relay.arm(Condition.parse(command.on, command.symbol))
+        self._relay.breakpoints.arm(Condition.parse(command.on, command.symbol))
 
     async def _clear(self, command: Command) -> None:
         del command
-        self._relay.disarm()
+        self._relay.breakpoints.disarm()
 
     async def _wait(self, command: Command) -> None:
         """Until it is paused or at its end."""

@@ -25,6 +25,10 @@ class Stretch(NamedTuple):
     zero: int
     frames: list[Filed]
 
+    def time(self, index: int) -> int:
+        """Tape time of one of its frames."""
+        return self.zero + self.frames[index].frame.ts_mono
+
     def until(self, end: Mark) -> "Stretch":
         """What of it is not behind a position."""
         if (self.segment, self.frames[-1].frame.seq) <= end:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -17,9 +17,10 @@ from replay.server.rest import ENDPOINTS
 CONTROL = "/control"
 REST_PREFIX = "/api/"
 LARGEST_REQUEST = 64 << 10  # bytes of a body of HTTP
-LARGEST_MESSAGE = 1 << 20  # bytes of a websocket message: some thousand topics
+LARGEST_MESSAGE = 128 << 10  # bytes of a websocket message: some thousand topics
 MOST_TOPICS = 10_000  # of one connection
 _METHOD = as_text("method not allowed", 405)
+CLOSING_S = 3.0  # for the last goodbyes
 _BACKLOG = 1_024
 
 
@@ -62,7 +63,7 @@ class Door:
         self._queue = queue
         self._ping_s = ping_s
         self._numbers = 0
-        self._serving: set[asyncio.Task[None]] = set()
+        self._handlers: set[asyncio.Task[Any]] = set()
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.router.add_route("*", "/{path:.*}", self._enter)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -80,9 +81,13 @@ class Door:
     async def close(self) -> None:
         """Say goodbye to all and listen no more."""
         self._audience.close(WSCloseCode.GOING_AWAY, "the server ends")
-        if self._serving:
-            await asyncio.wait(self._serving, timeout=2.0)
+        await self.gone(CLOSING_S)
         await self._runner.cleanup()
+
+    async def gone(self, patience_s: float) -> None:
+        """Wait until all connections have ended, for so long at most."""
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=patience_s)
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
         if request.path == CONTROL:
@@ -105,37 +110,50 @@ class Door:
         return _response(_METHOD)
 
     async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(autoping=False, max_msg_size=LARGEST_MESSAGE)
-        await socket.prepare(request)
+        websocket = web.WebSocketResponse(autoping=False, max_msg_size=LARGEST_MESSAGE)
+        await websocket.prepare(request)
         self._numbers += 1
-        client = Client(self._numbers, request, socket, self._queue, self._ping_s)
+        client = Client(self._numbers, request, websocket, self._queue, self._ping_s)
         self._audience.enter(client)
         self._house.say("connected", {"client": client.number, "peer": client.peer})
-        pinging = asyncio.create_task(_quietly(client.ping))
-        serving = asyncio.create_task(self._serve(client))
-        self._serving.add(serving)
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
         try:
-            await self._listen(client, socket)
+            await self._attend(client, websocket)
         finally:
-            pinging.cancel()
             client.end()
-            await asyncio.wait([serving])
-            self._serving.discard(serving)
             self._audience.leave(client)
             self._house.unsubscribed()
+            self._handlers.discard(handler)
             facts: dict[str, object] = {"client": client.number, "sent": client.sent}
             self._house.say("disconnected", facts | ({"why": client.why} if client.why else {}))
-        return socket
+        return websocket
 
-    async def _serve(self, client: Client) -> None:
-        await client.serve(self._audience.drained)
-        self._audience.leave(client)
+    async def _attend(self, client: Client, websocket: web.WebSocketResponse) -> None:
+        """Until the client goes, or is to go; then say goodbye."""
+        pinging = asyncio.create_task(_quietly(client.ping))
+        listening = asyncio.create_task(self._listen(client, websocket))
+        serving = asyncio.create_task(client.serve(self._audience.drained))
+        try:
+            await asyncio.wait([listening, serving], return_when=asyncio.FIRST_COMPLETED)
+            self._audience.leave(client)
+            if listening.done():
+                listening.result()
+                return
+            listening.cancel()
+            await asyncio.wait([listening])
+            await client.finish()
+        finally:
+            client.end()
+            for task in (pinging, listening, serving):
+                task.cancel()
 
-    async def _listen(self, client: Client, socket: web.WebSocketResponse) -> None:
+    async def _listen(self, client: Client, websocket: web.WebSocketResponse) -> None:
         """Until the connection ends."""
-        async for message in socket:
+        async for message in websocket:
             if message.type is WSMsgType.PING:
-                await socket.pong(message.data)
+                await websocket.pong(message.data)
             elif message.type is WSMsgType.PONG:
                 client.ponged()
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -147,7 +165,7 @@ class Door:
         if verdict.remove:
             self._audience.unsubscribe(client, verdict.remove)
             self._house.unsubscribed()
-        if len(client.topics) + len(verdict.add) > MOST_TOPICS:
+        if len(client.topics.union(verdict.add)) > MOST_TOPICS:
             client.close(WSCloseCode.POLICY_VIOLATION, f"more than {MOST_TOPICS:,} topics")
             return
         if verdict.add:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import termios
 import tty
@@ -19,6 +20,8 @@ HELP = (
 SHORT_NS = 10_000_000_000
 LONG_NS = 60_000_000_000
 _ARROWS = {"\x1b[D": -SHORT_NS, "\x1b[C": SHORT_NS, "\x1b[B": -LONG_NS, "\x1b[A": LONG_NS}
+
+_KEYS = re.compile("\x1b\\[[0-9;]*[A-Za-z~]|\x1bO.|.", re.DOTALL)  # one key, or what one sends
 
 
 class Keyboard:
@@ -38,13 +41,13 @@ class Keyboard:
         self._from: str | None = None
 
     def press(self, keys: str) -> None:
-        """Carry out what was typed: one key, or an escape sequence."""
+        """Carry out what was typed."""
         with suppress_usage(self._say):
-            if keys in _ARROWS:
-                self._seek(_ARROWS[keys])
-                return
-            for key in keys:
-                self._key(key)
+            for key in _KEYS.findall(keys):
+                if key in _ARROWS:
+                    self._seek(_ARROWS[key])
+                elif len(key) == 1:
+                    self._key(key)
 
     def _key(self, key: str) -> None:
         playback = self._playback

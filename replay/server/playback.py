@@ -1,6 +1,7 @@
 """Where a replay is and what it does, and what may be asked of it."""
 
 import asyncio
+from collections.abc import Callable
 from enum import StrEnum
 
 from replay.moment import stamp
@@ -33,6 +34,7 @@ class Playback:
     loop: played over and over, if not None.
     steps: frames that may still pass while it is paused.
     jumps: how often it was moved.
+    began, moved: called when time begins to run, the first time; and when it is elsewhere.
     on_subscribe: whether it waits for a subscription at its beginning, and wherever it is moved.
     """
 
@@ -57,6 +59,9 @@ class Playback:
         self.jumps = 0
         self.on_subscribe = on_subscribe
         self.say = say
+        self.began: Callable[[], None] = lambda: None
+        self.moved: Callable[[], None] = lambda: None
+        self._has_begun = False
         self._alarm: asyncio.Future[None] | None = None
         self._watchers: list[asyncio.Future[None]] = []
         audience.changed = self.poke
@@ -87,19 +92,23 @@ class Playback:
 
     def seek(self, mark: Mark) -> None:
         """Go on behind another position. All connections are closed, as nothing that a client
-        has kept of before would be true. Raises UsageError outside of what is served."""
+        has kept of before would be true. Raises UsageError outside of what is served, TapeError for
+        what cannot be read; nothing has changed then."""
         if not self.course.start <= mark <= self.course.end:
             raise UsageError("that lies outside of what is served: see --from and --until")
+        time = self.course.time(mark)  # first, as it may be that this cannot be read
         self.mark = mark
         self.session = self.course.session(mark)
         self.jumps += 1
         self.steps = 0
         self.hit = None
-        self.clock.set(self.course.time(mark))
+        self.clock.set(time)
         self.audience.close(_SERVICE_RESTART, "the replay was moved")
-        if self.state is not State.PAUSED:
+        self.moved()
+        if self.state is State.PAUSED:
+            self._tell()
+        else:
             self.become(State.WAITING if self.on_subscribe else State.PLAYING)
-        self.poke()
 
     def repeat(self, loop: tuple[Mark, Mark] | None) -> None:
         """Play between two positions over and over; None: no more. Raises UsageError."""
@@ -111,12 +120,19 @@ class Playback:
 
     def become(self, state: State) -> None:
         """Do something else."""
+        if state is State.PLAYING and not self._has_begun:
+            self._has_begun = True
+            self.began()
         self.state = state
         self.clock.run(state is State.PLAYING)
         facts: dict[str, object] = {"time": stamp(self.clock.now()), "seq": self.mark.seq}
         if self.hit is not None:
             facts |= self.hit._asdict()
         self.say(state.value, facts)
+        self._tell()
+
+    def _tell(self) -> None:
+        """All who wait for something look again."""
         self.poke()
         watchers, self._watchers = self._watchers, []
         for watcher in watchers:

@@ -12,7 +12,7 @@ from market.control import UNREADABLE, is_stop
 from replay.server.course import Stretch
 from replay.server.lockstep import ACTS, Lockstep
 from replay.server.playback import Playback, State
-from replay.server.relay import FAR, Relay
+from replay.server.relay import Relay
 from schemas.frames import ConnectionClosed, Frame, Kind
 from tape.history import Mark
 
@@ -36,39 +36,39 @@ class Player:
         self._playback = playback
         self._relay = relay
         self._lockstep = lockstep
+        self._last: Frame | None = None  # that passed, since it was moved
 
     async def run(self) -> None:
         """Play, for ever; raises TapeError for what cannot be read."""
         playback = self._playback
+        playback.moved = self._restart
         playback.clock.set(playback.course.time(playback.mark))
         playback.become(playback.state)
         while True:
             jumps = playback.jumps
-            self._restart()
             await self._subscribed()
-            if playback.jumps != jumps or not await self._play(jumps):
-                continue
-            if playback.loop is None:
+            if playback.jumps == jumps and await self._play(jumps):
                 await self._ended(jumps)
-            else:
-                playback.seek(playback.loop[0])
 
     def _restart(self) -> None:
         self._relay.restart()
+        self._last = None
         if self._lockstep is not None:
             self._lockstep.restart()
 
     async def _subscribed(self) -> None:
-        """Wait for the first subscription, and until no more of them come."""
+        """Wait for the first subscription, and until no more of them come for a while."""
         playback, wanted = self._playback, self._playback.audience.wanted
+        before, since = 0, 0.0
         while playback.state is State.WAITING:
-            if not wanted:
-                await playback.rest()
-                continue
-            before = wanted.total()
-            await asyncio.sleep(SETTLE_S)
-            if before == wanted.total() and playback.state is State.WAITING:
+            if wanted.total() != before:
+                before, since = wanted.total(), time.monotonic()
+            left = since + SETTLE_S - time.monotonic()
+            if before and left <= 0:
                 playback.become(State.PLAYING)
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(playback.rest(), left if before else None)
 
     async def _play(self, jumps: int) -> bool:
         """Play from the mark to the end; False where it was moved away from there."""
@@ -84,15 +84,17 @@ class Player:
         playback = self._playback
         for stretch in playback.course.read(playback.mark):
             if stretch.session != playback.session:
-                playback.session = stretch.session
-                playback.audience.close(WSCloseCode.GOING_AWAY, "the recorder had stopped here")
-                self._restart()
-            end = playback.loop[1] if playback.loop else playback.course.end
-            kept = stretch.until(end)
-            if kept.frames:
-                yield kept
-            if len(kept.frames) < len(stretch.frames):
-                return
+                self._next_session(stretch)
+            yield stretch
+
+    def _next_session(self, stretch: Stretch) -> None:
+        """The recorder was started again. How long it was away only the wall clock can say."""
+        playback, first = self._playback, stretch.frames[0].frame
+        away = 0 if self._last is None else max(first.ts_recv - self._last.ts_recv, 0)
+        playback.session = stretch.session
+        playback.clock.set(stretch.zero + first.ts_mono - away)
+        playback.audience.close(WSCloseCode.GOING_AWAY, "the recorder had stopped here")
+        self._restart()
 
     async def _advance(self, stretch: Stretch, at: int) -> int:
         """Pass the frames that are due, or wait for the next one; where it is then."""
@@ -104,52 +106,88 @@ class Player:
         if passed > at:
             self._passed(stretch, stretch.frames[passed - 1].frame)
         relay.flush()
-        if relay.hit is None and passed < until:
+        if passed < until and relay.hit is None and relay.is_event(stretch.frames[passed].frame):
             passed = await self._event(stretch, passed)
         if relay.hit is not None:
             playback.hit, relay.hit = relay.hit, None
             playback.steps = 0
             playback.become(State.PAUSED)
+        elif playback.state is State.PAUSED and not playback.steps:
+            playback.become(State.PAUSED)  # the last step: says so to who waits for it
         return passed
 
     def _passed(self, stretch: Stretch, frame: Frame) -> None:
         playback = self._playback
         playback.mark = Mark(stretch.segment, frame.seq)
+        self._last = frame
         if playback.clock.speed is None or not playback.clock.running:
             playback.clock.set(max(stretch.zero + frame.ts_mono, playback.clock.now()))
 
     async def _allowed(self, stretch: Stretch, at: int) -> int:
         """Up to where frames may pass now; ``at`` if none may, after a while."""
         playback = self._playback
+        if playback.state is not State.PLAYING and not playback.steps:
+            await playback.rest()
+            return at
+        last = self._within_loop(stretch, at)
+        if last == at:
+            return at
         if playback.state is not State.PLAYING:
-            return await self._stepping(at)
-        last = min(at + _BATCH, len(stretch.frames))
+            return await self._stepping(stretch, at)
         if playback.clock.speed is None:
-            jumps = playback.jumps
-            await playback.audience.room()
-            moved = playback.jumps != jumps or playback.state is not State.PLAYING
-            return at if moved else last
-        due, frames = playback.clock.now() - stretch.zero, stretch.frames
-        until = at
+            return await self._unpaced(stretch, at, last)
+        return await self._paced(stretch, at, last)
+
+    def _within_loop(self, stretch: Stretch, at: int) -> int:
+        """Up to where frames are within the loop, if there is one, and no more than a batch; at its
+        end it is begun again."""
+        playback, last = self._playback, min(at + _BATCH, len(stretch.frames))
+        if playback.loop is None:
+            return last
+        start, end = playback.loop
+        while last > at and (stretch.segment, stretch.frames[last - 1].frame.seq) > end:
+            last -= 1
+        if last == at:
+            playback.seek(start)
+        return last
+
+    async def _unpaced(self, stretch: Stretch, at: int, last: int) -> int:
+        playback, jumps = self._playback, self._playback.jumps
+        await playback.audience.room()
+        await self._late(stretch.time(at))
+        moved = playback.jumps != jumps or playback.state is not State.PLAYING
+        return at if moved else last
+
+    async def _paced(self, stretch: Stretch, at: int, last: int) -> int:
+        playback, frames = self._playback, stretch.frames
+        jumps, due, until = playback.jumps, playback.clock.now() - stretch.zero, at
         while until < last and frames[until].frame.ts_mono <= due:
             until += 1
         if until == at:
-            following = stretch.zero + frames[at].frame.ts_mono
-            await playback.rest(min(following, self._relay.due))
-            self._relay.late(min(following, playback.clock.now()))
-        elif until == last:
+            await playback.rest(min(stretch.time(at), self._relay.due))
+            await self._late(min(stretch.time(at), playback.clock.now()))
+            return at
+        await self._late(stretch.time(at))
+        if until == last:
             await asyncio.sleep(0)  # behind its time: others get their turn all the same
-        return until
+        moved = playback.jumps != jumps or playback.state is not State.PLAYING
+        return at if moved else until
 
-    async def _stepping(self, at: int) -> int:
-        playback = self._playback
-        if playback.steps:
-            playback.steps -= 1
-            if not playback.steps:
-                playback.become(State.PAUSED)  # says so to who waits for it
-            return at + 1
-        await playback.rest()
-        return at
+    async def _late(self, now: int) -> None:
+        """What is due besides the frames: some at a time, as it may be much after a quiet hour."""
+        jumps = self._playback.jumps
+        while self._playback.jumps == jumps and self._relay.late(now):
+            await self._playback.audience.room()
+
+    async def _stepping(self, stretch: Stretch, at: int) -> int:
+        playback, jumps = self._playback, self._playback.jumps
+        if playback.steps % _BATCH == 0:
+            await playback.audience.room()
+        await self._late(stretch.time(at))
+        if playback.jumps != jumps or not playback.steps:
+            return at
+        playback.steps -= 1
+        return at + 1
 
     async def _event(self, stretch: Stretch, at: int) -> int:
         """A frame that is more than something to be sent; where it is then."""
@@ -162,7 +200,7 @@ class Player:
                 return at
             self._lockstep.passed(frame)
         self._passed(stretch, frame)
-        self._relay.look(stretch.segment, frame)
+        self._relay.look(None, frame, stretch.segment)
         return at + 1
 
     def _closed(self, frame: Frame) -> None:
@@ -178,10 +216,8 @@ class Player:
             self._lockstep.restart()
         audience = self._playback.audience
         self._playback.say("closed", {"code": closed.code, "reason": closed.reason})
-        if closed.code in _NEVER_SENT or not 1000 <= closed.code < 5000:
-            audience.cut("as it was recorded")
-        else:
-            audience.close(closed.code, closed.reason)
+        can_be_sent = closed.code not in _NEVER_SENT and 1000 <= closed.code < 5000
+        audience.close(closed.code if can_be_sent else None, closed.reason)
 
     async def _in_step(self, lockstep: Lockstep, frame: Frame) -> None:
         """Wait for the clients; tape time stands still meanwhile."""
@@ -202,11 +238,16 @@ class Player:
     async def _ended(self, jumps: int) -> None:
         """At the end what was put off, or is made of what came, is still sent."""
         playback, relay = self._playback, self._relay
-        while relay.due < FAR and playback.clock.speed is not None and playback.jumps == jumps:
-            await playback.rest(relay.due)
-            relay.late(playback.clock.now())
+        while playback.state is State.PAUSED and playback.jumps == jumps:
+            await playback.rest()
+        if playback.loop is not None and playback.jumps == jumps:
+            playback.seek(playback.loop[0])
+        last = relay.last_due(playback.clock.now())
+        while relay.due <= last and playback.jumps == jumps:
+            if playback.clock.speed is not None:
+                await playback.rest(relay.due)
+            await self._late(last if playback.clock.speed is None else playback.clock.now())
         if playback.jumps == jumps:
-            relay.finish()
             playback.become(State.ENDED)
         while playback.jumps == jumps:
             await playback.rest()

@@ -16,6 +16,8 @@ KINDS = frozenset(STREAMS) | {PRIVATE}
 NOT_MARKETS = frozenset({PRIVATE, "stockPrice", "stockIndicativeQuote"})
 ALL_MARKETS = "liquidation"  # the one kind that may name no market
 
+LONGEST_TOPIC = 128  # characters; symbols of the venue have up to 30
+
 PARSE_ERROR = (4002, "Parse error")
 INVALID_SIGNATURE = (4003, "Invalid signature")
 INVALID_STREAM = (4006, "Invalid stream")
@@ -26,15 +28,11 @@ _SIGNATURE_PARTS = 4  # key, signature, timestamp, window (protocol section 5)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Topics a client text adds and removes, and the error frames it gets.
-
-    private: it is about topics of an account, of which a recording of public streams has none.
-    """
+    """Topics a client text adds and removes, and the error frames it gets."""
 
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    private: bool = False
 
 
 class _Request(msgspec.Struct):
@@ -67,6 +65,8 @@ def error_of(topic: str) -> tuple[int, str] | None:
     """
     kind, _, rest = topic.partition(".")
     head, dot, tail = rest.partition(".")
+    if len(topic) > LONGEST_TOPIC:
+        return INVALID_STREAM
     if kind not in KINDS or (not rest and kind != ALL_MARKETS):
         return INVALID_STREAM
     if kind == "depth" and dot and _is_window(head) and head not in WINDOWS:
@@ -88,13 +88,12 @@ def answer(text: str | bytes, recorded: Container[str] = ()) -> Answer:
     if request is None:
         return Answer(errors=(error_frame(*PARSE_ERROR),))
     names = tuple(request.params)
-    private = any(map(_is_private, names))
     if request.method == "UNSUBSCRIBE":
-        return Answer(remove=names, private=private)
+        return Answer(remove=names)
     faults = [None if name in recorded else _fault(name, request) for name in names]
     good = tuple(name for name, fault in zip(names, faults, strict=True) if fault is None)
     errors = tuple(error_frame(*fault) for fault in faults if fault is not None)
-    return Answer(good, (), errors, private)
+    return Answer(good, (), errors)
 
 
 def _read(text: str | bytes) -> _Request | None:

@@ -88,7 +88,7 @@ class Rest:
 
     def __init__(self, history: History, shift: Shift | None = None) -> None:
         self._history = history
-        self._shift = shift
+        self.shift = shift
 
     def warm(self, mark: Mark) -> None:
         """Do once, before anybody waits for it, what is slow the first time."""
@@ -109,7 +109,7 @@ class Rest:
         try:
             if endpoint is None:
                 return self._recorded(target, mark)
-            return endpoint(asked, AsOf(self._history, mark, now, self._shift))
+            return endpoint(asked, AsOf(self._history, mark, now, self.shift))
         except Refused as refused:
             return refused.reply
         except TapeError as damaged:

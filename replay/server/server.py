@@ -1,6 +1,7 @@
 """The exchange as it was, put together: `Server` is what ``bp-replay --serve`` runs."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from replay.recorded import recorded_topics
 from replay.sealed import check_sealed
 from replay.selection import Selection
 from replay.server.audience import Audience
+from replay.server.breakpoints import Breakpoints
 from replay.server.chaos import Chaos
-from replay.server.client import PING_S, QUEUE_BYTES
+from replay.server.client import PING_S, QUEUE_BYTES, STUCK_S
 from replay.server.clock import TapeClock
 from replay.server.control import Control
 from replay.server.course import Course
@@ -26,10 +28,11 @@ from replay.server.log import Facts, Say, unsaid
 from replay.server.playback import Playback, State
 from replay.server.player import Player, events
 from replay.server.relay import Relay
-from replay.server.replies import JSON_TYPE, Reply, as_json, error
+from replay.server.replies import JSON_TYPE, Reply, as_json
+from replay.server.replies import error as refusal
 from replay.server.rest import Rest
 from replay.server.shift import Shift
-from schemas.errors import UsageError
+from schemas.errors import BackpackError, UsageError
 from schemas.requests import depth_symbol
 from tape.history import History
 from tape.layout import Tape
@@ -51,7 +54,7 @@ class Serving:
     generation: as of `replay.Replay`.
     on_subscribe: time begins with the first subscription.
     lockstep: wait for the clients where the recorder acted, see `replay.server.lockstep`.
-    session_now: move all timestamps so that the recording begins now.
+    session_now: move all timestamps so that the recording begins when time begins to run.
     chaos: faults on purpose.
     queue: bytes that may wait for a client before it is cut off.
     ping_s: between two Pings to a client.
@@ -66,7 +69,7 @@ class Serving:
     generation: int | None = None
     on_subscribe: bool = False
     lockstep: bool = False
-    session_now: int | None = None
+    session_now: bool = False
     chaos: Chaos | None = None
     queue: int = QUEUE_BYTES
     ping_s: float = PING_S
@@ -100,7 +103,7 @@ class Server:
         self._history = History(tape, parts, _CACHE_BYTES)
         self.audience = Audience()
         course = Course(tape, parts, serving.start, serving.until)
-        clock = TapeClock(serving.speed, course.first_ts)
+        clock = TapeClock(serving.speed, course.time(course.start))
         self.playback = Playback(
             course,
             self.audience,
@@ -108,9 +111,6 @@ class Server:
             on_subscribe=serving.on_subscribe or serving.lockstep,
             say=serving.say,
         )
-        shift = None
-        if serving.session_now is not None:
-            shift = Shift(_whole_ms(serving.session_now - course.time(course.start)))
         lockstep = None
         if serving.lockstep:
             lockstep = Lockstep(self._history, selection, lambda: self.audience.wanted)
@@ -118,11 +118,10 @@ class Server:
             self._history,
             self.audience,
             recorded,
-            course.gaps,
+            Breakpoints(self._history.book, course.gaps),
             selection=selection,
             events=events(serving.lockstep),
             chaos=serving.chaos,
-            shift=shift,
             say=serving.say,
         )
         self.control = Control(self.playback, relay)
@@ -130,13 +129,15 @@ class Server:
         self._lockstep = lockstep
         self._player = Player(self.playback, relay, lockstep)
         # One that is for another thread, see `rest`.
-        self._rest = Rest(History(tape, parts, _REST_CACHE_BYTES), shift)
-        self._shift = shift
+        self._rest = Rest(History(tape, parts, _REST_CACHE_BYTES))
         self.asked = 0
         self._door = Door(
             self, self.audience, frozenset(self.topics), serving.queue, serving.ping_s
         )
         self._reader = ThreadPoolExecutor(1, "rest")  # files are read in it, and not in the loop
+        if serving.session_now:
+            self._begin_now()  # for who asks before it begins
+            self.playback.began = self._begin_now
 
     async def __aenter__(self) -> Self:
         self.port = await self._door.open(self._serving.host, self._serving.port)
@@ -174,16 +175,19 @@ class Server:
         """Wait until the recording is at its end and all clients have it; raises TapeError for
         what cannot be read."""
         end = asyncio.create_task(self._end())
-        await asyncio.wait([end, self._playing], return_when=asyncio.FIRST_COMPLETED)
-        if self._playing.done():
+        try:
+            await asyncio.wait([end, self._playing], return_when=asyncio.FIRST_COMPLETED)
+            if self._playing.done():
+                self._playing.result()
+            await end
+        finally:
             end.cancel()
-            self._playing.result()
-        await end
 
     async def left(self) -> None:
         """As `ended`; then say goodbye to all clients, and stay a little for what they ask last."""
         await self.ended()
         self.audience.close(WSCloseCode.GOING_AWAY, "the recording ends here")
+        await self._door.gone(STUCK_S)
         await asyncio.sleep(LINGER_S)
 
     async def failed(self) -> None:
@@ -200,7 +204,7 @@ class Server:
         status = None if chaos is None else chaos.rest_fails(self.asked)
         if status is not None:
             self._relay.faults["rest"] += 1
-            return error(status, "SERVER_ERROR", "made to fail on purpose")
+            return refusal(status, "SERVER_ERROR", "made to fail on purpose")
         mark, now = self.playback.mark, self.playback.clock.now()
         reply = await asyncio.get_running_loop().run_in_executor(
             self._reader, self._rest.reply, target, mark, now
@@ -213,8 +217,9 @@ class Server:
         try:
             if body is not None:
                 await self.control.carry_out(body)
-        except UsageError as refused:
-            return Reply(400, msgspec.json.encode({"error": str(refused)}), JSON_TYPE)
+        except BackpackError as error:
+            status = 400 if isinstance(error, UsageError) else 500
+            return Reply(status, msgspec.json.encode({"error": str(error)}), JSON_TYPE)
         return as_json(self.control.status())
 
     def subscribed(self, topics: list[str]) -> None:
@@ -228,6 +233,12 @@ class Server:
     def say(self, event: str, facts: Facts) -> None:
         """Write to the log."""
         self._serving.say(event, facts)
+
+    def _begin_now(self) -> None:
+        """Move all times so that it is now."""
+        ms = (time.time_ns() - self.playback.clock.now()) // 1_000_000
+        shift = Shift(ms * 1_000_000)
+        self._relay.shift = self._rest.shift = shift
 
     def _note(self, target: str, reply: Reply) -> None:
         """A book that was given to somebody is not waited for any more."""
@@ -244,7 +255,3 @@ class Server:
     def _address(self) -> str:
         host = self._serving.host
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-
-
-def _whole_ms(ns: int) -> int:
-    return ns // 1_000_000 * 1_000_000

@@ -50,8 +50,7 @@ def test_what_can_exist_is_taken_in_silence(name: str) -> None:
     ("error", "name"), [(e, name) for e, names in BAD.items() for name in names]
 )
 def test_what_cannot_exist_earns_its_error(error: str, name: str) -> None:
-    private = error == INVALID_SIGNATURE or name == "account."
-    assert answer(subscribe(name)) == Answer(errors=(error,), private=private)
+    assert answer(subscribe(name)) == Answer(errors=(error,))
 
 
 def test_of_a_mixed_batch_the_good_names_count_and_each_bad_one_is_answered() -> None:
@@ -63,8 +62,7 @@ def test_of_a_mixed_batch_the_good_names_count_and_each_bad_one_is_answered() ->
 def test_unsubscribing_is_never_answered() -> None:
     names = ["trade.A", "nope", "account.orderUpdate"]
     text = json.dumps({"method": "UNSUBSCRIBE", "params": names})
-    assert answer(text) == Answer(remove=tuple(names), private=True)
-    assert not answer(text.replace("account", "depth")).private
+    assert answer(text) == Answer(remove=tuple(names))
 
 
 @pytest.mark.parametrize(
@@ -82,8 +80,8 @@ def test_private_streams_need_a_signature_of_the_right_form(
     signature: object, is_form: bool
 ) -> None:
     found = answer(subscribe("account.orderUpdate", signature=signature))
-    good = Answer(add=("account.orderUpdate",), private=True)
-    assert found == (good if is_form else Answer(errors=(INVALID_SIGNATURE,), private=True))
+    good = Answer(add=("account.orderUpdate",))
+    assert found == (good if is_form else Answer(errors=(INVALID_SIGNATURE,)))
     assert answer(subscribe("trade.A", signature=signature)) == Answer(add=("trade.A",))
 
 
@@ -179,4 +177,3 @@ def test_whatever_comes_is_answered(text: str | bytes) -> None:
     if found.errors != (PARSE_ERROR,):
         asked = json.loads(text)
         assert len(asked["params"]) == len(found.add) + len(found.remove) + len(found.errors)
-        assert found.private is any(name.startswith("account.") for name in asked["params"])

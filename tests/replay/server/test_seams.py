@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 from replay.server.course import Course
@@ -12,7 +13,7 @@ from tape.layout import Tape
 from tape.reader import segments
 from tests.replay.server.stage import messages, run, serving
 from tests.simulate import Plan, simulate
-from tests.tapes import Recording, Setting
+from tests.tapes import START_NS, Recording, Setting
 
 SOL = "depth.SOL_USDC"
 
@@ -88,3 +89,32 @@ def test_connections_end_with_the_session(tmp_path: Path) -> None:
             assert int(book["lastUpdateId"]) >= following - 1
 
     run(scene)
+
+
+def test_a_clock_that_was_set_does_not_hold_up_the_next_session(tmp_path: Path) -> None:
+    """Between two sessions passes what the wall clock says at the end of one and the beginning of
+    the other, whatever it said before."""
+    wall = START_NS
+    for number, step in enumerate((3_600_000_000_000, 0)):
+        recording = Recording(tmp_path / "tape", Setting(f"2026090{number + 2}T000000Z"))
+        recording.wall = wall
+        recording.begin([SOL])
+        recording.connect()
+        for _ in range(3):
+            recording.pass_(10_000_000)
+            recording.data('{"stream":"depth.SOL_USDC","data":{}}')
+        recording.wall += step  # an administrator sets the clock
+        recording.pass_(10_000_000)
+        recording.data('{"stream":"depth.SOL_USDC","data":{}}')
+        recording.hang_up()
+        recording.stop()
+        wall = recording.wall + 200_000_000
+
+    async def scene() -> None:
+        async with serving(tmp_path / "tape", speed=1.0, on_subscribe=False) as stage:
+            await stage.server.ended()
+            assert len(stage.said("ended")) == 1
+
+    started = time.monotonic()
+    run(scene)
+    assert 0.2 < time.monotonic() - started < 20

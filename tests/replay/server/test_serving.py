@@ -147,7 +147,7 @@ def test_timestamps_of_today() -> None:
     async def scene() -> None:
         now = time.time_ns()
         async with (
-            serving(session_now=now) as stage,
+            serving(session_now=True) as stage,
             stage.client(*stage.server.topics) as client,
         ):
             await stage.server.ended()
