@@ -23,6 +23,7 @@ _KINDS = ("drop", "dup", "delay", "disconnect", "rest")
 _NAMES = ("seed", *_KINDS)
 _UNITS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
 _TIME = re.compile(r"([0-9]{1,9})(us|ms|s|m)", re.ASCII)
+_LONGEST_NS = 60_000_000_000  # of a delay: what is put off lies in memory
 _SEED = re.compile(r"[0-9]{1,18}", re.ASCII)
 _FINEST = 18  # decimals of a probability; a draw has 64 bits, which is 19
 _PROBABILITY = re.compile(rf"[0-9](\.[0-9]{{1,{_FINEST}}})?", re.ASCII)
@@ -175,7 +176,10 @@ def _time(late: str, text: str) -> int:
     match = _TIME.fullmatch(text)
     if match is None or not int(match[1]):
         raise _error(f"delay={late} does not say how long, as 0.01:250ms does (us, ms, s or m)")
-    return int(match[1]) * _UNITS[match[2]]
+    ns = int(match[1]) * _UNITS[match[2]]
+    if ns > _LONGEST_NS:
+        raise _error(f"delay={late} is longer than {_pretty_time(_LONGEST_NS)}, all of which waits")
+    return ns
 
 
 def _pretty_time(ns: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 from replay.server.course import Course
@@ -115,6 +114,4 @@ def test_a_clock_that_was_set_does_not_hold_up_the_next_session(tmp_path: Path) 
             await stage.server.ended()
             assert len(stage.said("ended")) == 1
 
-    started = time.monotonic()
-    run(scene)
-    assert 0.2 < time.monotonic() - started < 20
+    run(scene)  # which ends what takes an hour
