@@ -1,9 +1,9 @@
 """A websocket client that only counts, in a process of its own, so that it is not what is measured.
 
 ``python -m bench.listener plain|deflate HOST PORT TOPIC..`` subscribes and reads until the other
-end closes. It then writes 64 bit numbers to stdout: how many bytes came, for how many ns it waited for a
-processor, and then for each piece that came from the socket the monotonic ns at which it was there,
-and how many messages were whole with it. Nothing is decoded but the heads of frames.
+end closes. It then writes 64 bit numbers to stdout: how many bytes came, for how many ns it waited
+for its processor, and then for each piece that came from the socket the monotonic ns at which it
+was there, and how many messages were whole with it. Nothing is decoded but the heads of frames.
 """
 
 import base64

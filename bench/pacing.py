@@ -44,8 +44,9 @@ def _due(data: Path) -> Due:
 
 
 def _pace(data: Path, due: Due, speed: int) -> None:
-    """Lateness is measured from the earliest moment at which the server's clock can have begun,
-    by its own word, to the client's receipt: scheduling, both processes and the socket included."""
+    """What is measured is the time from when a frame is due to the client's receipt of it, with
+    scheduling, both processes and the socket. It is due by the server's own clock, of which it is
+    known between what moments it began; the earlier one counts."""
     options = ("--start", "on-subscribe", "--speed", f"{speed}x")
     with Served(data, *options, once=True, ahead=True) as server:
         clients = [Listener(server.address, ahead=True) for _ in range(CLIENTS)]
@@ -56,7 +57,8 @@ def _pace(data: Path, due: Due, speed: int) -> None:
     line(
         f"{speed}x, {FRAMES / SECONDS * speed:,.0f}/s: lateness, median and p99",
         f"{_ms(late, 0.5)} and {_ms(late, 0.99)} ms",
-        f"aim: p99 below {AIM_MS} ms; worst {_ms(late, 1)}; {crowd(server.watched, *heard)}",
+        f"aim: p99 below {AIM_MS} ms; worst {_ms(late, 1)}; all up to {anchor.doubt_ms:.2f} less;"
+        f" {crowd(server.watched, *heard)}",
     )
 
 

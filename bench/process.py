@@ -27,8 +27,9 @@ class Memory(NamedTuple):
 
 
 def take_place(cpu: int, ahead: bool = False) -> None:
-    """Run on one processor. ahead: of all others on it, where that is allowed (as root); for what is
-    measured in ms and leaves them time enough."""
+    """Run on one processor. ahead: of all others on it, where that is allowed (as root); for what
+    is measured in ms and leaves them time. Who waits for a processor is late, however well written.
+    """
     os.sched_setaffinity(0, {cpu})
     if ahead:
         with suppress(PermissionError):
@@ -89,7 +90,7 @@ class Watched:
     @property
     def crowded(self) -> float:
         """Share of the time in which it could have run but for others on its processor."""
-        return max(self._waits, default=0) / 1e9 / (len(self._samples) * _SAMPLE_EVERY_S)
+        return max(self._waits, default=0) / 1e9 / (max(len(self._waits), 1) * _SAMPLE_EVERY_S)
 
     def _sample(self) -> None:
         folder = Path(f"/proc/{self.process.pid}")

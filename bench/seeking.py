@@ -32,20 +32,19 @@ class Seek(NamedTuple):
 
 
 def run(data: Path) -> None:
-    """Print the lines of this part. Files are in the system's cache, as they were just made; of the
-    server's own caches nothing is filled the first time, for which each position has a server of
-    its own."""
+    """Print the lines of this part. The files are in the system's cache, as they were just made. A
+    new server has none of its own filled, which is why each position gets one, at first."""
     parts = segments(Tape(data))
     market, positions = _busiest(parts), _positions(parts)
     print(f"-- seek to {POSITIONS} random times of {sum(p.frames for p in parts):,} frames,")
     print(f"   then GET depth of {market}; aim: {AIM_MS} ms together")
     _report("each in a new server", [_fresh(data, ts, market) for ts in positions])
-    with Served(data) as server:
+    with Served(data, ahead=True) as server:
         _report("all in the same", [_seek(server, ts, market) for ts in positions])
 
 
 def _fresh(data: Path, ts: int, market: str) -> Seek:
-    with Served(data) as server:
+    with Served(data, ahead=True) as server:
         return _seek(server, ts, market)
 
 

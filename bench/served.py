@@ -36,6 +36,11 @@ class Anchor(NamedTuple):
     earliest: int
     latest: int
 
+    @property
+    def doubt_ms(self) -> float:
+        """How far these are apart."""
+        return (self.latest - self.earliest) / 1e6
+
 
 class Served:
     """A server on a processor that it has for itself, if there are two.

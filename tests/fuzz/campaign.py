@@ -8,7 +8,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["schemas", "market", "tape", "tests.fuzz"]):
+with atheris.instrument_imports(include=["schemas", "market", "replay", "tape", "tests.fuzz"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -24,6 +24,7 @@ from tape.reader import read_frames, segments
 from tests.crashes.arrivals import arrival
 from tests.fuzz.engine import JOINED, TOPICS, line_of
 from tests.fuzz.parts import RECORDING, SEGMENT, files
+from tests.fuzz.sockets import DEFLATE, HANDSHAKE, SEPARATOR, masked, post
 from tests.market.texts import WELL_FORMED
 from tests.shared import ROOT
 from tests.tape.impossible import REFUSED, UNLIKELY
@@ -98,6 +99,59 @@ def segment() -> Iterator[bytes]:
             yield bytes([choice]) + place + whole.pages[offset : offset + PATCH]
 
 
+def sockets() -> Iterator[bytes]:
+    """Sessions in order, alone and beside each other; each is mutated into some that are not."""
+    yield from _SESSIONS
+    yield SEPARATOR.join(_SESSIONS[:4])
+    yield SEPARATOR.join((_SESSIONS[0], b'ca{"command":"wait","timeout":3600}', _SESSIONS[3]))
+    yield b"rc" + HANDSHAKE + b"\r\n" + masked(0x81, _subscribe("depth.SOL_USDC"))
+    yield b"rc" + HANDSHAKE + DEFLATE + b"\r\n" + masked(0x89, b"ping") + masked(0x88, b"\3\xe8")
+    yield (
+        b"rc"
+        + post(b'{"command":"status"}')
+        + b"GET /api/v1/time HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    yield b"rh" + _CHUNKED
+
+
+def _subscribe(*topics: str, method: str = "SUBSCRIBE") -> bytes:
+    return json.dumps({"method": method, "params": topics}, separators=(",", ":")).encode()
+
+
+_CHUNKED = (
+    b"POST /control HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+    b'Transfer-Encoding: chunked\r\n\r\n14\r\n{"command":"resume"}\r\n0\r\n\r\n'
+    b"HEAD http://x/api/v1/ping HTTP/1.0\r\n\r\n"
+)
+_COMMANDS = (
+    b'{"command":"speed","speed":"100x"}',
+    b'{"command":"loop","start":"#100","until":"#300"}',
+    b'{"command":"step","frames":3}',
+    b'{"command":"seek","to":"16:43:30"}',
+    b'{"command":"break","on":"spread>0.05","symbol":"SOL_USDC"}',
+    b'{"command":"resume"}',
+    b'{"command":"wait","timeout":0.01}',
+    b'{"command":"clear"}',
+    b'{"command":"loop"}',
+)
+_SESSIONS = (  # see `tests.fuzz.sockets`; the first byte of a frame has FIN and the opcode
+    b"ws\x81" + _subscribe("depth.SOL_USDC", "trade.SOL_USDC", "depth.NOPE", "rain.SOL_USDC"),
+    b"cc" + b"\n".join(_COMMANDS),
+    b"gc/api/v1/depth?symbol=SOL_USDC&limit=5\n/api/v1/trades?symbol=SOL_USDC&limit=3\n/api/v1/ping",
+    b"zc\xc1"
+    + _subscribe("kline.1s.SOL_USDC", "depth.600ms.SOL_USDC", "bookTicker.SOL_USDC")
+    + b"\n\x89ping\n\xc1"
+    + _subscribe("kline.1s.SOL_USDC", method="UNSUBSCRIBE")
+    + b"\n\x88\x03\xe8",
+    b'wa\x01{"method":"SUBSCRIBE",\n\x89\n\x80"params":["trade.BTC_USDC_PERP"]}\n\x8apong\n\x88\x03\xe9bye',
+    b'wc\x81{"method":"SUBSCRIBE","params":["account.orderUpdate"],"signature":["a","b","1","2"]}'
+    b'\n\x82{"method":"PING"}\n\x81[[[[',
+    b"gh/api/v1/klines?symbol=SOL_USDC&interval=1s&startTime=0&endTime=9999999999&priceType=Mark"
+    b"\n/api/v1/fundingRates?symbol=BTC_USDC_PERP&limit=1&offset=0\n/api/v1/markets?marketType=SPOT"
+    b"\n/api/v1/trades/history?symbol=SOL_USDC&limit=1000&offset=2\n/control",
+)
+
+
 def write(target: str, inputs: Iterator[bytes]) -> None:
     """Put seeds into a corpus, each under the hash of its content."""
     folder = CORPUS / target
@@ -111,4 +165,5 @@ SEEDS: dict[str, Callable[[], Iterator[bytes]]] = {
     "journal": journal,
     "manifest": manifest,
     "segment": segment,
+    "sockets": sockets,
 }

@@ -2,6 +2,7 @@
 
 ``frames``: the engine, and all that is made of its rows.
 ``journal``, ``manifest``, ``segment``: the readers of what lies on disk.
+``sockets``: the server, from outside.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tape.summary import summarize
 from tape.verify import verify
 from tests.fuzz.engine import Trial
 from tests.fuzz.parts import RECORDING, SEGMENT, spoiled
+from tests.fuzz.sockets import sockets
 
 NAME = SegmentName.parse(SEGMENT)
 BATCH_FRAMES = 50_000_000  # no batch can hold more
@@ -95,6 +97,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "journal": journal,
     "manifest": manifest,
     "segment": segment,
+    "sockets": sockets,
 }
 
 
