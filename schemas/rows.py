@@ -1,4 +1,5 @@
 """The rows: one class per table. The class is the schema; Arrow types and docs derive from it.
+All together: `schemas.tables`.
 
 In memory prices are ints of 1e-9 and quantities ints of 1e-6, times ints of ns (design section 3).
 Rows of one frame share its ``seq``; within a file, rows stand in the order they were made.
@@ -275,27 +276,3 @@ class BookKeyframe(Row, tag="book_keyframe"):
     qty: Annotated[Qty, Doc("quantity there")]
     last_update_id: Annotated[Count, Doc("update id the book stands at")]
     window: Annotated[Word, Doc("throttle of the stream; empty for real time")]
-
-
-TABLES: dict[str, type[Row]] = {
-    row.TABLE: row
-    for row in (
-        Depth,
-        BookTicker,
-        Trade,
-        Ticker,
-        Kline,
-        MarkPrice,
-        OpenInterest,
-        Liquidation,
-        ExternalTicker,
-        StockPrice,
-        StockIndicativeQuote,
-        Gap,
-        Reject,
-        Session,
-        BookKeyframe,
-        Audit,
-        Clock,
-    )
-}

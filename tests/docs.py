@@ -5,7 +5,8 @@ from pathlib import Path
 from market.streams import STREAMS
 from schemas.arrow import FRAMES, Column, columns
 from schemas.frames import Frame, Kind
-from schemas.rows import TABLES, Row
+from schemas.rows import Row
+from schemas.tables import TABLES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
 

@@ -9,7 +9,8 @@ from market.streams import STREAMS
 from schemas.arrow import ARROW, FRAMES, PARTITIONS, columns, schema
 from schemas.columns import Count, Doc, Time, Unit
 from schemas.frames import Frame
-from schemas.rows import TABLES, Row, table_name
+from schemas.rows import Row, table_name
+from schemas.tables import TABLES
 
 PROTOCOL_CHANNELS = {
     *("bookTicker", "depth", "kline", "trade", "ticker", "markPrice", "openInterest"),
