@@ -1,5 +1,6 @@
 """The tables there are: row classes by name."""
 
+from schemas.account_rows import Balance, Order, Position, Rfq
 from schemas.rows import (
     Audit,
     BookKeyframe,
@@ -21,6 +22,9 @@ from schemas.rows import (
     Trade,
 )
 
+# What only the owner of an account may see.
+ACCOUNT_TABLES: tuple[type[Row], ...] = (Order, Position, Balance, Rfq)
+
 _ALL: tuple[type[Row], ...] = (
     Depth,
     BookTicker,
@@ -39,5 +43,6 @@ _ALL: tuple[type[Row], ...] = (
     BookKeyframe,
     Audit,
     Clock,
+    *ACCOUNT_TABLES,
 )
 TABLES = {row.TABLE: row for row in _ALL}
