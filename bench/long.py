@@ -23,7 +23,8 @@ from schemas.arrow import FRAMES as FRAMES_SCHEMA
 from schemas.arrow import schema
 from schemas.frames import Frame, Kind, SegmentHead, to_json
 from schemas.requests import depth_symbol
-from schemas.rows import SCHEMA, TABLES
+from schemas.rows import SCHEMA
+from schemas.tables import TABLES
 from tape import manifest as manifests
 from tape import parquet
 from tape.columns import frames_to_arrow

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from bench.rounds import Growth
 from schemas.arrow import FRAMES, schema
 from schemas.frames import Kind
-from schemas.rows import TABLES
+from schemas.tables import TABLES
 from schemas.topics import Topic
 from tape.layout import Tape
 from tape.manifest import FileEntry, Manifest

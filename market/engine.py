@@ -20,6 +20,7 @@ from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
 from schemas.requests import SnapshotRequest
 from schemas.rows import Row
+from schemas.topics import Topic
 
 OUTBOX_LIMIT = 10_000
 _DATA = Kind.DATA
@@ -138,7 +139,7 @@ class Engine:
     def _unknown(self, frame: Frame, envelope: wire.Envelope) -> list[Row]:
         """No stream of ours: an error reply, or something the venue has added."""
         if envelope.stream is not None:
-            self.unknown[envelope.stream.partition(".")[0][:64]] += 1
+            self.unknown[Topic.parse(envelope.stream).channel[:64]] += 1
             return []
         if envelope.error:
             return [session_row(frame, "error")]
@@ -160,7 +161,7 @@ class Engine:
         if lane is None:
             return [reject_row(frame, None, "bad_field", str(error))]
         event = event_name(envelope)
-        if event not in (lane.event, ""):
+        if event and event not in lane.events:
             self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
             return []
         reason = "inexact" if isinstance(error, InexactNumber) else "bad_field"

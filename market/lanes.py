@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from msgspec import Raw
+
 from market.depth import DepthTracker
 from market.streams import STREAMS, Stream, Tracker
 from schemas import wire
@@ -14,27 +16,32 @@ from schemas.rows import BookTicker, Row
 from schemas.topics import Topic
 
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
-ALL_MARKETS_CHANNEL = "liquidation"  # the one stream that may be about no market
+ALL_MARKETS_CHANNEL = "liquidation"  # the one public stream that may be about no market
 
+Decode = Callable[[Raw], Any]
 Handle = Callable[[Frame, Any], list[Row]]
 
 
 class Lane:
     """One stream as the engine follows it, such as ``depth.SOL_USDC``; made when first heard of.
 
+    symbol: of all its messages; empty where each says its own.
+    events: names that its events may have.
     decode: message bytes to the wire class; raises msgspec.MsgspecError.
     handle: frame and message to rows.
     tracker: what is kept of the stream, if anything.
     """
 
-    __slots__ = ("decode", "event", "handle", "name", "symbol", "topic", "tracker")
+    __slots__ = ("decode", "events", "handle", "name", "symbol", "topic", "tracker")
 
     def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
         self.name = name
         self.topic = Topic.parse(name)
-        self.symbol = self.topic.symbol
-        self.event = stream.channel
-        self.decode = wire.decoder(stream.message).decode
+        self.symbol = "" if stream.private else self.topic.symbol
+        self.events = wire.events(stream.message)
+        self.decode: Decode = (
+            wire.several(stream.message) if stream.several else wire.decoder(stream.message).decode
+        )
         self.tracker = stream.tracker(self.topic, outbox) if stream.tracker else None
         self.handle = _handle(stream, self.topic, self.tracker)
 
@@ -44,7 +51,8 @@ def _handle(stream: Stream, topic: Topic, tracker: Tracker | None) -> Handle:
         return tracker.rows
     if stream.handler is None:
         raise TypeError(f"{stream.channel} has neither a handler nor a tracker")
-    return partial(stream.handler, topic)
+    handle = partial(stream.handler, topic)
+    return partial(_each, handle) if stream.several else handle
 
 
 class Lanes(dict[str | None, Lane | None]):
@@ -57,10 +65,8 @@ class Lanes(dict[str | None, Lane | None]):
         self._depths: dict[str, list[DepthTracker]] = {}  # by symbol, all windows
 
     def __missing__(self, name: str | None) -> Lane | None:
-        stream = STREAMS.get(name.partition(".")[0]) if name else None
+        stream = _stream(name) if name else None
         if not name or stream is None or len(self) >= LANE_LIMIT:
-            return None
-        if not Topic.parse(name).symbol and stream.channel != ALL_MARKETS_CHANNEL:
             return None
         lane = self[name] = Lane(name, stream, self._outbox)
         if stream.row is BookTicker:
@@ -72,6 +78,19 @@ class Lanes(dict[str | None, Lane | None]):
     def _of(self, symbol: str) -> list[DepthTracker]:
         """Depth streams of a market, to which one may be added."""
         return self._depths.setdefault(symbol, [])
+
+
+def _stream(name: str) -> Stream | None:
+    """The kind of a stream; None for a name that is of none, or lacks its market."""
+    topic = Topic.parse(name)
+    stream = STREAMS.get(topic.channel)
+    if stream is None or topic.symbol or stream.private or topic.channel == ALL_MARKETS_CHANNEL:
+        return stream
+    return None
+
+
+def _each(handle: Handle, frame: Frame, messages: wire.Several) -> list[Row]:
+    return [row for message in messages.each for row in handle(frame, message)]
 
 
 def _quote(

@@ -1,14 +1,14 @@
-"""``STREAMS``: one line per kind of public stream. All else about a stream derives from it."""
+"""``STREAMS``: one line per kind of stream. All else about a stream derives from it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from market import handlers
+from market import account_handlers, handlers
 from market.depth import DepthTracker
 from market.trades import TradeTracker
-from schemas import rows, wire
+from schemas import account_rows, account_wire, rows, wire
 from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.topics import Topic
@@ -18,14 +18,23 @@ Handler = Callable[[Topic, Frame, Any], list[Row]]
 
 
 class Stream(NamedTuple):
-    """A kind of stream: its channel, which is also the ``e`` of its events; the class of its
-    messages and of its rows; and the handler between, or the tracker where it must remember."""
+    """A kind of stream: its channel; the class of its messages, which knows the names of its
+    events, and of its rows; and the handler between, or the tracker where it must remember.
+
+    several: a frame may have an array of messages.
+    """
 
     channel: str
     message: type[Struct]
     row: type[Row]
     handler: Handler | None = None
     tracker: type[Tracker] | None = None
+    several: bool = False
+
+    @property
+    def private(self) -> bool:
+        """Whether only the owner of an account may hear it."""
+        return Topic.parse(self.channel).private
 
 
 STREAMS: dict[str, Stream] = {
@@ -49,5 +58,24 @@ STREAMS: dict[str, Stream] = {
             rows.StockIndicativeQuote,
             handlers.stock_indicative_quote,
         ),
+        Stream(
+            "account.orderUpdate", account_wire.Order, account_rows.Order, account_handlers.order
+        ),
+        Stream(
+            "account.positionUpdate",
+            account_wire.Position,
+            account_rows.Position,
+            account_handlers.position,
+            several=True,
+        ),
+        Stream(
+            "account.balanceUpdate",
+            account_wire.Balance,
+            account_rows.Balance,
+            account_handlers.balance,
+        ),
+        Stream("account.rfqUpdate", account_wire.Rfq, account_rows.Rfq, account_handlers.rfq),
     )
 }
+
+PUBLIC = {channel: stream for channel, stream in STREAMS.items() if not stream.private}

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from market.streams import STREAMS
+from market.streams import PUBLIC
 from schemas.errors import TopicError, VenueError
 from schemas.topics import INTERVALS, WINDOWS, Topic
 from schemas.wire import Symbol
@@ -20,7 +20,7 @@ _ALL_MARKETS_CHANNEL = "liquidation"
 # What `*` stands for as a channel: one stream of each kind that needs nothing more than a market.
 _EVERY_CHANNEL = tuple(
     channel
-    for channel in STREAMS
+    for channel in PUBLIC
     if channel not in (*_STOCK_CHANNELS, "kline", "externalTicker", _ALL_MARKETS_CHANNEL)
 )
 
@@ -76,8 +76,8 @@ class Catalogue:
     def _channels(self, text: str, topic: Topic) -> tuple[str, ...]:
         if topic.channel == "*":
             return _EVERY_CHANNEL
-        if topic.channel not in STREAMS:
-            raise TopicError(f"no topic {text!r}: {_hint(topic.channel, STREAMS)}")
+        if topic.channel not in PUBLIC:
+            raise TopicError(f"no topic {text!r}: {_hint(topic.channel, PUBLIC)}")
         return (topic.channel,)
 
     def _exists(self, text: str, topic: Topic, channel: str) -> bool:

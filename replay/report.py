@@ -8,7 +8,8 @@ from replay.moment import length, stamp
 from replay.replay import Replay
 from schemas.frames import Frame
 from schemas.gaps import GapKey
-from schemas.rows import TABLES, Gap, Row
+from schemas.rows import Gap, Row
+from schemas.tables import TABLES
 from tape.manifest import Manifest
 from tape.reader import discontinued, headless, holes
 

@@ -92,9 +92,33 @@ def optional_price(text: str | None) -> int | None:
     return None if text is None else price(text)
 
 
+def optional_qty(text: str | None) -> int | None:
+    """A quantity, or None."""
+    return None if text is None else qty(text)
+
+
+def signed_qty(text: str) -> int:
+    """A quantity that may be negative: that of a position, which is short then.
+
+    >>> signed_qty("-0.5")
+    -500000
+    """
+    return scaled(text, QTY_DIGITS)
+
+
+def optional_signed_qty(text: str | None) -> int | None:
+    """The same, or None."""
+    return None if text is None else signed_qty(text)
+
+
+def wide(text: str) -> Decimal:
+    """A volume or an amount of money for decimal128(38, 18)."""
+    return _decimal(text, WIDE_DIGITS)
+
+
 def optional_wide(text: str | None) -> Decimal | None:
-    """A volume for decimal128(38, 18)."""
-    return None if text is None else _decimal(text, WIDE_DIGITS)
+    """The same, or None."""
+    return None if text is None else wide(text)
 
 
 def optional_rate(text: str | None) -> Decimal | None:

@@ -1,4 +1,5 @@
 """The rows: one class per table. The class is the schema; Arrow types and docs derive from it.
+Those about an account are in `schemas.account_rows`, and all together in `schemas.tables`.
 
 In memory prices are ints of 1e-9 and quantities ints of 1e-6, times ints of ns (design section 3).
 Rows of one frame share its ``seq``; within a file, rows stand in the order they were made.
@@ -10,7 +11,7 @@ import msgspec
 
 from schemas.columns import Added, Count, Doc, Flag, Price, Qty, Rate, Text, Time, Wide, Word
 
-SCHEMA = 2  # of the tables; a column that came later than 1 says with which (`Added`)
+SCHEMA = 3  # of the tables; a column that came later than 1 says with which (`Added`)
 
 
 class Row(msgspec.Struct, gc=False, array_like=True, tag=True):
@@ -275,27 +276,3 @@ class BookKeyframe(Row, tag="book_keyframe"):
     qty: Annotated[Qty, Doc("quantity there")]
     last_update_id: Annotated[Count, Doc("update id the book stands at")]
     window: Annotated[Word, Doc("throttle of the stream; empty for real time")]
-
-
-TABLES: dict[str, type[Row]] = {
-    row.TABLE: row
-    for row in (
-        Depth,
-        BookTicker,
-        Trade,
-        Ticker,
-        Kline,
-        MarkPrice,
-        OpenInterest,
-        Liquidation,
-        ExternalTicker,
-        StockPrice,
-        StockIndicativeQuote,
-        Gap,
-        Reject,
-        Session,
-        BookKeyframe,
-        Audit,
-        Clock,
-    )
-}

@@ -1,13 +1,15 @@
-"""Topic names of the public streams (protocol section 2).
+"""Topic names of the streams (protocol sections 2 and 4).
 
 ``<channel>.<symbol>``, where depth may have a throttle and klines have an interval in between:
-``depth.200ms.SOL_USDC``, ``kline.1m.AAPL.US_USDC_PERP``. Symbols hold dots, lower case and leading
+``depth.200ms.SOL_USDC``, ``kline.1m.AAPL.US_USDC_PERP``. Channels of an account have two parts:
+``account.orderUpdate``, ``account.orderUpdate.SOL_USDC``. Symbols hold dots, lower case and leading
 digits, so a name is never split at every dot.
 """
 
 from typing import NamedTuple
 
 WINDOWS = ("200ms", "600ms", "1000ms")
+ACCOUNT = "account"  # what the channels that only the owner of an account may hear begin with
 INTERVALS = (
     *("1s", "1m", "3m", "5m", "15m", "30m"),
     *("1h", "2h", "4h", "6h", "8h", "12h"),
@@ -18,7 +20,7 @@ INTERVALS = (
 class Topic(NamedTuple):
     """A topic taken apart. Any text parses; whether it can exist is asked elsewhere.
 
-    channel: ``depth``, ``trade``..
+    channel: ``depth``, ``trade``, ``account.orderUpdate``..
     variant: throttle of depth or interval of kline; empty otherwise.
     symbol: the rest, dots included; empty for a topic over all markets.
     """
@@ -36,9 +38,16 @@ class Topic(NamedTuple):
         """
         channel, _, rest = text.partition(".")
         head, _, tail = rest.partition(".")
+        if channel == ACCOUNT and head:
+            return cls(f"{channel}.{head}", "", tail)
         if channel == "kline" or (channel == "depth" and head in WINDOWS):
             return cls(channel, head, tail)
         return cls(channel, "", rest)
+
+    @property
+    def private(self) -> bool:
+        """Whether it is of an account, known to us or not."""
+        return self.channel.partition(".")[0] == ACCOUNT
 
     def __str__(self) -> str:
         return ".".join(part for part in self if part)

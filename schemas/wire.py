@@ -5,10 +5,13 @@ accepted for ids and times (decode with ``strict=False``), as some samples have 
 Prices and quantities stay texts here.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+
+from schemas.figures import figure_of, figure_of_number
 
 # Bounds are those of an int64, in ns for times: what is beyond cannot be stored and is refused.
 # Ids end one earlier, as a gap row says the one that should have come next.
@@ -182,6 +185,39 @@ class StockIndicativeQuote(StockEvent, gc=False, kw_only=True):
     estimatedAsk: str | None = None
 
 
+class Several(Struct, gc=False):
+    """Messages of one frame; ``s``: together they are about no market."""
+
+    each: list[Any]
+    s: str = ""
+
+
 def decoder(message: type[Struct]) -> msgspec.json.Decoder[Any]:
     """Decoder of one kind of message; its ``decode`` raises msgspec.MsgspecError."""
-    return msgspec.json.Decoder(message, strict=False)
+    return _decoder(message)
+
+
+def several(message: type[Struct]) -> Callable[[Raw], Several]:
+    """``decode`` for where one message comes, or an array of them."""
+    decode = _decoder(message | list[message]).decode  # type: ignore[valid-type]
+
+    def decoded(data: Raw) -> Several:
+        found = decode(data)
+        return Several(found if isinstance(found, list) else [found])
+
+    return decoded
+
+
+def events(message: type[Struct]) -> frozenset[str]:
+    """The names that events of this kind give themselves (``e``)."""
+    return frozenset(_texts(get_type_hints(message)["e"]))
+
+
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, strict=False, dec_hook=figure_of, float_hook=figure_of_number)
+
+
+def _texts(hint: Any) -> Iterator[str]:
+    for part in get_args(hint):
+        if isinstance(part, str):
+            yield part

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from schemas.arrow import schema
 from schemas.errors import TapeError
-from schemas.rows import TABLES
+from schemas.tables import TABLES
 from tape import manifest as manifests
 from tape.batches import DamagedFile, check_footer, read_lines
 from tape.days import Day, Piece, scattered

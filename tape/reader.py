@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from schemas.errors import TapeError, UsageError
 from schemas.frames import Frame
-from schemas.rows import TABLES, Row
+from schemas.rows import Row
+from schemas.tables import TABLES
 from tape.batches import Excerpt, Group, read_lines
 from tape.columns import arrow_to_frames, arrow_to_rows
 from tape.generations import current

@@ -8,7 +8,8 @@ import pyarrow as pa
 from schemas.arrow import FRAMES as FRAMES_SCHEMA
 from schemas.arrow import schema
 from schemas.frames import Frame
-from schemas.rows import SCHEMA, TABLES, Row
+from schemas.rows import SCHEMA, Row
+from schemas.tables import TABLES
 from tape.columns import frames_to_arrow
 from tape.layout import FRAMES, HOUR_NS, ROWS, Part, SegmentName, Tape
 from tape.manifest import FileEntry

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from schemas.rows import TABLES, Row
+from schemas.rows import Row
+from schemas.tables import TABLES
 from tape.columns import rows_to_arrow
 from tape.files import make_folder
 from tape.layout import DAY_NS, Part

@@ -5,13 +5,14 @@ from pathlib import Path
 from market.streams import STREAMS
 from schemas.arrow import FRAMES, Column, columns
 from schemas.frames import Frame, Kind
-from schemas.rows import TABLES, Row
+from schemas.rows import Row
+from schemas.tables import TABLES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
 
 _HEAD = """# Tables
 
-Made from the row classes in `schemas/rows.py` by `python -m tests.docs`; do not edit. Every table
+Made from the row classes in `schemas/` by `python -m tests.docs`; do not edit. Every table
 lies under `rows/<table>/date=.../symbol=.../`; `symbol` and `date` are in the path. How the files
 lie and how to open them: [data-format.md](data-format.md).
 """

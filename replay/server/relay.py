@@ -54,7 +54,6 @@ class Relay:
         self._history = history
         self._audience = audience
         self._recorded = frozenset(topic for topic in topics if selection.wants(topic))
-        self._everything = selection.everything
         self._events = events
         self._chaos = chaos
         self._say = say
@@ -162,7 +161,7 @@ class Relay:
         if topic is None:
             if b'"error"' in frame.payload:
                 return
-        elif not self._everything and topic not in self._recorded:
+        elif topic not in self._recorded:
             return
         self._out += [(topic, self._shifted(topic, frame.payload))] * copies
 

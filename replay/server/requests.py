@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import msgspec
 
 from market.control import UNREADABLE
-from market.streams import STREAMS
+from market.streams import PUBLIC
 from schemas.nesting import too_deep
-from schemas.topics import INTERVALS, WINDOWS, Topic
+from schemas.topics import ACCOUNT, INTERVALS, WINDOWS, Topic
 
-PRIVATE = "account"
-KINDS = frozenset(STREAMS) | {PRIVATE}
+KINDS = frozenset(PUBLIC) | {ACCOUNT}
 # Kinds whose last part is not a market of the list, so that it cannot be checked against it.
-NOT_MARKETS = frozenset({PRIVATE, "stockPrice", "stockIndicativeQuote"})
+NOT_MARKETS = frozenset({ACCOUNT, "stockPrice", "stockIndicativeQuote"})
 ALL_MARKETS = "liquidation"  # the one kind that may name no market
 
 LONGEST_TOPIC = 128  # characters; symbols of the venue have up to 30
@@ -123,7 +122,7 @@ def _is_signed(request: _Request) -> bool:
 
 
 def _is_private(topic: str) -> bool:
-    return topic.startswith(f"{PRIVATE}.")
+    return topic.startswith(f"{ACCOUNT}.")
 
 
 def _is_window(part: str) -> bool:

@@ -34,6 +34,7 @@ from replay.server.rest import Rest
 from replay.server.shift import Shift
 from schemas.errors import BackpackError, UsageError
 from schemas.requests import depth_symbol
+from schemas.topics import Topic
 from tape.history import History
 from tape.layout import Tape
 from tape.reader import segments
@@ -96,7 +97,8 @@ class Server:
         check_sealed(tape)
         parts = segments(tape, generation=serving.generation)
         selection = Selection(serving.topics)
-        recorded = recorded_topics(parts)
+        # Nothing of an account is served: whose it is nobody could prove to this server.
+        recorded = [name for name in recorded_topics(parts) if not Topic.parse(name).private]
         selection.check(recorded)
         self.topics = [topic for topic in recorded if selection.wants(topic)]
         self._serving = serving

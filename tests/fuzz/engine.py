@@ -9,7 +9,8 @@ import msgspec
 from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind
-from schemas.rows import TABLES, Reject, Row
+from schemas.rows import Reject, Row
+from schemas.tables import TABLES
 from tape.columns import arrow_to_rows, filed_topic, rows_to_arrow
 from tests.crashes.arrivals import SYMBOLS, arrival
 

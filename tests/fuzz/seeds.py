@@ -25,7 +25,7 @@ from tests.crashes.arrivals import arrival
 from tests.fuzz.engine import JOINED, TOPICS, line_of
 from tests.fuzz.parts import RECORDING, SEGMENT, files
 from tests.fuzz.sockets import DEFLATE, HANDSHAKE, SEPARATOR, masked, post
-from tests.market.texts import WELL_FORMED
+from tests.market.texts import EVERY
 from tests.shared import ROOT
 from tests.tape.impossible import REFUSED, UNLIKELY
 
@@ -36,7 +36,7 @@ PATCH = 24  # about a page header
 
 def frames() -> Iterator[bytes]:
     """A frame of every stream and of every kind by itself; a session that joins and goes on."""
-    for text in WELL_FORMED.values():
+    for text in EVERY.values():
         yield line_of(Kind.DATA, "", text.encode())
     for frame in _first_of_each():
         yield line_of(frame.kind, frame.topic, frame.payload)

@@ -1,6 +1,6 @@
 """A recording made up by hand, so that each table, stream and kind of frame has a golden row.
 
-Values are invented; shapes are those of protocol sections 1 to 3.
+Values are invented; shapes are those of protocol sections 1 to 4.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from schemas.frames import (
     to_json,
 )
 from tests.market.stamps import Stamper, depth_path, event, subscribe
-from tests.market.texts import WELL_FORMED
+from tests.market.texts import ACCOUNT, WELL_FORMED
 
 Part = tuple[Kind, bytes, int, str]  # kind, payload, connection, topic
 
@@ -139,4 +139,6 @@ def _doubts() -> Iterator[Part]:
     yield Kind.KEYFRAME, b"{}", 0, DEPTH
     yield Kind.CLOSE, to_json(ConnectionClosed(1006, "gone")), 1, ""
     yield Kind.OPEN, to_json(ConnectionOpened("wss://venue")), 2, ""
+    for text in ACCOUNT.values():
+        yield Kind.DATA, text.encode(), 2, ""
     yield Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")), 0, ""

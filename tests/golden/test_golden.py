@@ -8,7 +8,7 @@ import pytest
 
 from market.streams import STREAMS
 from schemas.frames import Kind
-from schemas.rows import TABLES
+from schemas.tables import TABLES
 from tests.golden import session
 from tests.golden.tapes import FOLDER, REAL, SAMPLES, SESSION, real, tape
 from tests.shared import needs_shared

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.topics import INTERVALS, WINDOWS
-from tests.market.texts import WELL_FORMED
+from tests.market.texts import ACCOUNT, EVERY, WELL_FORMED
 
 NUMBERS: list[Any] = [
     *(0, -1, 1, 1.5, -0.0, 1e15, 1e300, 2**53, 10**30),
@@ -43,7 +43,13 @@ json_values = st.recursive(
     max_leaves=8,
 )
 symbols = st.sampled_from(["SOL_USDC", "AAPL.US_USDC_PERP", "kPEPE_USDC_PERP", "2Z_USDC_PERP", ""])
-channels = st.sampled_from([*(name.partition(".")[0] for name in WELL_FORMED), "news", "account"])
+channels = st.sampled_from(
+    [
+        *(name.partition(".")[0] for name in WELL_FORMED),
+        *(name.partition(" ")[0] for name in ACCOUNT),
+        *("news", "account", "account.news"),
+    ]
+)
 streams = st.one_of(
     st.builds(lambda channel, symbol: f"{channel}.{symbol}", channels, symbols),
     st.builds(lambda window, symbol: f"depth.{window}.{symbol}", st.sampled_from(WINDOWS), symbols),
@@ -60,7 +66,7 @@ def dumps(value: Any) -> bytes:
 @st.composite
 def bent(draw: st.DrawFn) -> bytes:
     """A well-formed message with a few members changed, missing or new."""
-    message = json.loads(draw(st.sampled_from(sorted(WELL_FORMED.values()))))
+    message = json.loads(draw(st.sampled_from(sorted(EVERY.values()))))
     for _ in range(draw(st.integers(1, 4))):
         part = message if draw(st.integers(0, 9)) == 0 else message.get("data")
         if isinstance(part, dict) and part:
@@ -75,7 +81,7 @@ def bent(draw: st.DrawFn) -> bytes:
 @st.composite
 def torn(draw: st.DrawFn) -> bytes:
     """A well-formed message with bytes cut out, put in, or overwritten."""
-    raw = draw(st.sampled_from(sorted(WELL_FORMED.values()))).encode()
+    raw = draw(st.sampled_from(sorted(EVERY.values()))).encode()
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(raw)))
         end = draw(st.integers(start, min(len(raw), start + 20)))

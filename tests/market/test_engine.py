@@ -25,7 +25,7 @@ from schemas.rows import (
 )
 from tests.market.hand import Hand
 from tests.market.stamps import Stamper, event, subscribe
-from tests.market.texts import WELL_FORMED
+from tests.market.texts import ACCOUNT, WELL_FORMED
 
 CENT = 10_000_000  # 0.01 in the 1e-9 of prices
 TABLES = {
@@ -205,7 +205,19 @@ class TestDoubt:
     @pytest.mark.parametrize(
         ("text", "counted"),
         [
-            ('{"data":{"e":"orderFill","s":"SOL_USDC"},"stream":"account.orderUpdate"}', "account"),
+            (
+                '{"data":{"e":"newsUpdate"},"stream":"account.newsUpdate.SOL_USDC"}',
+                "account.newsUpdate",
+            ),
+            ('{"data":{"e":"orderFill","s":"SOL_USDC"},"stream":"account"}', "account"),
+            (
+                ACCOUNT["account.orderUpdate"].replace("orderFill", "orderUpdate"),
+                "account.orderUpdate/orderUpdate",
+            ),
+            (
+                ACCOUNT["account.positionUpdate"].replace("positionOpened", "positionLent"),
+                "account.positionUpdate/positionLent",
+            ),
             ('{"data":[1],"stream":"news.SOL_USDC"}', "news"),
             ('{"data":{"e":"tickerV2","x":[]},"stream":"ticker.SOL_USDC"}', "ticker/tickerV2"),
             (WELL_FORMED["ticker"].replace('"e":"t', '"e":"T'), "ticker/Ticker"),

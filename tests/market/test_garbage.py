@@ -10,7 +10,7 @@ from tests.market.fitting import check_fits
 from tests.market.hand import SYMBOL, Hand
 from tests.market.nasty import NUMBERS, dumps, json_values, payloads
 from tests.market.stamps import Stamper, depth_path
-from tests.market.texts import WELL_FORMED
+from tests.market.texts import EVERY, WELL_FORMED
 
 REASONS = {"not_json", "no_stream", "bad_field", "inexact", "bad_reply", "binary"}
 LIMIT = 2**63 - 1
@@ -65,7 +65,7 @@ def started() -> tuple[Engine, Stamper]:
     hand = Hand()
     hand.subscribe()
     hand.join(4330360994, bids=[("98.96", "288.77"), ("98.90", "1")])
-    for text in WELL_FORMED.values():
+    for text in EVERY.values():
         assert hand.data(text) or "depth.200ms" in text
     assert hand.id == 4330360995
     return hand.engine, hand.stamper

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from market.streams import STREAMS
+from market.streams import PUBLIC
 from recorder.catalogue import Catalogue
 from recorder.link import BATCH, batches
 from schemas.errors import TopicError, VenueError
@@ -89,9 +89,9 @@ def test_every_name_a_pattern_means_is_in_the_venues_grammar(catalogue: Catalogu
 
 
 def test_exact_names_are_taken_as_they_are(catalogue: Catalogue) -> None:
-    """Of every kind of stream there is."""
+    """Of every kind of public stream there is."""
     assert list(catalogue.resolve(EXACT)) == EXACT
-    assert {Topic.parse(name).channel for name in EXACT} == set(STREAMS)
+    assert {Topic.parse(name).channel for name in EXACT} == set(PUBLIC)
 
 
 def test_order_is_that_of_the_wish_and_each_topic_comes_once(catalogue: Catalogue) -> None:
@@ -106,6 +106,12 @@ def test_closed_markets_are_never_meant(catalogue: Catalogue) -> None:
     for name in ("depth.MOBILE_USDC", "*.MOBILE_USDC", "kline.*.MOBILE_USDC", "trade.MOBILE*"):
         with pytest.raises(TopicError, match="MOBILE"):
             catalogue.resolve([name])
+
+
+@pytest.mark.parametrize("pattern", ["*.*", "*.SOL_USDC", "*.*_PERP", "*.k*"])
+def test_no_pattern_means_an_account(catalogue: Catalogue, pattern: str) -> None:
+    """That takes a key, and somebody who asks for it."""
+    assert not [name for name in catalogue.resolve([pattern]) if Topic.parse(name).private]
 
 
 def test_one_wrong_name_refuses_all(catalogue: Catalogue) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from market.streams import STREAMS
+from market.streams import PUBLIC
 from recorder.cli import record
 from recorder.settings import Patience
 from schemas.errors import VenueError
@@ -333,7 +333,7 @@ def test_help_teaches() -> None:
     """Examples, all kinds of topics, how to stop, and the exit codes."""
     ended = bp_record("--help")
     assert (ended.code, ended.err) == (0, "")
-    for channel in STREAMS:
+    for channel in PUBLIC:
         assert channel in ended.out
     for text in (
         "bp-record --topics depth.ETH_USDC",

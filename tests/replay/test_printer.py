@@ -13,7 +13,8 @@ from replay.moment import moment
 from replay.printer import Printer
 from schemas.arrow import columns
 from schemas.columns import Unit
-from schemas.rows import TABLES, MarkPrice, Row, Trade
+from schemas.rows import MarkPrice, Row, Trade
+from schemas.tables import TABLES
 from tape.layout import Tape
 from tests.tapes import Recording
 

@@ -5,15 +5,18 @@ from typing import Annotated
 import pyarrow as pa
 import pytest
 
-from market.streams import STREAMS
+from market.streams import PUBLIC, STREAMS
 from schemas.arrow import ARROW, FRAMES, PARTITIONS, columns, schema
 from schemas.columns import Count, Doc, Time, Unit
 from schemas.frames import Frame
-from schemas.rows import TABLES, Row, table_name
+from schemas.rows import Row, table_name
+from schemas.tables import ACCOUNT_TABLES, TABLES
 
 PROTOCOL_CHANNELS = {
     *("bookTicker", "depth", "kline", "trade", "ticker", "markPrice", "openInterest"),
     *("liquidation", "externalTicker", "stockPrice", "stockIndicativeQuote"),
+    *("account.orderUpdate", "account.positionUpdate"),
+    *("account.balanceUpdate", "account.rfqUpdate"),
 }
 DECIMALS = {Unit.PRICE: 9, Unit.QTY: 6, Unit.WIDE: 18, Unit.RATE: 30}
 
@@ -24,7 +27,7 @@ def subclasses(row: type[Row]) -> set[type[Row]]:
 
 
 def test_each_channel_of_the_protocol_is_a_stream() -> None:
-    """Section 2, topic grammar; and no other."""
+    """Sections 2 and 4, topic grammars; and no other."""
     assert set(STREAMS) == PROTOCOL_CHANNELS
 
 
@@ -39,9 +42,17 @@ def test_a_stream_is_whole(channel: str) -> None:
     assert (stream.message.__doc__ or "").strip()
 
 
+def test_what_is_of_an_account_is_told_apart() -> None:
+    """By its streams and by its tables: the same ones."""
+    assert set(PUBLIC) == {channel for channel in STREAMS if not channel.startswith("account.")}
+    private = {stream.row for stream in STREAMS.values() if stream.private}
+    assert private == set(ACCOUNT_TABLES)
+    assert not private & {stream.row for stream in PUBLIC.values()}
+
+
 def test_each_row_class_is_a_table() -> None:
     """None is forgotten, none is there under another's name or tag."""
-    found = {row for row in subclasses(Row) - {Row} if row.__module__ == Row.__module__}
+    found = {row for row in subclasses(Row) - {Row} if row.__module__.startswith("schemas.")}
     classes = {row for row in found if not row.__name__.startswith("_")}
     assert set(TABLES.values()) == classes
     assert [row.TABLE for row in TABLES.values()] == list(TABLES)

@@ -1,4 +1,4 @@
-"""Topic names taken apart and put together (protocol section 2)."""
+"""Topic names taken apart and put together (protocol sections 2 and 4)."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,9 @@ def test_any_symbol_comes_back(kind: tuple[str, str], symbol: str) -> None:
 @given(st.text(max_size=20))
 def test_any_text_parses(text: str) -> None:
     """The venue may add names at any time."""
-    assert Topic.parse(text).channel == text.partition(".")[0]
+    topic = Topic.parse(text)
+    assert topic.channel.partition(".")[0] == text.partition(".")[0]
+    assert topic.private == (text.partition(".")[0] == "account")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,13 @@ def test_any_text_parses(text: str) -> None:
     [
         ("liquidation", ("liquidation", "", "")),
         ("liquidation.SOL_USDC", ("liquidation", "", "SOL_USDC")),
-        ("account.orderUpdate.ETH_USDC", ("account", "", "orderUpdate.ETH_USDC")),
+        ("account.orderUpdate", ("account.orderUpdate", "", "")),
+        ("account.orderUpdate.ETH_USDC", ("account.orderUpdate", "", "ETH_USDC")),
+        ("account.rfqUpdate.AAPL.US_USDC_RFQ", ("account.rfqUpdate", "", "AAPL.US_USDC_RFQ")),
+        ("account.newsUpdate.200ms.X", ("account.newsUpdate", "", "200ms.X")),
+        ("account", ("account", "", "")),
+        ("account..ETH_USDC", ("account", "", ".ETH_USDC")),
+        ("accounts.orderUpdate", ("accounts", "", "orderUpdate")),
         ("kline.1month.MU.US_USDC", ("kline", "1month", "MU.US_USDC")),
         ("depth.100ms.SOL_USDC", ("depth", "", "100ms.SOL_USDC")),
         ("trade.200ms.SOL_USDC", ("trade", "", "200ms.SOL_USDC")),

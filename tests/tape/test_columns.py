@@ -16,7 +16,8 @@ from schemas.arrow import FRAMES, Column, columns, schema
 from schemas.columns import Unit
 from schemas.frames import Frame, Kind
 from schemas.numbers import RATE_DIGITS, WIDE_DIGITS
-from schemas.rows import TABLES, Row
+from schemas.rows import Row
+from schemas.tables import TABLES
 from tape.columns import (
     arrow_to_frames,
     arrow_to_rows,

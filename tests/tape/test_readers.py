@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from schemas.rows import TABLES
+from schemas.tables import TABLES
 from tape.layout import Tape
 
 DAY = "2026-11-22"

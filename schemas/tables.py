@@ -1,0 +1,48 @@
+"""The tables there are: row classes by name."""
+
+from schemas.account_rows import Balance, Order, Position, Rfq
+from schemas.rows import (
+    Audit,
+    BookKeyframe,
+    BookTicker,
+    Clock,
+    Depth,
+    ExternalTicker,
+    Gap,
+    Kline,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Reject,
+    Row,
+    Session,
+    StockIndicativeQuote,
+    StockPrice,
+    Ticker,
+    Trade,
+)
+
+# What only the owner of an account may see.
+ACCOUNT_TABLES: tuple[type[Row], ...] = (Order, Position, Balance, Rfq)
+
+_ALL: tuple[type[Row], ...] = (
+    Depth,
+    BookTicker,
+    Trade,
+    Ticker,
+    Kline,
+    MarkPrice,
+    OpenInterest,
+    Liquidation,
+    ExternalTicker,
+    StockPrice,
+    StockIndicativeQuote,
+    Gap,
+    Reject,
+    Session,
+    BookKeyframe,
+    Audit,
+    Clock,
+    *ACCOUNT_TABLES,
+)
+TABLES = {row.TABLE: row for row in _ALL}
