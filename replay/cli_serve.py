@@ -1,7 +1,9 @@
 """``bp-replay --serve``: what is seen of it on a terminal and in a pipe."""
 
 import asyncio
+import errno
 import gc
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -28,6 +30,8 @@ from tape import console
 _REFRESH_S = 0.5
 _SWITCH_S = 0.0005  # a frame that is due waits no longer for the thread that reads for REST
 _MIB = 1 << 20
+_PORTS = 65_536
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def address(text: str) -> tuple[str, int]:
@@ -36,10 +40,20 @@ def address(text: str) -> tuple[str, int]:
     Loopback unless a host is named.
     """
     host, colon, port = text.rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise UsageError(f"--serve {text}: give an address such as 127.0.0.1:9000, or just 9000")
     host = host.removeprefix("[").removesuffix("]")
-    return (host if colon and host else LOOPBACK), int(port)
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else _PORTS
+    if number >= _PORTS or not _is_host(host):
+        shown = repr(text[:60])
+        raise UsageError(f"--serve {shown}: give an address such as 127.0.0.1:9000, or just 9000")
+    return (host if colon and host else LOOPBACK), number
+
+
+def _is_host(name: str) -> bool:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +160,8 @@ async def _serve(server: Server, log: "Log", leave: bool) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
+    _allow_many()
+    loop.set_exception_handler(log.trouble)
     async with server:
         log.ready(server)
         keyboard = Keyboard(server.playback, server.control, told.set, log.note)
@@ -155,6 +171,12 @@ async def _serve(server: Server, log: "Log", leave: bool) -> int:
         watch.cancel()
     log.say("left", {"requests": server.asked, **server.faults})
     return console.WHOLE
+
+
+def _allow_many() -> None:
+    """As many connections as the system lets us have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _first(*waits: Any) -> None:
@@ -172,10 +194,11 @@ class Log:
     under them that says how things are."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty()
+        self._terminal = sys.stdout is not None and sys.stdout.isatty()
         self._screen = Console()
         self._line = Live(console=self._screen, refresh_per_second=4, transient=True)
         self._note = ""
+        self._refused = 0.0
         self._lines: Lines | None = None
 
     def __enter__(self) -> "Log":
@@ -213,6 +236,16 @@ class Log:
             return
         assert self._lines is not None
         self._lines.put(msgspec.json.encode({"event": event, **facts}))
+
+    def trouble(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What went wrong in the loop. That no connection can be taken is tried again each second,
+        and said once a second."""
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _NO_ROOM):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._refused > 1:
+            self._refused = loop.time()
+            self.say("refused", {"why": f"no connection can be taken ({error.strerror})"})
 
     def note(self, text: str) -> None:
         """Something about a key that was pressed."""

@@ -2,6 +2,9 @@
 
 from schemas.errors import UsageError
 
+# A second in eleven days, eleven days in a second.
+SLOWEST, FASTEST = 1e-6, 1e6
+
 
 def speed_of(text: str) -> float | None:
     """``10x`` as 10.0; None for ``max``, as fast as can be. Raises UsageError with examples."""
@@ -11,7 +14,7 @@ def speed_of(text: str) -> float | None:
         speed = float(text.removesuffix("x"))
     except ValueError:
         speed = 0.0
-    if not 0 < speed < float("inf"):
+    if not SLOWEST <= speed <= FASTEST:
         raise UsageError(f"{text!r} is not a speed: give 1x, 10x, 0.5x or max")
     return speed
 

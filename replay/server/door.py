@@ -1,27 +1,30 @@
 """One port that speaks websocket, REST and control, over aiohttp."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 
 from replay.server.audience import Audience
 from replay.server.client import PING_S, QUEUE_BYTES, Client
 from replay.server.log import Facts
 from replay.server.replies import NO_PATH, Reply, as_text
-from replay.server.requests import answer
+from replay.server.requests import MOST_NAMES, answer
 from replay.server.rest import ENDPOINTS
 
 CONTROL = "/control"
 REST_PREFIX = "/api/"
 LARGEST_REQUEST = 64 << 10  # bytes of a body of HTTP
 LARGEST_MESSAGE = 128 << 10  # bytes of a websocket message: some thousand topics
-MOST_TOPICS = 10_000  # of one connection
 _METHOD = as_text("method not allowed", 405)
 CLOSING_S = 3.0  # for the last goodbyes
-_BACKLOG = 1_024
+_BACKLOG = 128
 
 
 class House(Protocol):
@@ -66,7 +69,13 @@ class Door:
         self._handlers: set[asyncio.Task[Any]] = set()
         app = web.Application(client_max_size=LARGEST_REQUEST)
         app.router.add_route("*", "/{path:.*}", self._enter)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=1.0,
+            handler_cancellation=True,
+            logger=_logger(),
+        )
 
     async def open(self, host: str, port: int) -> int:
         """Listen; the port. Raises OSError where that cannot be."""
@@ -101,17 +110,27 @@ class Door:
         return _response(await self._house.rest(request.raw_path))
 
     async def _control(self, request: web.Request) -> web.Response:
-        if request.headers.get("Origin"):
+        if request.headers.get("Origin") or not _is_address(request.host):
             return _response(as_text("no page of a browser may do this", 403))
         if request.method == "GET":
             return _response(await self._house.command(None))
         if request.method == "POST":
-            return _response(await self._house.command(await request.read()))
+            return _response(await self._commanded(request))
         return _response(_METHOD)
 
-    async def _websocket(self, request: web.Request) -> web.WebSocketResponse:
+    async def _commanded(self, request: web.Request) -> Reply:
+        try:
+            body = await request.read()
+        except (ConnectionError, RequestPayloadError) as error:
+            return as_text(f"the body cannot be read: {error}", 400)
+        return await self._house.command(body)
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
         websocket = web.WebSocketResponse(autoping=False, max_msg_size=LARGEST_MESSAGE)
-        await websocket.prepare(request)
+        try:
+            await websocket.prepare(request)
+        except ValueError as error:  # a key that is no base64
+            return _response(as_text(f"no handshake: {error}", 400))
         self._numbers += 1
         client = Client(self._numbers, request, websocket, self._queue, self._ping_s)
         self._audience.enter(client)
@@ -142,7 +161,7 @@ class Door:
                 listening.result()
                 return
             listening.cancel()
-            await asyncio.wait([listening])
+            await asyncio.gather(listening, return_exceptions=True)
             await client.finish()
         finally:
             client.end()
@@ -153,11 +172,13 @@ class Door:
         """Until the connection ends."""
         async for message in websocket:
             if message.type is WSMsgType.PING:
-                await websocket.pong(message.data)
+                with suppress(ConnectionError, RuntimeError):
+                    await websocket.pong(message.data)
             elif message.type is WSMsgType.PONG:
                 client.ponged()
             elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 self._take(client, message.data)
+            await asyncio.sleep(0)  # who says much holds up nobody
 
     def _take(self, client: Client, text: str | bytes) -> None:
         """Carry out a client's text; success is answered by nothing (protocol section 1)."""
@@ -165,13 +186,41 @@ class Door:
         if verdict.remove:
             self._audience.unsubscribe(client, verdict.remove)
             self._house.unsubscribed()
-        if len(client.topics.union(verdict.add)) > MOST_TOPICS:
-            client.close(WSCloseCode.POLICY_VIOLATION, f"more than {MOST_TOPICS:,} topics")
+        if len(client.topics.union(verdict.add)) > MOST_NAMES:
+            client.close(WSCloseCode.POLICY_VIOLATION, f"more than {MOST_NAMES:,} topics")
             return
         if verdict.add:
             self._house.subscribed(self._audience.subscribe(client, verdict.add))
         if verdict.errors:
             client.send([error.encode() for error in verdict.errors])
+
+
+class _NotOurs(logging.Filter):
+    """What is no HTTP is answered with 400, who goes is gone: there is nothing to tell anybody."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError | RequestPayloadError)
+
+
+def _logger() -> logging.Logger:
+    logger = logging.getLogger("replay.server")
+    if not logger.filters:
+        logger.addFilter(_NotOurs())
+    return logger
+
+
+def _is_address(host: str) -> bool:
+    """Whether we are called by number or as localhost, and not by a name that was made to lead
+    here (a browser says which)."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name in ("", "localhost"):
+        return True
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_upgrade(request: web.Request) -> bool:

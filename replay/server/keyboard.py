@@ -108,7 +108,7 @@ def suppress_usage(say: Callable[[str], None]) -> Iterator[None]:
 @contextmanager
 def keys(press: Callable[[str], None]) -> Iterator[None]:
     """Hand on the keys of the terminal as they are typed; nothing where stdin is none."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         yield
         return
     file = sys.stdin.fileno()

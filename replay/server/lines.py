@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import UnsupportedOperation
 from queue import Full, Queue
 from threading import Thread
 
@@ -35,12 +36,11 @@ class Lines:
         self._thread.join(_PATIENCE_S)
 
     def _write(self) -> None:
-        """By the system's own call: stdout's lock, held in a write that nobody reads, would keep
-        the process from ending."""
-        file = sys.stdout.fileno()
+        """With the system's own call where there is one: stdout's lock, held in a write that nobody
+        reads, would keep the process from ending."""
         while (line := self._queue.get()) is not None:
             try:
-                _write_all(file, line + b"\n")
+                _write(line + b"\n")
             except OSError:  # nobody listens any more, which keeps nobody from being served
                 self._drop()
                 return
@@ -50,6 +50,13 @@ class Lines:
             self.lost += 1
 
 
-def _write_all(file: int, line: bytes) -> None:
+def _write(line: bytes) -> None:
+    if sys.stdout is None:
+        raise BrokenPipeError
+    try:
+        file = sys.stdout.fileno()
+    except UnsupportedOperation:  # no file at all
+        sys.stdout.write(line.decode())
+        return
     while line:
         line = line[os.write(file, line) :]

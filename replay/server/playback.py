@@ -10,6 +10,7 @@ from replay.server.breakpoints import Hit
 from replay.server.clock import TapeClock
 from replay.server.course import Course
 from replay.server.log import Say, unsaid
+from replay.speeds import FASTEST, SLOWEST
 from schemas.errors import UsageError
 from tape.history import Mark
 
@@ -68,7 +69,8 @@ class Playback:
 
     def pause(self) -> None:
         """Stop after the frame passed last."""
-        if self.state in (State.PLAYING, State.WAITING):
+        if self.state in (State.PLAYING, State.WAITING) or self.steps:
+            self.steps = 0
             self.become(State.PAUSED)
 
     def resume(self) -> None:
@@ -87,7 +89,7 @@ class Playback:
 
     def pace(self, speed: float | None) -> None:
         """Another speed; None: as fast as can be."""
-        self.clock.pace(speed)
+        self.clock.pace(None if speed is None else min(max(speed, SLOWEST), FASTEST))
         self.poke()
 
     def seek(self, mark: Mark) -> None:
@@ -124,6 +126,8 @@ class Playback:
             self._has_begun = True
             self.began()
         self.state = state
+        if state is not State.PAUSED:
+            self.steps = 0
         self.clock.run(state is State.PLAYING)
         facts: dict[str, object] = {"time": stamp(self.clock.now()), "seq": self.mark.seq}
         if self.hit is not None:
@@ -144,7 +148,11 @@ class Playback:
         while self.state not in states or self.steps:
             watcher = asyncio.get_running_loop().create_future()
             self._watchers.append(watcher)
-            await watcher
+            try:
+                await watcher
+            finally:
+                if watcher in self._watchers:
+                    self._watchers.remove(watcher)
 
     async def rest(self, until: int | None = None) -> None:
         """Wait until something changes, no longer than until a tape time."""

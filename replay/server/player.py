@@ -17,6 +17,7 @@ from schemas.frames import ConnectionClosed, Frame, Kind
 from tape.history import Mark
 
 SETTLE_S = 0.2  # without a new subscription, before a replay that waits for one begins
+LOOP_S = 0.02  # from the end of a loop to its beginning, as it may be of no length
 _BATCH = 256  # frames that pass in one go at most
 _NO_CLOSE_FRAME = 1006
 _NEVER_SENT = frozenset({1004, 1005, _NO_CLOSE_FRAME, 1015})  # RFC 6455 section 7.4.1
@@ -131,6 +132,9 @@ class Player:
             return at
         last = self._within_loop(stretch, at)
         if last == at:
+            await asyncio.sleep(LOOP_S)
+            if playback.loop is not None:
+                playback.seek(playback.loop[0])
             return at
         if playback.state is not State.PLAYING:
             return await self._stepping(stretch, at)
@@ -139,16 +143,13 @@ class Player:
         return await self._paced(stretch, at, last)
 
     def _within_loop(self, stretch: Stretch, at: int) -> int:
-        """Up to where frames are within the loop, if there is one, and no more than a batch; at its
-        end it is begun again."""
+        """Up to where frames are within the loop, if there is one, and no more than a batch."""
         playback, last = self._playback, min(at + _BATCH, len(stretch.frames))
         if playback.loop is None:
             return last
-        start, end = playback.loop
+        end = playback.loop[1]
         while last > at and (stretch.segment, stretch.frames[last - 1].frame.seq) > end:
             last -= 1
-        if last == at:
-            playback.seek(start)
         return last
 
     async def _unpaced(self, stretch: Stretch, at: int, last: int) -> int:
@@ -181,8 +182,7 @@ class Player:
 
     async def _stepping(self, stretch: Stretch, at: int) -> int:
         playback, jumps = self._playback, self._playback.jumps
-        if playback.steps % _BATCH == 0:
-            await playback.audience.room()
+        await playback.audience.room()
         await self._late(stretch.time(at))
         if playback.jumps != jumps or not playback.steps:
             return at
@@ -238,7 +238,7 @@ class Player:
     async def _ended(self, jumps: int) -> None:
         """At the end what was put off, or is made of what came, is still sent."""
         playback, relay = self._playback, self._relay
-        while playback.state is State.PAUSED and playback.jumps == jumps:
+        while playback.state is State.PAUSED and not playback.steps and playback.jumps == jumps:
             await playback.rest()
         if playback.loop is not None and playback.jumps == jumps:
             playback.seek(playback.loop[0])

@@ -15,6 +15,7 @@ KINDS = frozenset(PUBLIC) | {ACCOUNT}
 NOT_MARKETS = frozenset({ACCOUNT, "stockPrice", "stockIndicativeQuote"})
 ALL_MARKETS = "liquidation"  # the one kind that may name no market
 
+MOST_NAMES = 10_000  # of a request, and of a connection
 LONGEST_TOPIC = 128  # characters; symbols of the venue have up to 30
 
 PARSE_ERROR = (4002, "Parse error")
@@ -86,7 +87,7 @@ def answer(text: str | bytes, recorded: Container[str] = ()) -> Answer:
     request = _read(text)
     if request is None:
         return Answer(errors=(error_frame(*PARSE_ERROR),))
-    names = tuple(request.params)
+    names = tuple(request.params[: MOST_NAMES + 1])  # one more than anybody may have
     if request.method == "UNSUBSCRIBE":
         return Answer(remove=names)
     faults = [None if name in recorded else _fault(name, request) for name in names]

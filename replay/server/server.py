@@ -156,7 +156,7 @@ class Server:
         self._playing.cancel()
         await asyncio.wait([self._playing])
         await self._door.close()
-        self._reader.shutdown()
+        self._reader.shutdown(cancel_futures=True)
 
     @property
     def faults(self) -> dict[str, int]:

@@ -25,10 +25,9 @@ from websockets.asyncio.client import connect
 
 from replay.cli_serve import Log, address
 from replay.server.client import Client
-from replay.server.door import MOST_TOPICS
 from replay.server.keyboard import Keyboard, keys
 from replay.server.playback import State
-from replay.server.requests import answer
+from replay.server.requests import MOST_NAMES, answer
 from schemas.errors import UsageError
 from tests.fuzz.sockets import DEFLATE, HANDSHAKE, Trouble, masked, post, sockets
 from tests.replay.server.stage import SAMPLE, Stage, run, serving
@@ -288,7 +287,7 @@ def test_who_listens_to_nothing_hurries_nobody() -> None:
 def test_names_have_an_end() -> None:
     """What a client made up is not kept for ever, nor does judging it hold up the others."""
     many = json.dumps({"method": "SUBSCRIBE", "params": [""] * 200_000}).encode()
-    assert len(answer(many).errors) <= MOST_TOPICS + 1
+    assert len(answer(many).errors) <= MOST_NAMES + 1
     long = json.dumps({"method": "SUBSCRIBE", "params": ["depth." + "A" * 100_000]}).encode()
     assert not answer(long).add
 
@@ -297,7 +296,7 @@ def test_names_have_an_end() -> None:
         for batch in (names, [f"{name}A" for name in names]):
             both = subscribe(*batch) + subscribe(*batch, method="UNSUBSCRIBE")
             await send(stage, HANDSHAKE + b"\r\n" + both, 0.3, b"never")
-        assert len(stage.server._relay._told) <= MOST_TOPICS
+        assert len(stage.server._relay._told) <= MOST_NAMES
 
     attack(scene)
 
