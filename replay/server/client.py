@@ -17,7 +17,7 @@ PING_S = 60.0  # between Pings; the first one comes 5 to 38 s after the open (pr
 _FIRST = (5 / 60, 38 / 60)  # of that
 _PATIENCE = 2  # times that without a Pong, which is the documented limit of 120 s
 STUCK_S = 30.0  # a client that takes nothing for so long is as good as gone
-GOODBYE_S = 5.0  # for one that is cut off to take a Close frame and answer it
+GOODBYE_S = 2.0  # for one that is cut off to take a Close frame and answer it
 QUEUE_BYTES = 16 << 20
 _WRITE_BYTES = 1 << 16  # a piece of the queue that is handed to the socket
 _SOCKET_BYTES = 1 << 18  # that may wait in each of the buffers behind the queue
@@ -103,9 +103,8 @@ class Client:
         self.waiting += sum(map(len, payloads)) + _FRAME_BYTES * len(payloads)
         self._filled.set()
         if self.waiting > self._limit:
-            self.why = f"too slow: {self.waiting:,} bytes were waiting for it"
-            self._goodbye = Goodbye(WSCloseCode.POLICY_VIOLATION, "too slow: the queue is full")
-            self.end()
+            why = f"too slow: {self.waiting:,} bytes were waiting for it"
+            self._cut_off(why, "too slow: the queue is full")
 
     def close(self, code: int | None, reason: str) -> None:
         """End the connection once the queue is empty; code None: without a Close frame."""
@@ -158,7 +157,13 @@ class Client:
         while time.monotonic() - self._heard < self._ping_s * (_PATIENCE + 0.5):
             await self._websocket.ping()
             await asyncio.sleep(self._ping_s)
-        self.close(WSCloseCode.GOING_AWAY, "no Pong")
+        self._cut_off(f"it answered no Ping for {self._ping_s * _PATIENCE:.0f} s", "no Pong")
+
+    def _cut_off(self, why: str, told: str) -> None:
+        """Send nothing more but a reason."""
+        self.why = why
+        self._goodbye = Goodbye(WSCloseCode.POLICY_VIOLATION, told)
+        self.end()
 
     async def _pump(self, drained: Callable[[], None]) -> None:
         self._bound()

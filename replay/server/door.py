@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 from replay.server.audience import Audience
-from replay.server.client import PING_S, QUEUE_BYTES, Client
+from replay.server.client import PING_S, QUEUE_BYTES, STUCK_S, Client
 from replay.server.log import Facts
 from replay.server.replies import NO_PATH, Reply, as_text
 from replay.server.requests import MOST_NAMES, answer
@@ -126,7 +126,9 @@ class Door:
         return await self._house.command(body)
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
-        websocket = web.WebSocketResponse(autoping=False, max_msg_size=LARGEST_MESSAGE)
+        websocket = web.WebSocketResponse(
+            timeout=STUCK_S, autoping=False, max_msg_size=LARGEST_MESSAGE
+        )
         try:
             await websocket.prepare(request)
         except ValueError as error:  # a key that is no base64
