@@ -146,10 +146,9 @@ class Sealer:
             await asyncio.wait([worker], timeout=min(max(left, 0.0), TELL_EVERY_S))
 
     async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._changed.wait(), LOOK_EVERY_S if self._queue else None)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S if self._queue else None):
+                await self._changed.wait()
 
     async def _next(self) -> Path | None:
         """The next journal that can be sealed now."""

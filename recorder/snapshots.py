@@ -1,6 +1,7 @@
 """Carries out requests for snapshots: each symbol once, when due, in turn."""
 
 import asyncio
+from contextlib import suppress
 
 from recorder.intake import Intake
 from recorder.rest import Rest
@@ -69,10 +70,10 @@ class Snapshots:
             self._changed.clear()
             if self._next() is not None:
                 return
-            try:
-                await asyncio.wait_for(self._changed.wait(), self._pause())
-            except TimeoutError:
-                continue
+            # Not wait_for: up to Python 3.11 it may swallow that we are cancelled (gh-86296).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._changed.wait()
 
     def _pause(self) -> float | None:
         """How long nothing can come due unless something changes."""

@@ -69,7 +69,8 @@ class Player:
                 playback.become(State.PLAYING)
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(playback.rest(), left if before else None)
+                async with asyncio.timeout(left if before else None):
+                    await playback.rest()
 
     async def _play(self, jumps: int) -> bool:
         """Play from the mark to the end; False where it was moved away from there."""
@@ -232,7 +233,8 @@ class Player:
                 playback.say("lockstep", {"gave_up": f"waiting until {waits.what()}"})
                 break
             with suppress(TimeoutError):
-                await asyncio.wait_for(playback.rest(), left)
+                async with asyncio.timeout(left):
+                    await playback.rest()
         playback.clock.run(playback.state is State.PLAYING)
 
     async def _ended(self, jumps: int) -> None:
