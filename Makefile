@@ -6,6 +6,8 @@ READY := $(VENV)/.ready
 # Tests sync thousands of files: in memory, where there is such a place, they take a sixth less.
 SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 FUZZ_SECONDS ?= 600
+# One more than there are processors: much of a test's time it waits for a disk or a clock.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: help setup test check lint types demo demo-ccxt bench fuzz soak sample golden clean
 
@@ -21,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 test: $(READY)  ## all tests
-	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest -q -n auto --dist loadfile
+	TMPDIR=$(SCRATCH) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -47,7 +49,7 @@ fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 soak: $(READY)  ## many more kills, power cuts and combinations of faults
-	SOAK=1 FAULT_SCRIPTS=5000 $(BIN)/python -m pytest -q -n auto --dist loadfile \
+	SOAK=1 FAULT_SCRIPTS=5000 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
 		tests/crashes tests/faults tests/replay/server/test_fixpoint.py
 
 sample: $(READY)  ## makes data/sample anew from its seed
