@@ -136,7 +136,7 @@ class Course:
         for stretch in self.read(mark):
             return stretch.zero + stretch.frames[0].frame.ts_mono
         segment = self.segments[self.end.segment]
-        last = next(read_frames(self._tape, segment, min(self.end.seq, segment.last_seq)))
+        last = next(read_frames(self._tape, segment, self.end.seq))
         return self._zero(segment.session) + last.ts_mono
 
     def _before(self, index: int, seq: int) -> Mark:

@@ -71,7 +71,7 @@ class Relay:
     def passing(self, stretch: Stretch, at: int, until: int) -> int:
         """Take frames; how far it came. It stops behind one that meets a breakpoint, in front of an
         event, and where something else is due."""
-        frames, zero, wanted = stretch.frames, stretch.zero, self._audience.wanted
+        frames, zero = stretch.frames, stretch.zero
         sources, watching = self._sources, bool(self.breakpoints.conditions)
         for index in range(at, until):
             frame, topic = frames[index]
@@ -80,8 +80,8 @@ class Relay:
             if frame.kind is Kind.DATA:
                 if self._chaos is not None:
                     self._draw(self._chaos, stretch, frame, topic)
-                elif topic in wanted or topic is None:
-                    self._emit(frame, topic)
+                elif self._goes_out(frame, topic):
+                    self._out.append((topic, self._shifted(topic, frame.payload)))
                 if topic in sources:
                     self._feed(sources[topic], frame, zero)
             elif frame.kind in self._events:
@@ -156,24 +156,22 @@ class Relay:
                 del self._sources[made.source]
         self._aim()
 
-    def _emit(self, frame: Frame, topic: str | None, copies: int = 1) -> None:
-        """A message of the venue, unless it is an answer to the recorder alone or not served."""
+    def _goes_out(self, frame: Frame, topic: str | None) -> bool:
+        """Whether somebody is to have a message: it is of a stream that is served and wanted, or of
+        none and no answer to the recorder alone."""
         if topic is None:
-            if b'"error"' in frame.payload:
-                return
-        elif topic not in self._recorded:
-            return
-        self._out += [(topic, self._shifted(topic, frame.payload))] * copies
+            return b'"error"' not in frame.payload
+        return topic in self._audience.wanted and topic in self._recorded
 
     def _draw(self, chaos: Chaos, stretch: Stretch, frame: Frame, topic: str | None) -> None:
         """What becomes of a message on a bad day, whether or not somebody wants it."""
         fate = chaos.fate(stretch.session, frame.seq)
         self.faults.update(fate.faults)
-        if topic in self._audience.wanted or topic is None:
+        if self._goes_out(frame, topic):
             if fate.delay:
                 self._delay(fate, stretch.zero + frame.ts_mono, topic, frame.payload)
             else:
-                self._emit(frame, topic, fate.copies)
+                self._out += [(topic, self._shifted(topic, frame.payload))] * fate.copies
         if fate.disconnect:
             self.flush()
             self._audience.close(None, "chaos")

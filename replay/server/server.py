@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import WSCloseCode
@@ -244,8 +243,10 @@ class Server:
 
     def _note(self, target: str, reply: Reply) -> None:
         """A book that was given to somebody is not waited for any more."""
-        symbol = depth_symbol(target) if urlsplit(target).path else None
-        if symbol is not None and self._lockstep is not None and reply.status == 200:
+        if self._lockstep is None or reply.status != 200:
+            return
+        symbol = depth_symbol(target)
+        if symbol is not None:
             self._lockstep.asked.add(symbol)
             self.playback.poke()
 

@@ -224,3 +224,20 @@ def test_only_what_is_asked_for_is_served() -> None:
                 assert client.payloads == expected[skipped:]
 
     run(scene)
+
+
+def test_what_is_not_served_is_not_put_off_either(eventful_recording: Recording) -> None:
+    """On a bad day too: neither streams that were left out, nor answers to the recorder."""
+
+    async def scene() -> None:
+        chaos = Chaos.parse("seed=1,delay=1:10ms")
+        data = eventful_recording.tape.root
+        async with (
+            serving(data, chaos=chaos, topics=(SOL,)) as stage,
+            stage.client(SOL, "depth.BTC_USDC_PERP") as client,
+        ):
+            await client.ended()
+            assert client.heard
+            assert not [text for text in client.payloads if b'"error"' in text or b"BTC" in text]
+
+    run(scene)
