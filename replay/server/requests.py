@@ -109,7 +109,7 @@ def _read(text: str | bytes) -> _Request | None:
 
 def _fault(name: str, request: _Request) -> tuple[int, str] | None:
     fault = error_of(name)
-    if fault is None and _is_private(name) and not _is_signed(request):
+    if fault is None and Topic.parse(name).private and not _is_signed(request):
         return INVALID_SIGNATURE
     return fault
 
@@ -120,10 +120,6 @@ def _is_signed(request: _Request) -> bool:
         return len(_decode_signature(request.signature)) == _SIGNATURE_PARTS
     except UNREADABLE:
         return False
-
-
-def _is_private(topic: str) -> bool:
-    return topic.startswith(f"{ACCOUNT}.")
 
 
 def _is_window(part: str) -> bool:
