@@ -1,23 +1,21 @@
 """Keeps one websocket connection up: dial, subscribe, wait for its end, dial again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable
 from random import uniform
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder.connection import TapConnection, dial
+from recorder.connection import dial
 from recorder.intake import Intake
 from recorder.settings import Settings
 from recorder.stamp import Stamp
+from recorder.subscriptions import Subscriptions
 from schemas.errors import VenueError
 from schemas.frames import ConnectionClosed as Closed
 from schemas.frames import ConnectionOpened, Kind, to_json
-from schemas.topics import Topic
 
-BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_S = 60.0  # a connection that held this long starts again with short delays
@@ -35,12 +33,12 @@ class Link:
     """
 
     def __init__(
-        self, settings: Settings, topics: Sequence[str], intake: Intake, notice: Notice
+        self, settings: Settings, subscriptions: Subscriptions, intake: Intake, notice: Notice
     ) -> None:
         self._url = settings.ws_url
         self._patience = settings.patience
         self._clock = intake.clock
-        self._topics = topics
+        self._subscriptions = subscriptions
         self._intake = intake
         self._notice = notice
         self._failures = 0
@@ -80,7 +78,7 @@ class Link:
         stopped = False
         try:
             self._opened()
-            await self._subscribe(connection)
+            await self._subscriptions.begin(connection, self.conn)
             await connection.wait_closed()
         except ConnectionClosed:
             pass  # while subscribing; told below
@@ -88,6 +86,7 @@ class Link:
             stopped = True
             raise
         finally:
+            self._subscriptions.end()
             await connection.close()
             self._closed(connection.end, stopped)
 
@@ -109,27 +108,3 @@ class Link:
         self._intake.take(Kind.CLOSE, to_json(end), conn=self.conn)
         why = f"{end.code}: {end.reason}" if end.reason else f"{end.code}"
         self._notice(f"connection {self.conn} closed ({why})")
-
-    async def _subscribe(self, connection: TapConnection) -> None:
-        for names in batches(self._topics):
-            text = msgspec.json.encode({"method": "SUBSCRIBE", "params": names})
-            self._intake.take(Kind.SENT, text, conn=self.conn)
-            await connection.send(text, text=True)
-
-
-def batches(topics: Sequence[str]) -> list[list[str]]:
-    """Topics in requests of one kind each, since nobody knows what the venue does with the
-    good names of a batch that holds a bad one (section 1)."""
-    ordered = sorted(topics, key=_kind)
-    result = []
-    for _, group in groupby(ordered, key=_kind):
-        names = list(group)
-        result += [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
-    return result
-
-
-def _kind(name: str) -> tuple[str, str, bool]:
-    """Channel, throttle or interval, and whether it is about one market: any may be unknown to
-    the venue by now."""
-    topic = Topic.parse(name)
-    return topic.channel, topic.variant, bool(topic.symbol)

@@ -18,6 +18,7 @@ from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, Stamp, now
 from recorder.store import Store
+from recorder.subscriptions import Subscriptions
 from recorder.tally import Tally
 from schemas.errors import BackpackError, VenueError
 from schemas.frames import Kind
@@ -146,7 +147,8 @@ class Recorder:
         """The tasks that work until stopped; the first to fail ends all."""
         settings, patience = self.settings, self.settings.patience.clock
         self._snapshots = Snapshots(rest, self.intake)
-        self._link = Link(settings, self.topics, self.intake, self._notice)
+        subscriptions = Subscriptions(self.topics, self.intake)
+        self._link = Link(settings, subscriptions, self.intake, self._notice)
         clocks = Clocks(self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._snapshots.run())

@@ -8,7 +8,7 @@ import pytest
 
 from market.streams import PUBLIC
 from recorder.catalogue import Catalogue
-from recorder.link import BATCH, batches
+from recorder.subscriptions import BATCH, batches
 from schemas.errors import TopicError, VenueError
 from schemas.topics import INTERVALS, Topic
 from tests.shared import SHARED, needs_shared

@@ -1,0 +1,98 @@
+"""What is subscribed: the topics wanted, and the requests that tell the venue so."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import msgspec
+from websockets.exceptions import ConnectionClosed
+
+from recorder.connection import TapConnection
+from recorder.intake import Intake
+from schemas.frames import Kind
+from schemas.topics import Topic
+
+BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
+SUBSCRIBE = "SUBSCRIBE"
+UNSUBSCRIBE = "UNSUBSCRIBE"
+
+
+class Subscriptions:
+    """Topics wanted, in order. They may change at any time; a new connection gets all of them.
+
+    Every request is on the tape before it is on the wire, so that replay follows.
+    """
+
+    def __init__(self, topics: Iterable[str], intake: Intake) -> None:
+        self._wanted = dict.fromkeys(topics)
+        self._intake = intake
+        self._connection: TapConnection | None = None
+        self._conn = 0
+        self._turn = asyncio.Lock()  # requests go out in the order in which they were made
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What is wanted now."""
+        return tuple(self._wanted)
+
+    async def begin(self, connection: TapConnection, conn: int) -> None:
+        """A connection is up; raises ConnectionClosed where it is not any more."""
+        async with self._turn:
+            self._connection, self._conn = connection, conn
+            for names in batches(self.topics):
+                await self._send(SUBSCRIBE, names)
+
+    def end(self) -> None:
+        """The connection is gone; the next one begins anew."""
+        self._connection = None
+
+    async def add(self, names: Iterable[str]) -> list[str]:
+        """Want these too; returns those that were not wanted yet. Without a connection the next one
+        gets them."""
+        async with self._turn:
+            new = [name for name in dict.fromkeys(names) if name not in self._wanted]
+            self._wanted.update(dict.fromkeys(new))
+            await self._tell(SUBSCRIBE, new)
+        return new
+
+    async def remove(self, names: Iterable[str]) -> list[str]:
+        """Want these no more; returns those that were wanted."""
+        async with self._turn:
+            old = [name for name in dict.fromkeys(names) if name in self._wanted]
+            for name in old:
+                del self._wanted[name]
+            await self._tell(UNSUBSCRIBE, old)
+        return old
+
+    async def _tell(self, method: str, names: Sequence[str]) -> None:
+        try:
+            for batch in batches(names):
+                await self._send(method, batch)
+        except ConnectionClosed:
+            pass  # whoever keeps it up sees that too, and begins the next one with what is wanted
+
+    async def _send(self, method: str, names: Sequence[str]) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        text = msgspec.json.encode({"method": method, "params": names})
+        self._intake.take(Kind.SENT, text, conn=self._conn)
+        await connection.send(text, text=True)
+
+
+def batches(topics: Sequence[str]) -> list[list[str]]:
+    """Topics in requests of one kind each, since nobody knows what the venue does with the
+    good names of a batch that holds a bad one (section 1)."""
+    ordered = sorted(topics, key=_kind)
+    result = []
+    for _, group in groupby(ordered, key=_kind):
+        names = list(group)
+        result += [names[i : i + BATCH] for i in range(0, len(names), BATCH)]
+    return result
+
+
+def _kind(name: str) -> tuple[str, str, bool]:
+    """Channel, throttle or interval, and whether it is about one market: any may be unknown to
+    the venue by now."""
+    topic = Topic.parse(name)
+    return topic.channel, topic.variant, bool(topic.symbol)
