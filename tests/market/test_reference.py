@@ -12,7 +12,6 @@ import pytest
 
 from market.sync import BUFFER_LIMIT
 from schemas.account_rows import Order, Position
-from schemas.frames import Kind
 from schemas.rows import (
     BookTicker,
     Gap,
@@ -85,9 +84,8 @@ def test_03_a_new_connection_begins_every_book_anew(live: Hand) -> None:
     """Even if its first frame happens to continue what was known."""
     assert actions(live.close()) == [("clear", None, None)]
     live.subscribe(conn=2)
-    live.delta(11, bids=[("98.91", "4.00")], conn=2)
-    assert live.id is None
-    live.join(11, bids=[("98.91", "4.00")])
+    assert actions(live.delta(11, bids=[("98.91", "4.00")], conn=2)) == []
+    assert actions(live.join(11, bids=[("98.91", "4.00")]))[0][0] == "clear"
     assert (live.id, live.bids) == (11, [("98.91", "4")])
 
 
@@ -144,7 +142,7 @@ def test_08_numbers_are_exact(live: Hand) -> None:
     members = {"e": "markPrice", "s": "X_PERP", "p": "1.00000001", "f": rate, "i": "1"}
     row = only(MarkPrice, hear(live, "markPrice.X_PERP", **members, n=1_790_136_000_000))
     assert row.funding_rate == Decimal(rate)
-    assert row.price == 1_000_000_010
+    assert row.mark_price == 1_000_000_010
 
 
 def test_09_times_are_whole_and_of_each_clock() -> None:
@@ -228,10 +226,8 @@ def test_17_the_size_of_a_position_leaves_open_orders_out() -> None:
 
 
 def test_18_every_stream_has_rows_and_the_unknown_is_counted(live: Hand) -> None:
-    perp = {"s": "SOL_USDC_PERP"}
-    assert only(
-        OpenInterest, hear(live, "openInterest.SOL_USDC_PERP", e="openInterest", o="9", **perp)
-    )
+    interest = {"e": "openInterest", "s": "SOL_USDC_PERP", "o": "9"}
+    assert only(OpenInterest, hear(live, "openInterest.SOL_USDC_PERP", **interest))
     sold = {"e": "liquidation", "p": "98", "q": "1", "S": "Bid"}
     assert only(Liquidation, hear(live, "liquidation", **sold))
     assert live.data(event("novelty.SOL_USDC", e="novelty", x=1)) == []
@@ -274,9 +270,3 @@ def test_22_times_are_numbers_and_a_ticker_is_a_ticker() -> None:
     assert [row.ts_event for row in rows] == [AT_NS, AT_NS]
     assert hear(hand, f"ticker.{SYMBOL}", e="bookTicker", c="98.98") == []
     assert hand.engine.unknown["ticker/bookTicker"] == 1
-
-
-def test_a_silent_book_is_wanted_once_only(live: Hand) -> None:
-    """What 4 is about, seen from the other side: a live book asks for nothing."""
-    live.noted(Kind.CLOCK, b"{}")
-    assert live.wanted() == []
