@@ -85,6 +85,7 @@ def test_03_a_new_connection_begins_every_book_anew(live: Hand) -> None:
     assert actions(live.close()) == [("clear", None, None)]
     live.subscribe(conn=2)
     assert actions(live.delta(11, bids=[("98.91", "4.00")], conn=2)) == []
+    assert live.engine.book(SYMBOL) is None
     assert actions(live.join(11, bids=[("98.91", "4.00")]))[0][0] == "clear"
     assert (live.id, live.bids) == (11, [("98.91", "4")])
 
