@@ -54,6 +54,7 @@ def _report(data: Path, sent: int, recorder: Watched, sealing: float) -> None:
     elapsed = _receiving_seconds(data, manifest)
     print(f"-- bp-record on one core, {CAPTURE} looped, {sent:,} frames sent")
     line("frames kept", f"{kept:,}", f"{sent - kept} lost, {manifest.verdict}")
+    line("gaps, as a book that is lost costs less", f"{manifest.rows.get('gap', 0):,}")
     line("sustained", f"{kept / elapsed:,.0f}/s", f"aim {AIM:,}/s")
     line("sealing, in another process", f"{manifest.frames / sealing:,.0f}/s")
     line("memory of the recorder", "", str(recorder.memory))

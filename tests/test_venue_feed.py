@@ -7,11 +7,10 @@ import json
 import sys
 from collections import Counter
 from decimal import Decimal
-from pathlib import Path
 
-import pytest
 from websockets.asyncio.client import connect
 
+from tests.shared import ROOT, SPLIT, needs_shared
 from tests.simulate import Plan, simulate
 from tests.venue import (
     Feed,
@@ -23,9 +22,6 @@ from tests.venue import (
     of_session,
 )
 from tests.venue.client import get, run, subscribe
-
-REPOSITORY = Path(__file__).resolve().parents[1]
-REAL = REPOSITORY.parent / "shared" / "real"
 
 
 def plain_book(body: str, frames: list[str]) -> tuple[dict[Decimal, Decimal], ...]:
@@ -86,10 +82,10 @@ def test_rounds_of_a_feed_have_no_holes() -> None:
     run(scene)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real captures are not beside the repository")
+@needs_shared
 def test_real_capture_plays() -> None:
     async def scene() -> None:
-        whole = load_real(REAL, "spot2_events_90s")
+        whole = load_real(SPLIT)
         feed = Feed(whole.frames[:3000], whole.snapshots, whole.markets)
         got = await collect(feed, 3000, None, set(feed.topics))
         assert got == [frame.text for frame in feed.frames]
@@ -120,7 +116,7 @@ def test_venue_as_a_process() -> None:
         options = ["--feed", "sim", "--seconds", "2", "--speed", "max", "--frames", "2000"]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.venue", *options, "--expect", "all"),
-            cwd=REPOSITORY,
+            cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None

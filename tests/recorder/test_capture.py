@@ -105,10 +105,7 @@ def capturing(name: str, deflate: bool) -> Scene[Books]:
     """Record a real capture, played as fast as the socket takes it; the live books of its end."""
 
     async def scene(folder: Path) -> Books:
-        kept = {arrival.text for arrival in capture_frames(name)}
-        whole = load_real(SHARED / "real", name)
-        frames = [frame for frame in whole.frames if frame.text in kept]
-        feed = Feed(frames, whole.snapshots, whole.markets)
+        feed = load_real(name)
         venue = Venue.of_feed(feed, script_of(feed), Options(deflate=deflate, log=False))
         async with venue, running(venue, folder, *sorted(feed.topics)) as run:
             await run.heard(len(feed.frames))

@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.shared import SHARED
 from tests.simulate import Plan, simulate
 from tests.venue.feed import Feed, load_real, load_sample, of_session
 from tests.venue.link import Sent
@@ -28,7 +29,6 @@ from tests.venue.script import Cut, Do, Play, Step, Wait, WaitSubscribed
 from tests.venue.server import Venue
 from tests.venue.taped import load_tape
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 LOST_PER_CUT = 40
 
 
@@ -64,7 +64,7 @@ def feed_of(args: argparse.Namespace) -> Feed:
     if kind == "sim":
         return of_session(simulate(Plan(seed=int(name or 1), seconds=args.seconds)))
     if kind == "real":
-        return load_real(SHARED / "real", name)
+        return load_real(name)
     if kind == "sample":
         path = Path(name)
         return load_sample(path if path.exists() else SHARED / "samples" / name)

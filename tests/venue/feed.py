@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from tests.shared import capture_frames, capture_shots
 from tests.venue.catalogue import listing_of_body, markets_body
 from tests.venue.link import Cue, cue_of
 
@@ -61,24 +60,14 @@ def of_session(session: Session) -> Feed:
     return Feed(session.frames, session.snapshots, session.markets)
 
 
-def _captured(lines: Iterable[str]) -> list[TimedFrame]:
-    rows = map(json.loads, lines)
-    return [TimedFrame(row["recv_ns"], row["frame"]) for row in rows]
-
-
-def load_real(folder: Path, name: str) -> Feed:
-    """Read `<name>.jsonl.gz` (lines `recv_ns`, `frame`) and `<name>.<SYMBOL>.snapshot.json`.
+def load_real(name: str) -> Feed:
+    """A real capture (`tests.shared`) with the books it begins with.
 
     Raises FileNotFoundError if there is no such capture.
     """
-    with gzip.open(folder / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        frames = _captured(lines)
-    ends = (f"{name}.", ".snapshot.json")
-    bodies = {
-        path.name.removeprefix(ends[0]).removesuffix(ends[1]): path.read_text(encoding="utf-8")
-        for path in sorted(folder.glob("*".join(ends)))
-    }
-    listings = [listing_of_body(symbol, body) for symbol, body in bodies.items()]
+    frames = [TimedFrame(*arrival) for arrival in capture_frames(name)]
+    bodies = {shot.symbol: shot.body for shot in capture_shots(name)}
+    listings = [listing_of_body(symbol, body) for symbol, body in sorted(bodies.items())]
     return Feed(frames, bodies, markets_body(listings))
 
 
