@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -190,3 +191,21 @@ def test_market_list_has_the_awkward_symbols() -> None:
     assert {"AAPL.US_USDC", "kBONK_USDC_PERP", "2Z_USDC_PERP"} <= set(markets)
     assert [m["orderBookState"] for m in markets.values()].count("Closed") == 1
     assert markets["BTC_USDC_PERP"]["filters"]["quantity"]["stepSize"] == "0.00001"
+
+
+def test_an_account_adds_up() -> None:
+    """What its fills say is what its orders, its position and its cash come to."""
+    session = simulate(Plan(seed=3, account=True))
+    told = [(e["stream"], e["data"]) for e in map(json.loads, (f.text for f in session.frames))]
+    public = [frame for frame in session.frames if '"stream":"account.' not in frame.text]
+    assert public == simulate(Plan(seed=3)).frames
+    held, filled = Decimal(0), defaultdict[str, Decimal](Decimal)
+    for data in (data for topic, data in told if topic == "account.orderUpdate"):
+        if data["e"] == "orderFill":
+            filled[data["i"]] += Decimal(data["l"])
+            held += Decimal(data["l"]) * (1 if data["S"] == "Bid" else -1)
+        assert filled[data["i"]] == Decimal(data["z"]) <= Decimal(data["q"])
+        assert (data["X"] == "Filled") == (data["z"] == data["q"])
+    positions = [data["q"] for topic, data in told if topic == "account.positionUpdate"]
+    assert len(positions) > 50
+    assert Decimal(positions[-1]) == held

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+from tests.simulation.account_streams import AccountStreams
 from tests.simulation.flow import Market
 from tests.simulation.ladder import Scale
 from tests.simulation.market_streams import MarketStreams
@@ -36,11 +37,15 @@ LISTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to simulate: the seed, the beginning (ns since the epoch), how long."""
+    """What to simulate: the seed, the beginning (ns since the epoch), how long.
+
+    account: also the frames of an account that trades BTC_USDC_PERP.
+    """
 
     seed: int = 1
     start_ns: int = START_NS
     seconds: int = 60
+    account: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,10 @@ def simulate(plan: Plan) -> Session:
         streams.run(end_us)
     stocks.run(end_us)
     timelines = [*(streams.timeline for streams in markets), stocks.timeline]
+    if plan.account:
+        account = AccountStreams(markets[1], plan.seed)
+        account.run()
+        timelines.append(account.timeline)
     arrivals = sorted(arrival for timeline in timelines for arrival in timeline.arrivals)
     frames = [TimedFrame(a.ts_ns, a.text) for a in arrivals if a.ts_ns < end_us * 1000]
     return Session(frames, snapshots, markets_body(LISTINGS))
