@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
-from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
+from recorder.settings import REST_URL, WS_URL, Settings, as_url
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
 from tape.console import LOSSES, Command
+from tape.quantities import octets, pretty_size, seconds
 from tape.version import code_version
 
 Value = TypeVar("Value")

@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from recorder.quantities import pretty_span
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
 from schemas.errors import BackpackError
 from tape.layout import SegmentName, Tape
 from tape.manifest import Verdict, load
+from tape.quantities import pretty_span
 
 RETRY_S = 30.0  # after the disk has refused
 LOOK_EVERY_S = 1.0  # whether there is room again

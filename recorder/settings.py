@@ -12,9 +12,6 @@ from schemas.errors import ConfigError
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
-
 
 class Patience(NamedTuple):
     """How long the venue, and at the end our own sealing, are waited for, in seconds.
@@ -62,18 +59,6 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
-
-
-def seconds(text: str) -> float:
-    """``30s``, ``1.5h``, ``2d`` in seconds; raises ConfigError.
-
-    >>> seconds("90s")
-    90.0
-    """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not float(match[1]):
-        raise ConfigError(f"{text!r} is not a duration: write it as 30s, 10m, 1h or 7d")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def as_url(text: str, schemes: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from schemas.digest import Digest
 from schemas.errors import TapeError
 from schemas.frames import Frame
 from schemas.rows import Row
+from tape.batches import PrunedFile
 from tape.files import sha256_of
 from tape.layout import DAY_NS, FRAMES, Tape, date_folder
 from tape.manifest import FileEntry, Manifest
@@ -65,12 +66,17 @@ class StoredRows:
                 self._files.setdefault(_stored_in(entry), []).append(entry)
 
     def compare(self, replayed: dict[Part, str]) -> tuple[list[Part], list[Finding]]:
-        """Parts whose stored rows are not those of the replay, and files that cannot be read."""
+        """Parts whose stored rows are not those of the replay, and files that cannot be read.
+
+        What was pruned is neither.
+        """
         differing, unreadable = [], []
         for part in sorted({*replayed, *self._files}, key=str):
             try:
                 if self._digest(part) != replayed.get(part):
                     differing.append(part)
+            except PrunedFile:
+                continue
             except TapeError as error:
                 files = self._files[part]
                 unreadable.append(

@@ -8,7 +8,7 @@ from market.book import Book
 from replay.moment import moment, stamp
 from replay.pace import Clock, Pace, SystemClock, Waiter
 from replay.recorded import depth_markets, recorded_topics
-from replay.sealed import check_sealed
+from replay.sealed import check_sealed, playable
 from replay.selection import Selection, nearest
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
@@ -17,6 +17,7 @@ from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.topics import depth_topic
 from tape.layout import Tape
+from tape.prunings import pruned
 from tape.reader import segments
 
 Event = tuple[Frame, list[Row]]
@@ -47,7 +48,8 @@ class Replay:
         All have the same frames.
     clock: another one than the computer's, for tests.
 
-    segments: manifests of all sealed segments, whether or not they are played.
+    segments: manifests of all sealed segments, whether or not they are played, but for those whose
+        frames were pruned. pruned: what that was.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
     session: of the frame given out last; empty before the first.
 
@@ -70,7 +72,9 @@ class Replay:
     ) -> None:
         self.tape = Tape.open(data)
         check_sealed(self.tape)
-        self.segments = tuple(segments(self.tape, merge=merge, generation=generation))
+        self.pruned = pruned(self.tape)
+        found = segments(self.tape, merge=merge, generation=generation)
+        self.segments = tuple(playable(found, self.pruned))
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
         self._selection.check(self.recorded_topics)

@@ -29,6 +29,7 @@ class Report:
     def __init__(self, replay: Replay) -> None:
         self.frames = 0
         self._replay = replay
+        self._gone = replay.pruned.unplayable
         self._rows: Counter[type[Row]] = Counter()
         self._holes: dict[tuple[object, ...], str] = {}  # causes of gaps
         self._first: Frame | None = None
@@ -59,7 +60,7 @@ class Report:
         """What the recorder is known to have missed of what was played, as sentences."""
         segments, gaps = self._segments(), self.gaps()
         found = [f"{segment.name}: {loss}" for segment in segments for loss in segment.losses]
-        found += [f"{name}: missing between its neighbours" for name in holes(segments)]
+        found += [f"{name}: missing between its neighbours" for name in holes(segments, self._gone)]
         found += self._ends()
         own = [(gaps[cause], what) for cause, what in _OWN_CAUSES.items() if gaps[cause]]
         return found + [f"{count} gap{'s'[: count > 1]} {what}" for count, what in own]
@@ -82,14 +83,16 @@ class Report:
         yield f"segments: {_counts(verdicts)}"
         for loss in self.losses():
             yield f"loss: {loss}"
+        for note in self._replay.pruned.notes():
+            yield f"note: {note}"
 
     def _ends(self) -> Iterator[str]:
         """Beginnings and ends of sessions that were asked for and are not there."""
         replay = self._replay
-        for one in headless(replay.segments):
+        for one in headless(replay.segments, self._gone):
             if replay.span.start < one.first_ts < replay.span.until:
                 yield f"{one.name}: is not where its session began; what was before is not there"
-        for one, following in discontinued(replay.tape, replay.segments):
+        for one, following in discontinued(replay.tape, replay.segments, self._gone):
             if replay.span.start <= one.last_ts < replay.span.until:
                 yield f"{one.name}: was to be continued by {following}, which is not there"
 

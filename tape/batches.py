@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from schemas.errors import TapeError
 from tape.files import sha256_of
+from tape.layout import Tape
 from tape.manifest import FileEntry
+from tape.prunings import pruning_of
 from tape.version import Written, refuse_newer
 
 HIGHEST_SEQ = 2**63 - 1
@@ -29,13 +31,23 @@ Line = TypeVar("Line")
 class DamagedFile(TapeError):
     """A file of a segment that cannot be used; ``problem`` says why, without its ``path``."""
 
+    advice = "bring it back from a copy (bp-tape verify lists all that is damaged)"
+
     def __init__(self, root: Path, entry: FileEntry, problem: str) -> None:
         self.problem = problem
         self.path = root / entry.path
         super().__init__(
-            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; bring it"
-            " back from a copy (bp-tape verify lists all that is damaged)"
+            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; {self.advice}"
         )
+
+
+class PrunedFile(DamagedFile):
+    """One that is not there since it was pruned, as the log says."""
+
+    advice = (
+        "only a copy brings frames back; rows come back with bp-tape seal --again while the frames"
+        " are there"
+    )
 
 
 class Group(NamedTuple):
@@ -122,6 +134,11 @@ def check_footer(root: Path, entry: FileEntry) -> None:
             raise DamagedFile(root, entry, f"has {size} bytes, was sealed with {entry.bytes}")
         if sha256_of(path, size - entry.footer_bytes) != entry.footer_sha256:
             raise DamagedFile(root, entry, "its footer is damaged")
+    except FileNotFoundError as error:
+        pruning = pruning_of(Tape(root), entry.path, entry.sha256)
+        if pruning is not None:
+            raise PrunedFile(root, entry, f"was {pruning}") from None
+        raise DamagedFile(root, entry, f"cannot be read ({error.strerror})") from None
     except OSError as error:
         raise DamagedFile(root, entry, f"cannot be read ({error.strerror})") from None
 

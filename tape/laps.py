@@ -14,11 +14,16 @@ from tape.columns import arrow_to_frames
 from tape.doubts import Hole, read_table
 from tape.layout import FRAMES, Tape
 from tape.manifest import Manifest
+from tape.prunings import Ends, Pruning
 from tape.reader import read_frames
 from tape.spans import Stretch
 
 DAMAGED = "damaged"  # was recorded, and is lost on disk
+PRUNED = "pruned"  # was recorded, and removed on purpose
 STEP_NS = 10_000_000  # less than that between two looks at the clocks is no step
+
+
+Part = Manifest | Pruning  # a segment that is there, or is not any more
 
 
 class Lap(NamedTuple):
@@ -35,31 +40,50 @@ class Lap(NamedTuple):
     until: int
 
 
-def head(tape: Tape, segment: Manifest) -> Frame:
-    """The first frame of a segment, without making any other."""
-    first = segment.files_of(FRAMES)[0]
-    return next(read_lines(tape.root, first, lambda batch: arrow_to_frames(batch.slice(0, 1))))[0]
+def ends(tape: Tape, segment: Manifest) -> Ends:
+    """What `laps` wants to know of the frames of a segment; one of them is made."""
+    entry = segment.files_of(FRAMES)[0]
+    first = next(read_lines(tape.root, entry, lambda batch: arrow_to_frames(batch.slice(0, 1))))[0]
+    topics = {*segment.topics, *_topics(first)} - {""}
+    return Ends(first.kind, tuple(sorted(topics)), first.ts_recv)
 
 
-def laps(tape: Tape, segments: Sequence[Manifest], heads: Sequence[Frame]) -> Iterator[Lap]:
+def last_ends(tape: Tape, segment: Manifest) -> Ends:
+    """The same with all that can be looked up only as long as the frames are there. What cannot be
+    read is as the manifest has it."""
+    try:
+        found = ends(tape, segment)
+        if _steps(tape, segment):
+            tail = _from(tape, segment, segment.last_seq).ts_recv
+            return msgspec.structs.replace(found, tail_ts=tail)
+    except TapeError:
+        topics = tuple(sorted(set(segment.topics) - {""}))
+        return Ends(Kind.SEGMENT, topics, segment.first_ts, segment.last_ts)
+    return msgspec.structs.replace(found, tail_ts=segment.last_ts)
+
+
+def laps(tape: Tape, segments: Sequence[Part], known: Sequence[Ends]) -> Iterator[Lap]:
     """Those of one session, in order; where the wall clock was set, one ends and another begins.
 
-    heads: the `head` of each segment.
+    known: the `ends` of each segment. Of one that was pruned nobody knows whether it was set.
     """
     for number, segment in enumerate(segments):
-        topics = frozenset(segment.topics).union(_topics(heads[number])) - {""}
-        steps = [row for row in read_table(tape, segment, Clock) if abs(row.step_ns) >= STEP_NS]
+        topics = frozenset(known[number].topics)
+        steps = [] if isinstance(segment, Pruning) else _steps(tape, segment)
         first, last = segment.first_ts, segment.last_ts
-        if steps:  # the lowest and the highest time need not be those of the first and last frame
-            first, last = heads[number].ts_recv, _from(tape, segment, segment.last_seq).ts_recv
-        if number + 1 < len(heads) and _goes_on(segment, heads[number + 1]):
-            last = max(last, heads[number + 1].ts_recv)
+        if steps and not isinstance(segment, Pruning):
+            # The lowest and the highest time need not be those of the first and last frame.
+            first, tail = known[number].head_ts, known[number].tail_ts
+            last = _from(tape, segment, segment.last_seq).ts_recv if tail is None else tail
+        for following, its in zip(segments[number + 1 :][:1], known[number + 1 :], strict=False):
+            if _goes_on(segment, following, its):
+                last = max(last, its.head_ts)
         begins = [(segment.first_seq, first), *((row.seq, row.ts_recv) for row in steps)]
-        ends = [(row.seq - 1, row.ts_recv - row.step_ns) for row in steps]
-        for (seq, start), (last_seq, until) in zip(
-            begins, [*ends, (segment.last_seq, last)], strict=True
+        until = [(row.seq - 1, row.ts_recv - row.step_ns) for row in steps]
+        for (seq, start), (last_seq, end) in zip(
+            begins, [*until, (segment.last_seq, last)], strict=True
         ):
-            yield Lap(segment.session, topics, seq, last_seq, start, until)
+            yield Lap(segment.session, topics, seq, last_seq, start, end)
 
 
 def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
@@ -74,17 +98,41 @@ def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
                 )
 
 
-def breaks(segments: Sequence[Manifest], heads: Sequence[Frame]) -> Iterator[Stretch]:
+def holes_of_pruned(segments: Sequence[Part]) -> Iterator[Hole]:
+    """What was pruned wholly of a session, as holes in all its topics."""
+    for segment in segments:
+        if isinstance(segment, Pruning):
+            yield Hole(
+                session=segment.session,
+                topic=None,
+                cause=PRUNED,
+                state="open",
+                missing=None,
+                ts_shown=segment.first_ts,
+                since_seq=segment.first_seq,
+                ts_since=segment.first_ts,
+                until_seq=segment.last_seq,
+                ts_until=None,  # it lasts as long as the segment, or to the next one
+                lasted_ns=None,
+            )
+
+
+def breaks(segments: Sequence[Part], known: Sequence[Ends]) -> Iterator[Stretch]:
     """Between segments of a session where the end of one, the head of the next, or whole ones are
     lost."""
-    for (one, following), first in zip(pairwise(segments), heads[1:], strict=True):
-        if not _goes_on(one, first):
+    for (one, following), first in zip(pairwise(segments), known[1:], strict=True):
+        if not _goes_on(one, following, first):
             yield Stretch(one.last_ts, following.first_ts)
 
 
-def _goes_on(segment: Manifest, head: Frame) -> bool:
-    """Whether the first frame of the next one follows on a segment, and stands for no lost ones."""
-    return head.seq == segment.last_seq + 1 and head.kind is not Kind.LOSS
+def _goes_on(segment: Part, following: Part, first: Ends) -> bool:
+    """Whether a segment follows on another, and its first frame stands for no lost ones."""
+    return following.first_seq == segment.last_seq + 1 and first.kind != Kind.LOSS
+
+
+def _steps(tape: Tape, segment: Manifest) -> list[Clock]:
+    """Where the wall clock was set."""
+    return [row for row in read_table(tape, segment, Clock) if abs(row.step_ns) >= STEP_NS]
 
 
 def _from(tape: Tape, segment: Manifest, seq: int) -> Frame:

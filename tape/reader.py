@@ -3,7 +3,7 @@
 Only what a manifest names is read. Whatever is wrong on disk is a TapeError that names the file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge as merge_sorted
 from itertools import chain, groupby, islice, pairwise
 from operator import attrgetter
@@ -66,30 +66,44 @@ def segments(
     return found
 
 
-def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
-    """Segments that are missing between others of their session."""
+def holes(
+    manifests: Sequence[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[SegmentName]:
+    """Segments that are missing between others of their session. gone: those that were pruned."""
     missing: list[SegmentName] = []
     for one, following in pairwise(manifests):
         if one.session == following.session:
             between = range(one.number + 1, following.number)
             missing.extend(SegmentName(one.session, number) for number in between)
-    return missing
+    return [name for name in missing if name not in gone]
 
 
-def headless(manifests: Iterable[Manifest]) -> list[Manifest]:
-    """First segments of sessions that began before them, with segments that are not here."""
+def headless(
+    manifests: Iterable[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[Manifest]:
+    """First segments of sessions that began before them, with segments that are not here.
+
+    gone: those that were pruned.
+    """
     first: dict[str, Manifest] = {}
     for manifest in manifests:
         first.setdefault(manifest.session, manifest)
-    return [m for m in first.values() if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+    late = [m for m in first.values() if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+    return [m for m in late if SegmentName(m.session, m.number - 1) not in gone]
 
 
-def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
-    """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
+def discontinued(
+    tape: Tape, manifests: Sequence[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[tuple[Manifest, SegmentName]]:
+    """Sessions whose last segment was to be continued by one that is not there, sealed or not.
+
+    gone: those that were pruned.
+    """
     there = {*map(SegmentName.of, tape.journals()), *tape.generations()}
     last = {manifest.session: manifest for manifest in manifests}
     following = [(m, SegmentName(m.session, m.number + 1)) for m in last.values()]
-    return [(m, name) for m, name in following if m.end == "roll" and name not in there]
+    missing = [(m, name) for m, name in following if m.end == "roll" and name not in there]
+    return [(m, name) for m, name in missing if name not in gone]
 
 
 def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:
