@@ -17,6 +17,7 @@ from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
 from tape.console import LOSSES, Command
+from tape.keep import Keep
 from tape.quantities import octets, pretty_size, seconds
 from tape.version import code_version
 
@@ -28,7 +29,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every"),
+    *("memory", "min_free", "audit_every", "keep"),
 )
 
 
@@ -46,10 +47,14 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
             f"configuration {path}: unknown {', '.join(sorted(unknown))};"
             f" there are {', '.join(_OPTIONS)}"
         )
+    if isinstance(values.get("keep"), str):
+        values["keep"] = [values["keep"]]
     for name, value in values.items():
+        if name == "keep" and not _is_texts(value):
+            raise ConfigError(f'configuration {path}: keep is a text, or a list: ["90d", "500GB"]')
         if name == "topics" and not _is_texts(value):
             raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
-        if name != "topics" and not isinstance(value, str):
+        if name not in ("topics", "keep") and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     context.default_map = values
 
@@ -102,6 +107,13 @@ def _is_texts(value: object) -> bool:
     " are asked for, so 200 books take 80s at least. Default: never.",
 )
 @click.option(
+    "--keep",
+    multiple=True,
+    metavar="AGE|SIZE",
+    help="After each sealing, prune what is older than 90d, or beyond 500GB; repeatable. Segments"
+    " that are not certified stay. See bp-tape prune --help. Default: keep all.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -131,7 +143,7 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
 
 
-def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
+def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> Settings:
     """The options as one value; raises ConfigError."""
     settings = Settings(
         topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
@@ -143,6 +155,7 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
         memory=octets(texts["memory"] or ""),
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
+        keep=Keep.parse(texts["keep"]) if texts["keep"] else None,
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -164,7 +177,7 @@ async def _record(settings: Settings) -> int:
     recorder = Recorder(settings, view.notice)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
-    async with view.showing(recorder.tally, recorder.alarm):
+    async with view.showing(recorder.tally, recorder.alarm, recorder.forecast):
         failure = await _run(recorder, stop)
     print_summary(console, recorder)
     if failure is not None:

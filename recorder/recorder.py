@@ -12,6 +12,7 @@ from recorder.intake import Intake
 from recorder.link import Link
 from recorder.memory import Memory
 from recorder.rest import Rest
+from recorder.retention import Outlook, Retention
 from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.snapshots import Snapshots
@@ -23,6 +24,7 @@ from recorder.tally import Tally
 from schemas.errors import BackpackError, VenueError
 from schemas.frames import Kind
 from schemas.requests import MARKETS_PATH, SnapshotRequest
+from tape.keep import Keep
 from tape.layout import Tape
 from tape.lock import lock
 
@@ -64,6 +66,7 @@ class Recorder:
             if self.tape and self.space
             else None
         )
+        self.retention = _retention(self.tape, self.sealer, settings.keep, notice)
         self.store = Store(self.intake, self.sealer, settings, notice)
         self._notice = notice
         self._snapshots: Snapshots | None = None
@@ -72,6 +75,16 @@ class Recorder:
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
         return self.store.disk.alarm
+
+    @property
+    def outlook(self) -> Outlook:
+        """How fast the recording grows."""
+        sealed = self.sealer.sealed if self.sealer is not None else ()
+        return Outlook(sealed, self.retention, self.settings.keep)
+
+    def forecast(self) -> str:
+        """The same in a line; empty while nobody can tell."""
+        return self.outlook.text(self.sealer.free if self.sealer is not None else None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
@@ -218,6 +231,17 @@ class Recorder:
     def _ask(self, request: SnapshotRequest) -> None:
         if self._snapshots is not None:
             self._snapshots.ask(request)
+
+
+def _retention(
+    tape: Tape | None, sealer: Sealer | None, keep: Keep | None, notice: Notice
+) -> Retention | None:
+    """What prunes after each sealing, where that is asked for."""
+    if tape is None or sealer is None or keep is None:
+        return None
+    retention = Retention(tape, keep, notice)
+    sealer.after = retention.run
+    return retention
 
 
 async def _failure(capture: asyncio.Task[None]) -> BaseException | None:

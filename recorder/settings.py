@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
+from tape.keep import Keep
 
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
@@ -46,6 +47,7 @@ class Settings:
     min_free: stop early when the disk has less room than this; None: never.
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
+    keep: what is beyond that is pruned after each sealing; None: nothing is.
     """
 
     topics: tuple[str, ...]
@@ -59,6 +61,7 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    keep: Keep | None = None
 
 
 def as_url(text: str, schemes: tuple[str, ...]) -> str:

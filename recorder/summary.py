@@ -9,6 +9,7 @@ from rich.text import Text
 from recorder.recorder import Recorder
 from recorder.sealer import Sealed
 from tape.console import FAILED, LOSSES, WHOLE
+from tape.forecast import pretty_days
 from tape.manifest import Verdict
 
 Fact = tuple[object, ...]
@@ -126,6 +127,7 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
     for sealed in _sealed(recorder):
         for loss in sealed.losses:
             yield "loss", sealed.name, loss
+    yield from _growth(recorder)
     for path in recorder.sealer.failed:
         yield "not sealed", path, "kept for the next start"
     for path, why in recorder.sealer.left.items():
@@ -133,6 +135,22 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
     for name, problem in recorder.sealer.lost.items():
         yield "lost", name, problem
     yield "recording", recorder.tape.root, "session", recorder.store.session
+
+
+def _growth(recorder: Recorder) -> Iterator[Fact]:
+    """How fast the recording grows, and what was pruned for that."""
+    outlook, retention = recorder.outlook, recorder.retention
+    if outlook.per_day:
+        yield "per day", outlook.per_day, "bytes"
+        free = recorder.sealer.free if recorder.sealer is not None else None
+        if (days := pretty_days(outlook.days_left(free))) is not None:
+            yield "disk full in", days, "days"
+        if (days := pretty_days(outlook.days_kept)) is not None:
+            yield "--keep takes effect in", days, "days"
+    if retention is not None:
+        yield "pruned", retention.segments, "segments", retention.freed, "bytes"
+        for name, why in retention.spared.items():
+            yield "spared", name, why
 
 
 def _sealed(recorder: Recorder) -> list[Sealed]:

@@ -17,16 +17,18 @@ from recorder.tally import Tally, TopicLine
 REFRESH_S = 0.5
 LINE_EVERY_S = 10.0
 _NOTICES = 4
-_FRAME_LINES = 8  # of the screen, for what is not the table's body
+_FRAME_LINES = 9  # of the screen, for what is not the table's body
 _STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty": "dim"}
 
 
 class View:
-    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing."""
+    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing;
+    ``forecast``: how long the disk will do."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._alarm: Callable[[], str] = str
+        self._forecast: Callable[[], str] = str
         self._notices: list[str] = []
         self._before: dict[str, int] = {}
         self._frames_before = 0
@@ -44,9 +46,12 @@ class View:
             self._console.show_cursor(True)
 
     @asynccontextmanager
-    async def showing(self, tally: Tally, alarm: Callable[[], str]) -> AsyncIterator[None]:
+    async def showing(
+        self, tally: Tally, alarm: Callable[[], str], forecast: Callable[[], str] = str
+    ) -> AsyncIterator[None]:
         """Show in the background."""
         self._alarm = alarm
+        self._forecast = forecast
         show = self._table if self._console.is_terminal else self._lines
         task = asyncio.create_task(show(tally))
         try:
@@ -95,6 +100,8 @@ class View:
         self._before = {line.topic: line.frames for line in lines}
         hidden = len(lines) - len(busiest)
         foot = [Text(f"and {hidden} quieter topics", style="dim")] if hidden else []
+        if forecast := self._forecast():
+            foot.append(Text(forecast, style="dim"))
         if alarm := self._alarm():
             foot.append(Text(alarm, style="bold red"))
         return Group(table, *foot, *(Text(text, style="yellow") for text in self._notices))

@@ -9,13 +9,14 @@ import click
 
 from schemas.errors import UsageError
 from tape import console
+from tape.keep import Keep
 from tape.layout import Tape
 from tape.lock import upkeep
 from tape.prune import Order, finish
 from tape.prune import prune as pruning
 from tape.prunings import What
 from tape.quantities import pretty_size
-from tape.retention import Aim, Choice, Keep, choose, take_stock
+from tape.retention import Aim, Choice, choose, take_stock
 
 Line = tuple[object, ...]
 

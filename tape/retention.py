@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.errors import ConfigError
 from schemas.rows import Audit, Clock, Gap
 from tape.generations import Generations, all_generations, named
+from tape.keep import Keep
 from tape.layout import FRAMES, SegmentName, Tape
 from tape.manifest import FileEntry, Manifest, Verdict
 from tape.merged import begun
 from tape.prunings import What, pruned
-from tape.quantities import octets, seconds
 
 # Small, and without them nobody knows what is missing: pruned with the rest of a segment only.
 DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock))
@@ -24,38 +23,6 @@ DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock))
 _FORCE = "not certified: --force prunes it too"
 _CUT_OFF = "its compaction was cut off: bp-tape compact finishes it"
 _DAMAGED = "a manifest of its session cannot be read: bp-tape recover makes it anew"
-
-
-class Keep(NamedTuple):
-    """What is kept. age: ns since a segment's last frame. size: bytes. None: whatever there is.
-
-    told: as it was written, for messages.
-    """
-
-    age: int | None = None
-    size: int | None = None
-    told: str = ""
-
-    @classmethod
-    def parse(cls, texts: Iterable[str]) -> "Keep":
-        """Of texts such as ``90d`` and ``500GB``; the least of each kind. Raises ConfigError.
-
-        >>> Keep.parse(["2s", "1kB"])
-        Keep(age=2000000000, size=1000, told='--keep 2s --keep 1kB')
-        """
-        ages, sizes, told = [], [], []
-        for text in texts:
-            told.append(f"--keep {text}")
-            try:
-                if text.strip().lower().endswith("b"):
-                    sizes.append(octets(text))
-                else:
-                    ages.append(int(seconds(text) * 1_000_000_000))
-            except ConfigError:
-                raise ConfigError(
-                    f"--keep {text!r} is neither an age nor a size: write it as 90d, 12h, 500GB"
-                ) from None
-        return cls(min(ages, default=None), min(sizes, default=None), " ".join(told))
 
 
 class Holding(NamedTuple):
