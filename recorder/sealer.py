@@ -21,6 +21,7 @@ RETRY_S = 30.0  # after the disk has refused
 LOOK_EVERY_S = 1.0  # whether there is room again
 LAST_WORD_S = 5.0  # for a sealing at work on a disk in trouble, at the end
 TELL_EVERY_S = 60.0
+AROUND_EVERY_S = 60.0  # at least, while there is always something to seal
 
 NO_ROOM = "no room"
 NO_ANSWER = "no answer"
@@ -50,7 +51,7 @@ class Sealer:
     lost: what is wrong with segments that do not have all that was recorded.
     paused: set while the disk is in trouble.
     free: bytes on the disk after the last sealing; None before, and where it does not say.
-    after: called after each sealing, such as to prune what is not to be kept.
+    after: called after sealing, such as to prune what is not to be kept.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Sealer:
         self._last = False  # nothing is tried again any more
         self.paused = False
         self.free: int | None = None
+        self._looked_around = 0.0
         self.after: Callable[[], Awaitable[None]] | None = None
         self.sealed: list[Sealed] = []
         self.failed: list[Path] = []
@@ -118,9 +120,13 @@ class Sealer:
         await self._look_around()
 
     async def _look_around(self) -> None:
-        """What there is to do and to know once a segment more is there."""
+        """What there is to do and to know once a segment more is there. Sealing comes first: what
+        has time waits for the end of the queue, or a minute."""
+        now = asyncio.get_running_loop().time()
+        is_due = not self._queue or now - self._looked_around >= AROUND_EVERY_S
         try:
-            if self.after is not None:
+            if self.after is not None and is_due:
+                self._looked_around = now
                 await self.after()
             self.free = await self._space.free()
         except (OSError, BackpackError, msgspec.MsgspecError) as error:
