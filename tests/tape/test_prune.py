@@ -1,5 +1,6 @@
 """Pruning is told to everybody, wherever it is cut off; what stays is as it was."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from hashlib import sha256
@@ -15,6 +16,7 @@ from replay.certificate import Outcome
 from replay.certify import certify
 from replay.replay import Replay
 from replay.report import Report
+from replay.server.server import Server, Serving
 from schemas.errors import NotARecording, TooNew
 from tape import console
 from tape.again import seal_again
@@ -227,6 +229,20 @@ def test_without_rows_it_is_certified_all_the_same(live: Tape) -> None:
     assert "bp-tape seal --again makes them anew" in certificate.notes[-1]
     next(live.root.glob("rows/gap/*/*/*.00001.*")).unlink()
     assert certify(live).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("what", ["all", "frames", "rows"])
+def test_a_server_leaves_out_what_was_pruned(live: Tape, what: str) -> None:
+    """REST is made of rows, so both have to be there."""
+    last = segments(live)[-1]
+    pruned(live, what)
+
+    async def scene() -> None:
+        async with Server(live.root, Serving()) as server:
+            assert server.playback.course.first_ts == last.first_ts
+            assert server.notes[0].startswith("3 segments ")
+
+    asyncio.run(scene())
 
 
 def test_coverage_knows_what_was_pruned(live: Tape) -> None:
