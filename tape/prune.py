@@ -65,11 +65,11 @@ def finish(tape: Tape) -> list[str]:
 
 
 def unfinished(tape: Tape) -> list[str]:
-    """Files that `finish` would remove: only the last line of the log can be of something that was
-    begun and not done."""
+    """Files that `finish` would remove, as no manifest names them any more: only the last line of
+    the log can be of something that was begun and not done."""
     nothing: Pruning | None = None
     last = reduce(lambda _, each: each, prunings(tape), nothing)
-    if last is None or last.what is not What.ALL or tape.is_sealed(last.name):
+    if last is None or last.what is not What.ALL:
         return []
     there = [file.path for file in last.files if (tape.root / file.path).exists()]
     if not there:

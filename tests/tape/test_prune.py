@@ -25,7 +25,7 @@ from tape.cli import cli
 from tape.compact import compact, finish
 from tape.coverage import Covered, Missing, coverage
 from tape.generations import all_generations
-from tape.layout import Tape
+from tape.layout import SegmentName, Tape
 from tape.lock import lock, upkeep
 from tape.manifest import load
 from tape.plan import plan
@@ -37,7 +37,7 @@ from tape.verify import verify
 from tests.replay.eventful import eventful
 from tests.tape.contents import contents, files_of, frames_of, hourly, seen_by_others
 from tests.tape.cuts import every_cut
-from tests.tape.dumb import NAME, DumbEngine
+from tests.tape.dumb import DAY, HOUR, NAME, DumbEngine, DumbRecorder, sealed
 from tests.tape.test_cli import cells
 
 ALL = ("--keep", "1ms")
@@ -186,6 +186,26 @@ def test_rows_are_gone_and_come_back(kept: Tape) -> None:
     assert (contents(kept), verify(kept)) == (before, [])
 
 
+def test_of_a_file_that_several_shared_each_is_told(tape: Tape) -> None:
+    """Also those for which no other file was removed."""
+    recorder = DumbRecorder(tape)
+    for number in range(4):
+        recorder.say(("ETH_USDC", number, 1))
+        recorder.ts += DAY * (number == 2) + HOUR
+        if number < 3:
+            recorder.roll()
+    recorder.stop()
+    for journal in tape.journals():
+        sealed(tape, SegmentName.of(journal))
+    compacted(tape)
+    pruned(tape, "rows")
+    assert [line[-1] for line in cells(run("ls", tape.root).stdout)[1:]] == ["rows"] * 3 + ["-"]
+    assert verify(tape) == []
+    seal_again(tape, all_generations(tape)[1], DumbEngine())
+    lines = cells(run("ls", tape.root).stdout)
+    assert [line[-1] for line in lines[1:]] == ["rows", "-", "rows", "-"]
+
+
 def test_what_came_back_may_be_pruned_again(kept: Tape) -> None:
     before = contents(kept)
     for _ in range(2):
@@ -319,16 +339,36 @@ def test_pruning_may_be_cut_off_at_every_change(kept: Tape, tmp_path: Path, what
     work_on()
     files = files_of(work)
     cuts = 0
-    for _ in every_cut(fresh, work_on, step=6):
+    for _ in every_cut(fresh, work_on, step=9):
         cuts += 1
         assert verify(work) == []
         check_whole_or_pruned(work, before, frames)
+        assert "from frames" not in run("recover", "--dry-run", work.root).stdout
         if cuts % 2:
             assert run("recover", work.root).exit_code == 0
             assert verify(work) == []
         work_on()
         assert (files_of(work), verify(work)) == (files, [])
-    assert cuts >= 3
+    assert cuts >= 2
+
+
+def test_the_generation_that_counts_goes_last(tape: Tape, tmp_path: Path) -> None:
+    """The first one's rows were pruned before: it must not count again for a moment."""
+    hourly(tape, hours=2)
+    pruned(tape, "rows")
+    for segment in all_generations(tape):
+        seal_again(tape, segment, DumbEngine())
+    before, frames = contents(tape), frames_of(tape)
+    work = Tape(tmp_path / "work")
+
+    def fresh() -> None:
+        rmtree(work.root, ignore_errors=True)
+        copytree(tape.root, work.root)
+
+    for _ in every_cut(fresh, lambda: run("prune", work.root, *ALL), step=2):
+        assert verify(work) == []
+        assert contents(work).items() <= before.items()
+        check_whole_or_pruned(work, before, frames)
 
 
 def check_whole_or_pruned(work: Tape, before: object, frames: object) -> None:

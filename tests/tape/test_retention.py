@@ -55,7 +55,7 @@ aims: st.SearchStrategy[dict[str, Any]] = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(says, st.lists(aims, min_size=1, max_size=3), st.sampled_from([None, 0, 1]))
 def test_what_stays_is_what_a_loop_over_tuples_says(
     tmp_path_factory: pytest.TempPathFactory,
