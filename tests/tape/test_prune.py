@@ -38,6 +38,7 @@ from tests.replay.eventful import eventful
 from tests.tape.contents import contents, files_of, frames_of, hourly, seen_by_others
 from tests.tape.cuts import every_cut
 from tests.tape.dumb import DAY, HOUR, NAME, DumbEngine, DumbRecorder, sealed
+from tests.tape.keeping import parquet
 from tests.tape.test_cli import cells
 
 ALL = ("--keep", "1ms")
@@ -63,20 +64,27 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(content)
 
 
-@pytest.fixture(scope="module", params=["hourly", "compacted"])
-def made(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Tape:
-    """Four certified segments, of which one is over midnight."""
-    tape = Tape(tmp_path_factory.mktemp("made") / "tape")
-    hourly(tape)
-    if request.param == "compacted":
-        compacted(tape)
-    return tape
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tape]:
+    """Four certified segments, of which one is over midnight; as recorded, and compacted."""
+    found = {}
+    for name in ("hourly", "daily"):
+        found[name] = Tape(tmp_path_factory.mktemp(name) / "tape")
+        hourly(found[name])
+    compacted(found["daily"])
+    return found
 
 
 @pytest.fixture
-def kept(made: Tape, tmp_path: Path) -> Tape:
-    """A copy of them."""
-    return Tape(Path(copytree(made.root, tmp_path / "kept")))
+def days(made: dict[str, Tape], tmp_path: Path) -> Tape:
+    """A copy of the compacted one."""
+    return Tape(Path(copytree(made["daily"].root, tmp_path / "days")))
+
+
+@pytest.fixture(params=["hourly", "daily"])
+def kept(made: dict[str, Tape], tmp_path: Path, request: pytest.FixtureRequest) -> Tape:
+    """A copy of each."""
+    return Tape(Path(copytree(made[request.param].root, tmp_path / "kept")))
 
 
 @pytest.fixture(scope="module")
@@ -109,32 +117,32 @@ def test_whole_segments_are_gone_and_nobody_calls_them_lost(kept: Tape) -> None:
     assert run("recover", kept.root).stdout.startswith("nothing to recover")
 
 
-def test_one_in_the_middle_is_no_hole(kept: Tape) -> None:
+def test_one_in_the_middle_is_no_hole(days: Tape) -> None:
     """As where those before it are not certified."""
-    other = Tape(kept.root.parent / "other")
-    copytree(kept.root, other.root)
-    pruned(kept, "all")
-    for path in kept.manifests():
+    other = Tape(days.root.parent / "other")
+    copytree(days.root, other.root)
+    pruned(days, "all")
+    for path in days.manifests():
         path.unlink()
     for path in other.root.glob("manifest/*0000[14]*"):
-        copy(path, kept.manifest_folder)
+        copy(path, days.manifest_folder)
     summary = summarize(other, segments(other))
-    first = segments(kept)[0]
-    assert [m.number for m in segments(kept)] == [1, 4]
-    assert not [f for f in verify(kept) if "missing between" in f.problem]
+    first = segments(days)[0]
+    assert [m.number for m in segments(days)] == [1, 4]
+    assert not [f for f in verify(days) if "missing between" in f.problem]
     assert summary.first_ts == first.first_ts
-    log_path(kept).unlink()
-    assert [f.path for f in verify(kept) if "missing between" in f.problem] == [
+    log_path(days).unlink()
+    assert [f.path for f in verify(days) if "missing between" in f.problem] == [
         f"manifest/{NAME.session}.0000{number}.json" for number in (2, 3)
     ]
 
 
-def test_lost_segments_are_still_lost(kept: Tape) -> None:
+def test_lost_segments_are_still_lost(days: Tape) -> None:
     """The one right before what is left was not pruned, but is not there."""
-    pruned(kept, "all", "--keep", f"{kept_hours(kept, 2)}ms")
-    for path in kept.manifest_folder.glob("*.00003.*"):
+    pruned(days, "all", "--keep", f"{kept_hours(days, 2)}ms")
+    for path in days.manifest_folder.glob("*.00003.*"):
         path.unlink()
-    assert any("its session began before it" in f.problem for f in verify(kept))
+    assert any("its session began before it" in f.problem for f in verify(days))
 
 
 def kept_hours(tape: Tape, number: int) -> int:
@@ -206,17 +214,17 @@ def test_of_a_file_that_several_shared_each_is_told(tape: Tape) -> None:
     assert [line[-1] for line in lines[1:]] == ["rows", "-", "rows", "-"]
 
 
-def test_what_came_back_may_be_pruned_again(kept: Tape) -> None:
-    before = contents(kept)
+def test_what_came_back_may_be_pruned_again(days: Tape) -> None:
+    before = contents(days)
     for _ in range(2):
-        pruned(kept, "rows")
-        for segment in all_generations(kept)[:-1]:
-            seal_again(kept, segment, DumbEngine())
-    assert contents(kept) == before
-    pruned(kept, "frames")
-    assert (contents(kept), verify(kept)) == (before, [])
-    pruned(kept, "all")
-    assert (len(segments(kept)), verify(kept)) == (1, [])
+        pruned(days, "rows")
+        for segment in all_generations(days)[:-1]:
+            seal_again(days, segment, DumbEngine())
+    assert contents(days) == before
+    pruned(days, "frames")
+    assert (contents(days), verify(days)) == (before, [])
+    pruned(days, "all")
+    assert (len(segments(days)), verify(days)) == (1, [])
 
 
 @pytest.mark.parametrize("what", ["all", "frames"])
@@ -290,28 +298,28 @@ def of_cause(day: Covered, cause: str) -> list[Missing]:
     return [part for part in day.missing if part.cause == cause]
 
 
-def test_what_is_not_certified_is_spared_and_named(kept: Tape) -> None:
+def test_what_is_not_certified_is_spared_and_named(days: Tape) -> None:
     """Unless it is forced."""
-    name = segments(kept)[1].name
-    for path in kept.manifest_folder.glob(f"{name}.*"):
+    name = segments(days)[1].name
+    for path in days.manifest_folder.glob(f"{name}.*"):
         text = json.loads(path.read_text()) | {"verdict": "recovered"}
         path.write_text(sealed_by_itself(text))
-    result = run("prune", kept.root, *ALL)
+    result = run("prune", days.root, *ALL)
     assert result.exit_code == console.LOSSES
     assert result.stderr == f"spared: {name}: recovered, not certified: --force prunes it too\n"
-    assert [m.name for m in segments(kept)] == [name, name._replace(number=4)]
-    assert run("prune", "--force", kept.root, *ALL).exit_code == 0
-    assert [m.number for m in segments(kept)] == [4]
+    assert [m.name for m in segments(days)] == [name, name._replace(number=4)]
+    assert run("prune", "--force", days.root, *ALL).exit_code == 0
+    assert [m.number for m in segments(days)] == [4]
 
 
-def test_nothing_goes_of_a_session_with_a_manifest_that_cannot_be_read(kept: Tape) -> None:
+def test_nothing_goes_of_a_session_with_a_manifest_that_cannot_be_read(days: Tape) -> None:
     """Nobody knows which files it names."""
-    flip(kept.manifests()[1], 100)
-    files = files_of(kept)
-    result = run("prune", "--force", kept.root, *ALL)
+    flip(days.manifests()[1], 100)
+    files = files_of(days)
+    result = run("prune", "--force", days.root, *ALL)
     assert (result.exit_code, result.stdout) == (console.LOSSES, "nothing to prune\n")
     assert result.stderr.count("cannot be read: bp-tape recover makes it anew") >= 2
-    assert files_of(kept) == files
+    assert files_of(days) == files
 
 
 def sealed_by_itself(manifest: dict[str, object]) -> str:
@@ -343,7 +351,6 @@ def test_pruning_may_be_cut_off_at_every_change(kept: Tape, tmp_path: Path, what
         cuts += 1
         assert verify(work) == []
         check_whole_or_pruned(work, before, frames)
-        assert "from frames" not in run("recover", "--dry-run", work.root).stdout
         if cuts % 2:
             assert run("recover", work.root).exit_code == 0
             assert verify(work) == []
@@ -352,23 +359,40 @@ def test_pruning_may_be_cut_off_at_every_change(kept: Tape, tmp_path: Path, what
     assert cuts >= 2
 
 
+def test_what_is_left_over_of_a_segment_that_is_gone_is_removed(days: Tape, tmp_path: Path) -> None:
+    """As after a kill right behind its last manifest. Nobody makes a segment of it again."""
+    other = Tape(tmp_path / "other")
+    copytree(days.root, other.root)
+    pruned(days, "all")
+    files = files_of(days)
+    back = [path for path in parquet(other.root) - files if ".00003" in path]
+    assert any(path.startswith("frames/") for path in back)
+    for number, word in enumerate(("prune", "recover")):
+        for path in back:
+            (days.root / path).parent.mkdir(parents=True, exist_ok=True)
+            copy(other.root / path, days.root / path)
+        assert verify(days) == []
+        found = cells(run("recover", "--dry-run", days.root).stdout)
+        assert [line[1:] for line in found[1:]] == [["pruning that was cut off", "remove"]]
+        result = run(word, days.root, *(ALL if number == 0 else ()))
+        assert (result.exit_code, files_of(days), verify(days)) == (0, files, [])
+
+
 def test_the_generation_that_counts_goes_last(tape: Tape, tmp_path: Path) -> None:
     """The first one's rows were pruned before: it must not count again for a moment."""
     hourly(tape, hours=2)
     pruned(tape, "rows")
     for segment in all_generations(tape):
         seal_again(tape, segment, DumbEngine())
-    before, frames = contents(tape), frames_of(tape)
-    work = Tape(tmp_path / "work")
+    before, work = contents(tape), Tape(tmp_path / "work")
 
     def fresh() -> None:
         rmtree(work.root, ignore_errors=True)
         copytree(tape.root, work.root)
 
-    for _ in every_cut(fresh, lambda: run("prune", work.root, *ALL), step=2):
+    for _ in every_cut(fresh, lambda: run("prune", work.root, *ALL)):
         assert verify(work) == []
         assert contents(work).items() <= before.items()
-        check_whole_or_pruned(work, before, frames)
 
 
 def check_whole_or_pruned(work: Tape, before: object, frames: object) -> None:
@@ -385,10 +409,10 @@ def check_whole_or_pruned(work: Tape, before: object, frames: object) -> None:
     assert bool(gone) == any("wholly" in note for note in notes)
 
 
-def test_the_log_is_plain_and_proves_itself(kept: Tape) -> None:
-    files = {path: (kept.root / path).read_bytes() for path in files_of(kept)}
-    assert run("prune", kept.root, *ALL).exit_code == 0
-    text = log_path(kept).read_text()
+def test_the_log_is_plain_and_proves_itself(days: Tape) -> None:
+    files = {path: (days.root / path).read_bytes() for path in files_of(days)}
+    assert run("prune", days.root, *ALL).exit_code == 0
+    text = log_path(days).read_text()
     assert text.endswith("\n")
     for line in text.splitlines():
         said = json.loads(line)
@@ -398,29 +422,29 @@ def test_the_log_is_plain_and_proves_itself(kept: Tape) -> None:
         assert (said["what"], said["by"], said["why"]) == ("all", "bp-tape prune", "--keep 1ms")
         for path, size, sha in said["files"]:
             assert (size, sha) == (len(files[path]), sha256(files.pop(path)).hexdigest())
-    gone = {path for path in files if path.endswith(".parquet")} - files_of(kept)
+    gone = {path for path in files if path.endswith(".parquet")} - files_of(days)
     assert gone == set()
 
 
-def test_a_line_that_was_torn_is_none_and_goes(kept: Tape) -> None:
-    pruned(kept, "frames", "--keep", f"{kept_hours(kept, 1)}ms")
-    whole = log_path(kept).read_bytes()
-    log_path(kept).write_bytes(whole + whole[:-40])
-    assert verify(kept) == []
-    pruned(kept, "frames")
-    assert log_path(kept).read_bytes().startswith(whole)
-    assert log_path(kept).read_bytes().count(b"\n") == 3
-    assert verify(kept) == []
+def test_a_line_that_was_torn_is_none_and_goes(days: Tape) -> None:
+    pruned(days, "frames", "--keep", f"{kept_hours(days, 1)}ms")
+    whole = log_path(days).read_bytes()
+    log_path(days).write_bytes(whole + whole[:-40])
+    assert verify(days) == []
+    pruned(days, "frames")
+    assert log_path(days).read_bytes().startswith(whole)
+    assert log_path(days).read_bytes().count(b"\n") == 3
+    assert verify(days) == []
 
 
-def test_a_line_that_is_damaged_is_named_and_what_it_said_is_lost(kept: Tape) -> None:
-    pruned(kept, "frames")
-    flip(log_path(kept), 200)
-    wrong = {finding.path: finding.damage for finding in verify(kept)}
-    frames = segments(kept)[0].files_of("frames")
+def test_a_line_that_is_damaged_is_named_and_what_it_said_is_lost(days: Tape) -> None:
+    pruned(days, "frames")
+    flip(log_path(days), 200)
+    wrong = {finding.path: finding.damage for finding in verify(days)}
+    frames = segments(days)[0].files_of("frames")
     assert wrong == {"manifest/log.jsonl": True} | {entry.path: True for entry in frames}
-    pruned(kept, "all")
-    assert {finding.path for finding in verify(kept)} == {"manifest/log.jsonl"}
+    pruned(days, "all")
+    assert {finding.path for finding in verify(days)} == {"manifest/log.jsonl"}
 
 
 def forged(tape: Tape, change: Callable[[dict[str, object]], None]) -> None:
@@ -454,47 +478,47 @@ def test_a_log_of_a_later_version_is_refused(tape: Tape) -> None:
     assert run("prune", tape.root, *ALL).exit_code == console.FAILED
 
 
-def test_what_is_back_from_a_copy_counts(kept: Tape, tmp_path: Path) -> None:
-    before, other = contents(kept), tmp_path / "copy"
-    copytree(kept.root, other)
+def test_what_is_back_from_a_copy_counts(days: Tape, tmp_path: Path) -> None:
+    before, other = contents(days), tmp_path / "copy"
+    copytree(days.root, other)
     for what in ("frames", "rows", "all"):
-        pruned(kept, what)
-        copytree(other, kept.root, dirs_exist_ok=True)
-        assert (contents(kept), verify(kept)) == (before, [])
-        assert summarize(kept, segments(kept)).pruned == []
+        pruned(days, what)
+        copytree(other, days.root, dirs_exist_ok=True)
+        assert (contents(days), verify(days)) == (before, [])
+        assert summarize(days, segments(days)).pruned == []
 
 
-def test_a_file_that_is_lost_is_not_excused(kept: Tape) -> None:
+def test_a_file_that_is_lost_is_not_excused(days: Tape) -> None:
     """Neither of a segment that something else of was pruned, nor of another."""
-    pruned(kept, "frames")
-    entry = segments(kept)[0].files_of("depth")[0]
-    (kept.root / entry.path).unlink()
-    assert {f.path for f in verify(kept) if f.damage} == {entry.path}
+    pruned(days, "frames")
+    entry = segments(days)[0].files_of("depth")[0]
+    (days.root / entry.path).unlink()
+    assert {f.path for f in verify(days) if f.damage} == {entry.path}
 
 
-def test_a_dry_run_says_what_would_be_done_and_changes_nothing(kept: Tape) -> None:
-    files = files_of(kept)
-    planned = cells(run("prune", kept.root, *ALL, "--dry-run").stdout)
-    assert files_of(kept) == files
-    done = json.loads(run("prune", kept.root, *ALL, "--json").stdout)
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(days: Tape) -> None:
+    files = files_of(days)
+    planned = cells(run("prune", days.root, *ALL, "--dry-run").stdout)
+    assert files_of(days) == files
+    done = json.loads(run("prune", days.root, *ALL, "--json").stdout)
     assert planned[1:] == [[d["segment"], "all", str(d["bytes"])] for d in done]
 
 
-def test_what_does_not_fit_is_said(kept: Tape) -> None:
-    result = run("prune", kept.root, "--keep", "100B")
+def test_what_does_not_fit_is_said(days: Tape) -> None:
+    result = run("prune", days.root, "--keep", "100B")
     assert result.exit_code == console.LOSSES
     assert "are left, more than --keep 100B: nothing else may go" in result.stderr
-    assert len(segments(kept)) == 1
+    assert len(segments(days)) == 1
 
 
-def test_it_is_told_what_to_keep_and_to_wait(kept: Tape) -> None:
-    assert run("prune", kept.root).exit_code == console.USAGE
-    assert run("prune", kept.root, "--keep", "much").exit_code == console.USAGE
-    with upkeep(kept.root):
-        assert run("prune", kept.root, *ALL).exit_code == console.FAILED
-        assert run("prune", kept.root, *ALL, "--dry-run").exit_code == 0
-    with lock(kept.root):  # a recorder at work is no obstacle
-        assert run("prune", kept.root, *ALL).exit_code == 0
+def test_it_is_told_what_to_keep_and_to_wait(days: Tape) -> None:
+    assert run("prune", days.root).exit_code == console.USAGE
+    assert run("prune", days.root, "--keep", "much").exit_code == console.USAGE
+    with upkeep(days.root):
+        assert run("prune", days.root, *ALL).exit_code == console.FAILED
+        assert run("prune", days.root, *ALL, "--dry-run").exit_code == 0
+    with lock(days.root):  # a recorder at work is no obstacle
+        assert run("prune", days.root, *ALL).exit_code == 0
 
 
 def test_a_compaction_that_was_cut_off_is_finished_first(tape: Tape) -> None:
@@ -519,14 +543,14 @@ def test_recovery_of_a_recording_that_was_pruned(live: Tape) -> None:
     assert (contents(live), verify(live)) == (before, [])
 
 
-def test_info_tells_how_long_the_disk_will_do(kept: Tape) -> None:
-    lines = {line[0]: line[1:] for line in cells(run("info", kept.root).stdout) if line}
-    found = [load(path) for path in kept.manifests()]
-    size = sum(path.stat().st_size for path in kept.root.rglob("*.parquet"))
+def test_info_tells_how_long_the_disk_will_do(days: Tape) -> None:
+    lines = {line[0]: line[1:] for line in cells(run("info", days.root).stdout) if line}
+    found = [load(path) for path in days.manifests()]
+    size = sum(path.stat().st_size for path in days.root.rglob("*.parquet"))
     span = found[-1].last_ts - found[0].first_ts
     assert lines["bytes per day"] == [str(size * 86_400_000_000_000 // span)]
     assert float(lines["days left"][0]) > 0
-    said = json.loads(run("info", "--json", kept.root).stdout)["forecast"]
+    said = json.loads(run("info", "--json", days.root).stdout)["forecast"]
     assert said["days_left"] == pytest.approx(said["free"] / said["bytes_per_day"])
 
 
