@@ -191,8 +191,10 @@ def _decoded(name: str, text: str) -> str | None:
     as_shown = "give it in base64 as the exchange shows it, 44 characters with a = at the end"
     if _HEX.fullmatch(text):
         return f"{name} is in hex: {as_shown}"
-    if not _BASE64.fullmatch(text) or len(text) % 4:
+    if not _BASE64.fullmatch(text):
         return f"{name} is not base64: {as_shown}"
+    if len(text) % 4:
+        return f"{name} is not whole, {len(text)} characters: {as_shown}"
     size = len(_bytes(text))
     if size == 2 * KEY_BYTES:
         return f"{name} has 64 bytes, perhaps seed and public key in one: {as_shown}, 32 bytes"
