@@ -45,11 +45,12 @@ def balance(number: int) -> str:
 
 
 class Scenery(NamedTuple):
-    """What is left of a scene."""
+    """What is left of a scene. journal: its frames before it was sealed."""
 
     run: Run
     venue: Venue
     accounts: Accounts
+    journal: list[list[Any]]
 
     def seen(self, topic: str) -> list[list[str]]:
         """The signatures that came for a topic, in order."""
@@ -75,7 +76,10 @@ def scene(*script: Step, topics: tuple[str, ...], ahead_ms: int = 0) -> Scene[Sc
             RUNS[folder.name] = run
             await far_end.finished()
             await run.heard(len({sent.frame for sent in far_end.sent} - {DENIED}))
-        return Scenery(run, far_end, accounts)
+            await run.until(lambda: not run.recorder.intake.memory.held)
+            (path,) = (folder / "journal").glob("*.zst")
+            journal, _ = plain.journal(path)
+        return Scenery(run, far_end, accounts, journal)
 
     return played
 
@@ -190,7 +194,7 @@ def log() -> Iterator[Log]:
     """The root logger at DEBUG, and so whatever does not say otherwise; frames in full."""
     found, root = Log(), logging.getLogger()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("websockets.frames.MAX_LOG_SIZE", 100_000)
+        patch.setattr("websockets.frames.Frame.MAX_LOG_SIZE", 100_000)
         patch.setattr(root, "level", root.level)
         for name in ("", "websockets", "websockets.client", "websockets.server"):
             logging.getLogger(name).setLevel(logging.DEBUG)
@@ -274,22 +278,15 @@ def test_no_log_and_no_notice_has_them(played: Played[Scenery], log: Log) -> Non
         assert shown("\n".join(log.lines["websockets.server"]), *secrets(scenery)[4:])
 
 
-def test_the_journal_is_redacted_from_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_journal_is_redacted_from_the_start(played: Played[Scenery], name: str) -> None:
     """Not only what is sealed: the open journal is on disk within 50 ms."""
-
-    async def scene() -> None:
-        accounts = Accounts([ALICE.key])
-        far_end = Venue(snapshots=SNAPSHOTS, options=Options(accounts=accounts))
-        recording = running(far_end, tmp_path, BALANCES, keys=KeyPair(*ALICE))
-        async with far_end, recording as run:
-            await run.until(lambda: bool(far_end.received) and not run.recorder.intake.memory.held)
-            (path,) = (tmp_path / "journal").glob("*.zst")
-            frames, _ = plain.journal(path)
-        (request,) = [frame[-1] for frame in frames if frame[4] == "sent"]
-        assert json.loads(request)["signature"][:2] == ["redacted", "redacted"]
-        assert not shown(repr(frames), *ALICE, accounts.seen[0][1][1])
-
-    asyncio.run(scene())
+    scenery = played.outcome(name)
+    sent = [json.loads(frame[-1]) for frame in scenery.journal if frame[4] == "sent"]
+    signed = [request["signature"] for request in sent if "signature" in request]
+    assert len(signed) == len(scenery.accounts.seen) > 0
+    assert {tuple(signature[:2]) for signature in signed} == {("redacted", "redacted")}
+    assert not shown(repr(scenery.journal), *secrets(scenery))
 
 
 def test_one_topic_that_is_refused_costs_only_itself(played: Played[Scenery]) -> None:
@@ -366,9 +363,10 @@ def run_by_hand(
     accounts = Accounts([ALICE.key])
 
     async def scene() -> Venue:
-        async with asyncio.timeout(60), Venue(options=Options(accounts=accounts)) as far_end:
-            async with by_hand(far_end, KeyPair(*ALICE), *topics) as (subscriptions, told):
-                await act(far_end, subscriptions, told)
+        far_end = Venue(options=Options(accounts=accounts))
+        work = by_hand(far_end, KeyPair(*ALICE), *topics)
+        async with asyncio.timeout(60), far_end, work as (subscriptions, told):
+            await act(far_end, subscriptions, told)
         return far_end
 
     return asyncio.run(scene()), accounts
@@ -449,8 +447,8 @@ def test_live_takes_keys(tmp_path: Path) -> None:
         options = Options(accounts=Accounts([ALICE.key]))
         async with Venue(script, options=options, snapshots=SNAPSHOTS) as far_end:
             keys = str(ALICE.write(tmp_path / "keys.toml"))
-            urls = {"ws_url": far_end.ws_url, "rest_url": far_end.rest_url}
-            live = Live(["account.*", TRADES], keys=keys, **urls)
+            topics = ["account.*", TRADES]
+            live = Live(topics, keys=keys, ws_url=far_end.ws_url, rest_url=far_end.rest_url)
             async with aclosing(aiter(live)) as rows:
                 async for row in rows:
                     if isinstance(row, Balance):
