@@ -33,8 +33,8 @@ Behind = Callable[[], Awaitable[float | None]]
 
 
 class Refusal(NamedTuple):
-    """Why a topic is not subscribed (or could not be left), when it is tried again by the loop's
-    clock, and the delay before that."""
+    """What became of a request for a topic, when it is made again by the loop's clock, and the
+    delay before that."""
 
     why: str
     due: float
@@ -49,7 +49,7 @@ class _ErrorReply(msgspec.Struct):
     error: _Error
 
 
-_decode_error = msgspec.json.Decoder(_ErrorReply).decode
+_decode_error = msgspec.json.Decoder(_ErrorReply, strict=False).decode
 
 
 class Request(NamedTuple):
@@ -150,7 +150,7 @@ class Account:
         if connection is not self._connection or self._denials:
             return  # what has changed meanwhile comes first
         if isinstance(signer, str):
-            self._put_off(request, signer)
+            self._put_off(request.topic, f"not asked for: {signer}")
             return
         await self._send(connection, request, signer)
         await self._settle(connection)
@@ -158,14 +158,14 @@ class Account:
             return
         if self._denials:
             self._denials -= 1
-            self._put_off(request, await self._why(behind))
+            await self._refused(request, behind)
         elif request.method == UNSUBSCRIBE:
             self._joined.pop(request.topic, None)
             self.refused.pop(request.topic, None)
         else:
             self._joined[request.topic] = None
             if self.refused.pop(request.topic, None):
-                self._notice(f"{request.topic}: not refused this time")
+                self._notice(f"{request.topic} was not refused this time")
 
     async def _signer(self) -> Signer | str:
         """The keys as they are now, as they may have been replaced; or why there are none."""
@@ -219,20 +219,21 @@ class Account:
         self._denials -= 1
         if self._joined:
             name, _ = self._joined.popitem()
-            self._put_off(Request(SUBSCRIBE, name), await self._why(behind))
+            await self._refused(Request(SUBSCRIBE, name), behind)
 
-    async def _why(self, behind: Behind) -> str:
-        return f"{INVALID_SIGNATURE} Invalid signature: {_cause(await behind())}"
+    async def _refused(self, request: Request, behind: Behind) -> None:
+        cause = _cause(await behind())
+        what = "refused" if request.method == SUBSCRIBE else "not let go"
+        self._put_off(request.topic, f"{what} ({INVALID_SIGNATURE} Invalid signature): {cause}")
 
-    def _put_off(self, request: Request, why: str) -> None:
+    def _put_off(self, topic: str, why: str) -> None:
         """Until later, longer each time."""
-        before = self.refused.get(request.topic)
+        before = self.refused.get(topic)
         first = self._patience.refused
         delay = first if before is None else min(2 * before.delay, max(first, LONGEST_DELAY_S))
         due = asyncio.get_running_loop().time() + delay
-        self.refused[request.topic] = Refusal(why, due, delay)
-        goal = "subscribed" if request.method == SUBSCRIBE else "unsubscribed"
-        self._notice(f"{request.topic} is not {goal}: {why}; tried again in {delay:g} s")
+        self.refused[topic] = Refusal(why, due, delay)
+        self._notice(f"{topic} was {why}; tried again in {delay:g} s")
 
 
 def _cause(behind: float | None) -> str:

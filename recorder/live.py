@@ -45,8 +45,10 @@ class Live:
         keys: str | Path | KeyPair | None = None,
     ) -> None:
         folder, names = None if data is None else Path(data), tuple(topics)
-        source = key_source(names, keys)
-        del keys  # may be a secret that is no file name
+        try:
+            source = key_source(names, keys)
+        finally:
+            del keys  # a traceback must not show it, if it was a secret instead of a file's name
         self._settings = Settings(names, folder, ws_url, rest_url, duration=duration, keys=source)
         self._engine = Engine()
         self._depth_symbols: frozenset[str] | None = None

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.traceback import Traceback
 
-from recorder import KeyPair
+from recorder import KeyPair, Live
 from recorder.keys import KeyEnvironment, KeyFile, key_source
 from recorder.settings import Settings
 from recorder.signing import Signer
@@ -216,6 +216,7 @@ def test_there_is_one_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_a_key_is_not_taken_for_the_name_of_a_file(text: str) -> None:
     """Nor repeated where others might read it."""
     assert "revoke it" in refused(lambda: key_source([], text))
+    assert "revoke it" in refused(lambda: Live([], keys=text))
 
 
 def test_keys_are_not_shown_or_written_down() -> None:
