@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
 from recorder import KeyPair, Live
 from recorder.account import Account
 from recorder.connection import dial
 from recorder.intake import Intake
-from recorder.keys import KeyFile, KeySource
+from recorder.keys import KeyFile
 from recorder.settings import Patience, Settings
-from recorder.stamp import now
+from recorder.stamp import Stamp, now
 from recorder.subscriptions import Subscriptions
 from recorder.summary import exit_code, print_summary
 from schemas.account_rows import Balance
+from schemas.frames import Kind
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, envelope, trade
 from tests.recorder.pairs import ALICE, BOB, replace, shown
@@ -327,76 +330,94 @@ def test_a_key_file_that_is_replaced_needs_no_restart(played: Played[Scenery]) -
     assert len(scenery.venue.connections) == 2
 
 
-@asynccontextmanager
-async def by_hand(
-    far_end: Venue, keys: KeySource, *topics: str
-) -> AsyncIterator[tuple[Subscriptions, list[str]]]:
-    """Subscriptions on a connection to a venue, without the rest of a recorder; what people were
-    told."""
-    settings = Settings(topics, None, keys=keys, patience=QUICK)
-    intake, told = Intake(lambda request: None), list[str]()
-    account = Account(settings, intake, told.append)
-    subscriptions = Subscriptions(topics, intake, account)
+class Hand:
+    """Subscriptions on connections to a venue, without the rest of a recorder.
 
-    async def behind() -> None:
+    told: what people were told.
+    """
+
+    def __init__(self, far_end: Venue, *topics: str) -> None:
+        wish = Settings(topics, None, keys=KeyPair(*ALICE), patience=QUICK)
+        self.told: list[str] = []
+        self._intake = Intake(lambda request: None)
+        self._account = Account(wish, self._intake, self.told.append)
+        self.subscriptions = Subscriptions(topics, self._intake, self._account)
+        self._url = far_end.ws_url
+        self._conn = 0
+        self._work = asyncio.create_task(self._account.run(self._behind))
+
+    async def _behind(self) -> None:
         return None
 
-    connection = await dial(
-        far_end.ws_url,
-        lambda kind, payload, stamp: intake.take(kind, payload, conn=1, stamp=stamp),
-        settings.patience,
-        now,
-    )
-    work = asyncio.create_task(account.run(behind))
-    try:
-        await subscriptions.begin(connection, 1)
-        yield subscriptions, told
-    finally:
-        work.cancel()
-        subscriptions.end()
-        await connection.close()
-        account.close()
+    async def connect(self) -> None:
+        """Connect, and hand the connection over."""
+        self._conn += 1
+        self._connection = await dial(self._url, self._message, QUICK, now)
+        await self.subscriptions.begin(self._connection, self._conn)
+
+    async def disconnect(self) -> None:
+        """End the connection."""
+        self.subscriptions.end()
+        await self._connection.close()
+
+    async def end(self) -> None:
+        """For good; raises what its work failed with."""
+        self._work.cancel()
+        await self.disconnect()
+        self._account.close()
+        await asyncio.wait([self._work])
+        assert self._work.cancelled()
+
+    def _message(self, kind: Kind, payload: bytes, stamp: Stamp) -> None:
+        self._intake.take(kind, payload, conn=self._conn, stamp=stamp)
 
 
-def run_by_hand(
-    act: Callable[[Venue, Subscriptions, list[str]], Any], *topics: str
+def by_hand(
+    act: Callable[[Venue, Hand], Coroutine[Any, Any, None]], *topics: str
 ) -> tuple[Venue, Accounts]:
     """Do something with subscriptions; within a minute."""
     accounts = Accounts([ALICE.key])
 
     async def scene() -> Venue:
         far_end = Venue(options=Options(accounts=accounts))
-        work = by_hand(far_end, KeyPair(*ALICE), *topics)
-        async with asyncio.timeout(60), far_end, work as (subscriptions, told):
-            await act(far_end, subscriptions, told)
+        async with asyncio.timeout(60), far_end:
+            hand = Hand(far_end, *topics)
+            await hand.connect()
+            await act(far_end, hand)
+            await hand.end()
         return far_end
 
     return asyncio.run(scene()), accounts
 
 
-def hears(far_end: Venue, *topics: str) -> Any:
+async def hears(far_end: Venue, *topics: str) -> None:
     """Wait until the newest connection is subscribed to these and no others."""
-    return far_end.until(lambda: far_end.connections[-1].topics == set(topics))
+
+    def as_wanted() -> bool:
+        link = far_end.connections[-1]
+        return link.hears() and link.topics == set(topics)
+
+    await far_end.until(as_wanted)
 
 
 def test_topics_come_and_go_while_connected() -> None:
     """Both ways signed; what changes its mind on the way ends as it was wanted last."""
 
-    async def act(far_end: Venue, subscriptions: Subscriptions, told: list[str]) -> None:
+    async def act(far_end: Venue, hand: Hand) -> None:
         await hears(far_end, BALANCES)
-        assert await subscriptions.add([ORDERS, TRADES, BALANCES]) == [ORDERS, TRADES]
+        assert await hand.subscriptions.add([ORDERS, TRADES, BALANCES]) == [ORDERS, TRADES]
         await hears(far_end, BALANCES, ORDERS, TRADES)
-        assert await subscriptions.remove([BALANCES, TRADES, RFQS]) == [BALANCES, TRADES]
+        assert await hand.subscriptions.remove([BALANCES, TRADES, RFQS]) == [BALANCES, TRADES]
         await hears(far_end, ORDERS)
         for _ in range(3):
-            await subscriptions.add([RFQS])
-            await subscriptions.remove([RFQS])
-        await subscriptions.add([POSITIONS])
+            await hand.subscriptions.add([RFQS])
+            await hand.subscriptions.remove([RFQS])
+        await hand.subscriptions.add([POSITIONS])
         await hears(far_end, ORDERS, POSITIONS)
-        assert subscriptions.topics == (ORDERS, POSITIONS)
-        assert told == []
+        assert hand.subscriptions.topics == (ORDERS, POSITIONS)
+        assert hand.told == []
 
-    far_end, accounts = run_by_hand(act, BALANCES)
+    far_end, accounts = by_hand(act, BALANCES)
     signatures = [signature[1] for _, signature in accounts.seen]
     assert len(set(signatures)) == len(signatures) >= 4
     left = [json.loads(text.frame) for text in far_end.received if "UNSUB" in str(text.frame)]
@@ -406,39 +427,94 @@ def test_topics_come_and_go_while_connected() -> None:
 def test_what_could_not_be_left_is_tried_again() -> None:
     """A refusal of an UNSUBSCRIBE is no refusal of the stream."""
 
-    async def act(far_end: Venue, subscriptions: Subscriptions, told: list[str]) -> None:
+    async def act(far_end: Venue, hand: Hand) -> None:
         accounts = far_end.options.accounts
         assert accounts is not None
         await hears(far_end, BALANCES, ORDERS)
         accounts.refuses.add(BALANCES)
-        await subscriptions.remove([BALANCES])
+        await hand.subscriptions.remove([BALANCES])
         await far_end.until(lambda: len(accounts.seen) >= 4)
         assert far_end.connections[-1].topics == {BALANCES, ORDERS}
         accounts.refuses.clear()
         await hears(far_end, ORDERS)
-        assert told[0].startswith(f"{BALANCES} was not let go (4003 ")
+        assert hand.told[0].startswith(f"{BALANCES} was not let go (4003 ")
 
-    run_by_hand(act, BALANCES, ORDERS)
+    by_hand(act, BALANCES, ORDERS)
 
 
 def test_a_refusal_that_comes_late_is_taken_for_the_newest_topic() -> None:
     """Nobody can know better; it is asked for again, which does no harm where it was good."""
 
-    async def act(far_end: Venue, subscriptions: Subscriptions, told: list[str]) -> None:
+    async def act(far_end: Venue, hand: Hand) -> None:
         accounts = far_end.options.accounts
         assert accounts is not None
         await hears(far_end, BALANCES, ORDERS)
-        await subscriptions.add([TRADES])
+        await hand.subscriptions.add([TRADES])
         await hears(far_end, BALANCES, ORDERS, TRADES)
-        await subscriptions.remove([TRADES])  # a round trip and more after the last of them
+        await hand.subscriptions.remove([TRADES])  # a round trip and more after the last of them
         await hears(far_end, BALANCES, ORDERS)
-        while not told:
+        while not hand.told:
             far_end.force(DENIED)
             await asyncio.sleep(0.005)
         await far_end.until(lambda: [name for name, _ in accounts.seen].count(ORDERS) >= 2)
-        assert "could not be compared" in told[0]
+        assert "could not be compared" in hand.told[0]
 
-    run_by_hand(act, BALANCES, ORDERS)
+    by_hand(act, BALANCES, ORDERS)
+
+
+PUBLIC_AND_PRIVATE = [TRADES, SOL, *ALL, f"{ORDERS}.SOL_USDC"]
+NAMES_OF = st.lists(st.sampled_from(PUBLIC_AND_PRIVATE), min_size=1, max_size=3)
+MOVES: st.SearchStrategy[tuple[str, list[str]]] = st.one_of(
+    st.tuples(st.sampled_from(("add", "remove", "refuse", "allow")), NAMES_OF),
+    st.tuples(st.sampled_from(("reconnect", "deny", "pause")), st.just([])),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES_OF, st.lists(MOVES, max_size=8))
+def test_in_the_end_the_venue_knows_what_is_wanted(
+    first: list[str], moves: list[tuple[str, list[str]]]
+) -> None:
+    """However it came and went, whatever was refused or denied for nothing on the way. The model is
+    a set."""
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        wanted = set(first)
+        for move, names in moves:
+            await make(move, names, far_end, hand)
+            if move == "add":
+                wanted |= set(names)
+            if move == "remove":
+                wanted -= set(names)
+        assert set(hand.subscriptions.topics) == wanted
+        await make("allow", ALL + PUBLIC_AND_PRIVATE, far_end, hand)
+        await hears(far_end, *wanted)
+
+    _, accounts = by_hand(act, *first)
+    signatures = [signature[1] for _, signature in accounts.seen]
+    assert len(set(signatures)) == len(signatures)
+
+
+async def make(move: str, names: list[str], far_end: Venue, hand: Hand) -> None:
+    """One move."""
+    accounts = far_end.options.accounts
+    assert accounts is not None
+    match move:
+        case "add":
+            await hand.subscriptions.add(names)
+        case "remove":
+            await hand.subscriptions.remove(names)
+        case "refuse":
+            accounts.refuses |= set(names)
+        case "allow":
+            accounts.refuses -= set(names)
+        case "reconnect":
+            await hand.disconnect()
+            await hand.connect()
+        case "deny":
+            far_end.force(DENIED)
+        case "pause":
+            await asyncio.sleep(0.01)
 
 
 def test_live_takes_keys(tmp_path: Path) -> None:
