@@ -75,7 +75,8 @@ class Account:
         self._intake = intake
         self._notice = notice
         self._wanted: dict[str, None] = {}
-        self._joined: dict[str, None] = {}  # on this connection, as far as we know; newest last
+        self._asked: dict[str, None] = {}  # on this connection, and not left since
+        self._joined: dict[str, None] = {}  # those of them not refused since, newest last
         self._connection: TapConnection | None = None
         self._conn = 0
         self._denials = 0  # refusals heard that are nobody's yet
@@ -94,7 +95,7 @@ class Account:
         """All topics that are wanted from now on; the requests go out in the background."""
         self._wanted = dict.fromkeys(names)
         for name in list(self.refused):
-            if (name in self._wanted) == (name in self._joined):
+            if name in self._joined or name not in self._wanted:
                 del self.refused[name]
         self._changed.set()
 
@@ -107,6 +108,7 @@ class Account:
     def end(self) -> None:
         """It is gone; the next one begins anew."""
         self._connection = None
+        self._asked.clear()
         self._joined.clear()
 
     def close(self) -> None:
@@ -128,9 +130,10 @@ class Account:
                         await self._changed.wait()
 
     def _next(self) -> Request | None:
-        """A request that is due."""
+        """A request that is due. What was refused is left all the same when nobody wants it any
+        more, as the refusal may have been for another."""
         join = [Request(SUBSCRIBE, name) for name in self._wanted if name not in self._joined]
-        leave = [Request(UNSUBSCRIBE, name) for name in self._joined if name not in self._wanted]
+        leave = [Request(UNSUBSCRIBE, name) for name in self._asked if name not in self._wanted]
         now = asyncio.get_running_loop().time()
         for request in join + leave:
             refusal = self.refused.get(request.topic)
@@ -152,6 +155,7 @@ class Account:
         if isinstance(signer, str):
             self._put_off(request.topic, f"not asked for: {signer}")
             return
+        self._asked[request.topic] = None
         await self._send(connection, request, signer)
         await self._settle(connection)
         if connection is not self._connection:
@@ -160,12 +164,15 @@ class Account:
             self._denials -= 1
             await self._refused(request, behind)
         elif request.method == UNSUBSCRIBE:
-            self._joined.pop(request.topic, None)
-            self.refused.pop(request.topic, None)
+            self._left(request.topic)
         else:
             self._joined[request.topic] = None
             if self.refused.pop(request.topic, None):
                 self._notice(f"{request.topic} was not refused this time")
+
+    def _left(self, topic: str) -> None:
+        for names in (self._asked, self._joined, self.refused):
+            names.pop(topic, None)
 
     async def _signer(self) -> Signer | str:
         """The keys as they are now, as they may have been replaced; or why there are none."""
@@ -222,6 +229,9 @@ class Account:
             await self._refused(Request(SUBSCRIBE, name), behind)
 
     async def _refused(self, request: Request, behind: Behind) -> None:
+        if request.method == UNSUBSCRIBE and request.topic not in self._joined:
+            self._left(request.topic)  # it was refused before, so nobody need insist
+            return
         cause = _cause(await behind())
         what = "refused" if request.method == SUBSCRIBE else "not let go"
         self._put_off(request.topic, f"{what} ({INVALID_SIGNATURE} Invalid signature): {cause}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -464,19 +464,22 @@ def test_a_refusal_that_comes_late_is_taken_for_the_newest_topic() -> None:
 
 PUBLIC_AND_PRIVATE = [TRADES, SOL, *ALL, f"{ORDERS}.SOL_USDC"]
 NAMES_OF = st.lists(st.sampled_from(PUBLIC_AND_PRIVATE), min_size=1, max_size=3)
-MOVES: st.SearchStrategy[tuple[str, list[str]]] = st.one_of(
-    st.tuples(st.sampled_from(("add", "remove", "refuse", "allow")), NAMES_OF),
-    st.tuples(st.sampled_from(("reconnect", "deny", "pause")), st.just([])),
-)
+MOVE = st.tuples(st.sampled_from(("add", "remove", "reconnect", "pause")), NAMES_OF)
+REFUSE = st.tuples(st.sampled_from(("refuse", "allow")), NAMES_OF)
+DENY = st.tuples(st.just("deny"), NAMES_OF)
+MOVES = st.lists(MOVE | REFUSE, max_size=10) | st.lists(MOVE | DENY, max_size=10)
 
 
 @settings(max_examples=60, deadline=None)
-@given(NAMES_OF, st.lists(MOVES, max_size=8))
+@given(NAMES_OF, MOVES)
+@example(
+    [RFQS, SOL], [("deny", []), ("pause", []), ("deny", []), ("pause", []), ("remove", [RFQS])]
+)
 def test_in_the_end_the_venue_knows_what_is_wanted(
     first: list[str], moves: list[tuple[str, list[str]]]
 ) -> None:
-    """However it came and went, whatever was refused or denied for nothing on the way. The model is
-    a set."""
+    """However it came and went, whatever was refused, or denied for nothing, on the way. The model
+    is a set."""
 
     async def act(far_end: Venue, hand: Hand) -> None:
         wanted = set(first)
