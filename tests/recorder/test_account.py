@@ -22,7 +22,7 @@ from recorder.connection import dial
 from recorder.intake import Intake
 from recorder.keys import KeyFile
 from recorder.settings import Patience, Settings
-from recorder.stamp import Stamp, now
+from recorder.stamp import Clock, Stamp, now
 from recorder.subscriptions import Subscriptions
 from recorder.summary import exit_code, print_summary
 from schemas.account_rows import Balance
@@ -336,10 +336,10 @@ class Hand:
     told: what people were told.
     """
 
-    def __init__(self, far_end: Venue, *topics: str) -> None:
+    def __init__(self, far_end: Venue, *topics: str, clock: Clock = now) -> None:
         wish = Settings(topics, None, keys=KeyPair(*ALICE), patience=QUICK)
         self.told: list[str] = []
-        self._intake = Intake(lambda request: None)
+        self._intake = Intake(lambda request: None, clock=clock)
         self._account = Account(wish, self._intake, self.told.append)
         self.subscriptions = Subscriptions(topics, self._intake, self._account)
         self._url = far_end.ws_url
@@ -373,7 +373,7 @@ class Hand:
 
 
 def by_hand(
-    act: Callable[[Venue, Hand], Coroutine[Any, Any, None]], *topics: str
+    act: Callable[[Venue, Hand], Coroutine[Any, Any, None]], *topics: str, clock: Clock = now
 ) -> tuple[Venue, Accounts]:
     """Do something with subscriptions; within a minute."""
     accounts = Accounts([ALICE.key])
@@ -381,7 +381,7 @@ def by_hand(
     async def scene() -> Venue:
         far_end = Venue(options=Options(accounts=accounts))
         async with asyncio.timeout(60), far_end:
-            hand = Hand(far_end, *topics)
+            hand = Hand(far_end, *topics, clock=clock)
             await hand.connect()
             await act(far_end, hand)
             await hand.end()
@@ -422,6 +422,32 @@ def test_topics_come_and_go_while_connected() -> None:
     assert len(set(signatures)) == len(signatures) >= 4
     left = [json.loads(text.frame) for text in far_end.received if "UNSUB" in str(text.frame)]
     assert {"signature" in request for request in left if request["params"] != [TRADES]} == {True}
+
+
+def test_requests_of_one_millisecond_have_signatures_of_their_own() -> None:
+    """Though the clock stands still: the same text would have the same signature."""
+    stopped = now()
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        await hears(far_end, *ALL)
+
+    _, accounts = by_hand(act, *ALL, clock=lambda: stopped)
+    began = stopped.ts_recv // 1_000_000
+    times = [int(signature[2]) for _, signature in accounts.seen]
+    assert times == [began, began + 1, began + 2, began + 3]
+
+
+def test_a_clock_that_is_set_back_is_followed() -> None:
+    """Rather than to go on from a time that was wrong."""
+    stamps = [now(), now()]
+    stamps[0] = stamps[0]._replace(ts_recv=stamps[0].ts_recv + 10**12)
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        del stamps[0]
+        await hears(far_end, ORDERS)
+
+    _, accounts = by_hand(act, ORDERS, clock=lambda: stamps[0])
+    assert int(accounts.seen[-1][1][2]) == stamps[0].ts_recv // 1_000_000
 
 
 def test_what_could_not_be_left_is_tried_again() -> None:
