@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from recorder.keys import key_source
 from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
@@ -28,7 +29,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every"),
+    *("memory", "min_free", "audit_every", "keys"),
 )
 
 
@@ -49,6 +50,8 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     for name, value in values.items():
         if name == "topics" and not _is_texts(value):
             raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
+        if name == "keys" and not isinstance(value, str):
+            raise ConfigError(f"configuration {path}: keys is the name of a key file, in quotes")
         if name != "topics" and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     context.default_map = values
@@ -102,6 +105,12 @@ def _is_texts(value: object) -> bool:
     " are asked for, so 200 books take 80s at least. Default: never.",
 )
 @click.option(
+    "--keys",
+    metavar="FILE",
+    help="TOML file with api_key and api_secret, mode 600, for topics of your account. Read again"
+    " when a key is refused. Default: BP_API_KEY and BP_API_SECRET of the environment.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -118,12 +127,15 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
     bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of one market
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
+    bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
 
     \b
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
     intervals) trade markPrice openInterest liquidation externalTicker, each with a market;
     stockPrice and stockIndicativeQuote with a stock ticker; liquidation alone for all markets.
-    In patterns, * stands for any text and ? for one character.
+    Of your account: account.orderUpdate account.positionUpdate account.rfqUpdate, alone or with
+    a market; account.balanceUpdate; account.* for all four. They take a key, out of a file
+    (--keys) or the environment. In patterns, * stands for any text and ? for one character.
 
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
@@ -133,8 +145,9 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
 
 def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
     """The options as one value; raises ConfigError."""
+    names = tuple(name.strip() for text in topics for name in text.split(",") if name.strip())
     settings = Settings(
-        topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
+        topics=names,
         data=data,
         ws_url=as_url(texts["ws_url"] or "", ("ws", "wss")),
         rest_url=as_url(texts["rest_url"] or "", ("http", "https")),
@@ -143,6 +156,7 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
         memory=octets(texts["memory"] or ""),
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
+        keys=key_source(names, texts["keys"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")

@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from market.book import Book
 from market.engine import Engine
+from recorder.keys import KeyPair, key_source
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings
 from schemas.errors import BackpackError, TopicError, UsageError
@@ -27,6 +28,9 @@ class Live:
     loop, so that ``book(symbol)`` is the book at the row you hold, exactly as in `replay.Replay`.
     A loop that falls ``lag_limit`` frames behind gets BackpackError; what is recorded is whole all
     the same.
+
+    Topics of an account need ``keys``: a file with ``api_key`` and ``api_secret`` (TOML, mode 600)
+    or a `KeyPair`; by default BP_API_KEY and BP_API_SECRET of the environment. Raises ConfigError.
     """
 
     def __init__(
@@ -38,9 +42,14 @@ class Live:
         rest_url: str = REST_URL,
         duration: float | None = None,
         lag_limit: int = LAG_LIMIT,
+        keys: str | Path | KeyPair | None = None,
     ) -> None:
-        folder = None if data is None else Path(data)
-        self._settings = Settings(tuple(topics), folder, ws_url, rest_url, duration=duration)
+        folder, names = None if data is None else Path(data), tuple(topics)
+        try:
+            source = key_source(names, keys)
+        finally:
+            del keys  # a traceback must not show it, if it was a secret instead of a file's name
+        self._settings = Settings(names, folder, ws_url, rest_url, duration=duration, keys=source)
         self._engine = Engine()
         self._depth_symbols: frozenset[str] | None = None
         self._frames: deque[Frame] = deque()

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import NamedTuple
 
+from recorder.account import Account
 from recorder.audits import Audits
 from recorder.catalogue import Catalogue
 from recorder.clocks import Clocks
@@ -57,6 +59,7 @@ class Recorder:
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
+        self.account = Account(settings, self.intake, notice)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
         self.sealer = (
@@ -97,11 +100,13 @@ class Recorder:
     @asynccontextmanager
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
+        self.account.check()
         with lock(self.tape.root) if self.tape else nullcontext(), self._threads():
             await self._check_space()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
                 markets = [await self._market_list(rest, path) for path in self._market_paths()]
-                catalogue = Catalogue.read(*(listed.body for listed in markets))
+                bodies = [listed.body for listed in markets]
+                catalogue = Catalogue.read(*bodies, keys=self.settings.keys is not None)
                 self.topics = catalogue.resolve(self.settings.topics)
                 async with self._sealing():
                     await self.store.begin(self.topics)
@@ -120,6 +125,7 @@ class Recorder:
             yield
         finally:
             self.store.close()
+            self.account.close()
             if self.space is not None:
                 self.space.close()
 
@@ -147,7 +153,7 @@ class Recorder:
         """The tasks that work until stopped; the first to fail ends all."""
         settings, patience = self.settings, self.settings.patience.clock
         self._snapshots = Snapshots(rest, self.intake)
-        subscriptions = Subscriptions(self.topics, self.intake)
+        subscriptions = Subscriptions(self.topics, self.intake, self.account)
         self._link = Link(settings, subscriptions, self.intake, self._notice)
         clocks = Clocks(self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
@@ -157,6 +163,7 @@ class Recorder:
             tasks.create_task(self.store.watch())
             tasks.create_task(clocks.watch())
             tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
+            tasks.create_task(self.account.run(partial(clocks.behind, rest, patience)))
             if settings.audit_every is not None:
                 audits = Audits(self.topics, settings.audit_every, self._notice)
                 tasks.create_task(audits.run(self.intake, self._snapshots))

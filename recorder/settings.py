@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from recorder.keys import KeySource
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
 
@@ -26,6 +27,7 @@ class Patience(NamedTuple):
     reply: of a REST request.
     clock: until an answer to what time it is; then the frame is taken without one.
     sealing: of one segment, at the end.
+    refused: until a topic of an account that was refused is asked for again; longer each time.
     """
 
     opening: float = 10.0
@@ -35,6 +37,7 @@ class Patience(NamedTuple):
     reply: float = 15.0
     clock: float = 3.0
     sealing: float = 1_800.0
+    refused: float = 5.0
 
 
 PATIENCE = Patience()
@@ -49,6 +52,7 @@ class Settings:
     min_free: stop early when the disk has less room than this; None: never.
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
+    keys: of an account; None where there are none, and so no topics of one.
     """
 
     topics: tuple[str, ...]
@@ -62,6 +66,7 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    keys: KeySource | None = None
 
 
 def seconds(text: str) -> float:

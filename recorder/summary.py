@@ -40,7 +40,7 @@ def exit_code(recorder: Recorder) -> int:
     tally = recorder.tally
     if tally.gaps or tally.rows["reject"] or tally.errors or tally.mismatches:
         return LOSSES
-    if recorder.stopped or recorder.intake.memory.lost.frames:
+    if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
     if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
@@ -88,6 +88,8 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     for name, count in sorted(tally.mismatches.items()):
         yield "audit mismatches", name, count
     yield from _disk(recorder)
+    for topic, refusal in sorted(recorder.account.refused.items()):
+        yield "refused to the end", topic, refusal.why
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
     yield "repeats ignored", recorder.intake.engine.repeats

@@ -70,7 +70,7 @@ TOPICS = [
     topic("depth.NOPE*", "10 markets"),
     topic("depth.MOBILE*", "10 markets"),
     topic("stockPrice.*", "name each one"),
-    topic("account.orderUpdate", "depth", "trade"),
+    topic("account.orderUpdate", "BP_API_KEY", "--keys FILE"),
     topic("trade.SOL_USDC,trade.SOLUSDC", "nearest: SOL_USDC"),
     topic("*.SOLUSDC", "nearest: SOL_USDC"),
 ]
