@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
+from schemas.topics import is_private
 
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
@@ -62,6 +63,11 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+
+    @property
+    def private(self) -> bool:
+        """Whether what is recorded may be of an account, so that only its owner may read it."""
+        return any(map(is_private, self.topics))
 
 
 def seconds(text: str) -> float:
