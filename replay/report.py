@@ -80,6 +80,9 @@ class Report:
         yield f"gaps: {_counts(gaps)}" if gaps else "no gaps"
         verdicts = Counter(segment.verdict.value for segment in self._segments())
         yield f"segments: {_counts(verdicts)}"
+        if self._replay.tape.public:
+            folder = self._replay.tape.account_folder
+            yield f"without what is of an account: {folder} is not there, or may not be read"
         for loss in self.losses():
             yield f"loss: {loss}"
 

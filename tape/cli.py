@@ -17,6 +17,7 @@ from tape.summary import Summary, summarize
 from tape.totals import Totals, tables
 from tape.verify import verify
 from tape.version import code_version
+from tape.view import permitted
 
 
 @click.group(cls=console.Group)
@@ -75,7 +76,8 @@ def info(data: Path, as_json: bool) -> None:
     Example: bp-tape info data/tape
     """
     tape = Tape.open(data)
-    summary = summarize(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    summary = summarize(permitted(tape, found), found)
     if as_json:
         console.print_json(summary)
         return
@@ -172,7 +174,8 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
 
 
 def _show_coverage(tape: Tape, as_json: bool) -> None:
-    days = coverage(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    days = coverage(permitted(tape, found), found)
     if as_json:
         console.print_json(days)
     else:

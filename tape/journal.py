@@ -222,10 +222,7 @@ class JournalWriter:
 
 def _create(path: Path, private: bool) -> FileIO:
     make_folder(path.parent)
-    if private:
-        file = FileIO(create_private(path), "wb")
-    else:
-        file = path.open("xb", buffering=0)
+    file = FileIO(create_private(path), "wb") if private else path.open("xb", buffering=0)
     try:
         sync_folder(path.parent)
     except OSError:

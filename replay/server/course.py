@@ -1,5 +1,6 @@
 """The frames of a recording from any position on, and where a time or a number is in it."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from tape.history import Mark
 from tape.layout import Tape
 from tape.manifest import Manifest
 from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at
+from tape.view import seen
 
 
 class Stretch(NamedTuple):
@@ -124,7 +126,7 @@ class Course:
     def gaps(self, segment: int) -> dict[int, Gap]:
         """The rows of gaps of a segment, by the frame that showed them; the first one of each."""
         found: dict[int, Gap] = {}
-        for entry in self.segments[segment].files_of(Gap.TABLE):
+        for entry in seen(self._tape, self.segments[segment].files_of(Gap.TABLE)):
             for rows in read_rows(self._tape, entry):
                 for row in rows:
                     if isinstance(row, Gap):
@@ -136,7 +138,9 @@ class Course:
         for stretch in self.read(mark):
             return stretch.zero + stretch.frames[0].frame.ts_mono
         segment = self.segments[self.end.segment]
-        last = next(read_frames(self._tape, segment, self.end.seq))
+        last = next(read_frames(self._tape, segment, self.end.seq), None)
+        if last is None:  # it is of an account
+            (last,) = deque(read_frames(self._tape, segment), maxlen=1)
         return self._zero(segment.session) + last.ts_mono
 
     def _before(self, index: int, seq: int) -> Mark:
