@@ -5,7 +5,6 @@ from functools import cached_property
 from pathlib import Path
 
 from market.book import Book
-from replay.moment import moment, stamp
 from replay.pace import Clock, Pace, SystemClock, Waiter
 from replay.recorded import depth_markets, recorded_topics
 from replay.sealed import check_sealed
@@ -17,6 +16,7 @@ from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.topics import depth_topic, is_private
 from tape.layout import Tape
+from tape.moment import moment, stamp
 from tape.reader import segments
 from tape.view import permitted
 

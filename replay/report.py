@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from time import monotonic
 
-from replay.moment import length, stamp
 from replay.replay import Replay
 from schemas.frames import Frame
 from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
 from schemas.tables import TABLES
 from tape.manifest import Manifest
+from tape.moment import length, stamp
 from tape.reader import discontinued, headless, holes
 
 # Of gaps that are the recorder's own, and not the venue's.

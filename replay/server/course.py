@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from replay.moment import moment, stamp
 from schemas.errors import UsageError
 from schemas.rows import Gap
 from tape.history import Mark
 from tape.layout import Tape
 from tape.manifest import Manifest
+from tape.moment import moment, stamp
 from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at
 from tape.view import seen
 
@@ -76,7 +76,7 @@ class Course:
         return max(segment.last_ts for segment in self.segments)
 
     def at_time(self, when: int | str) -> Mark:
-        """Before the first frame received at or after a time; see `replay.moment`."""
+        """Before the first frame received at or after a time; see `tape.moment`."""
         ts = moment(when, self.first_ts)
         for index, segment in enumerate(self.segments):
             if segment.last_ts >= ts:
