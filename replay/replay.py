@@ -6,9 +6,8 @@ from pathlib import Path
 
 from market.book import Book
 from replay.pace import Clock, Pace, SystemClock, Waiter
-from replay.recorded import depth_markets, recorded_topics
 from replay.sealed import check_sealed
-from replay.selection import Selection, nearest
+from replay.selection import Selection
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
 from schemas.errors import TopicError, UsageError
@@ -17,7 +16,9 @@ from schemas.rows import Row
 from schemas.topics import depth_topic, is_private
 from tape.layout import Tape
 from tape.moment import moment, stamp
+from tape.patterns import nearest
 from tape.reader import segments
+from tape.recorded import depth_markets, recorded_topics
 from tape.view import permitted
 
 Event = tuple[Frame, list[Row]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tape import console, picture
+from tape import cli_export, console, picture
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
 from tape.coverage import coverage
@@ -35,6 +35,7 @@ def cli() -> None:
       bp-tape verify data/tape          check every byte against the manifests
       bp-tape recover data/tape         mend what a crash or a bad disk left
       bp-tape compact data/tape         hourly files of rows to daily ones
+      bp-tape export data/tape out      plain files, one for each table
       bp-tape info --json | jq .topics  the same for programs
     """
 
@@ -114,7 +115,7 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, recover):
+for command in (seal, diff, compact, recover, cli_export.command):
     cli.add_command(command)
 
 

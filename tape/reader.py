@@ -17,7 +17,7 @@ from schemas.errors import TapeError, UsageError
 from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.tables import TABLES
-from tape.batches import Excerpt, Group, read_lines
+from tape.batches import WHOLE, Excerpt, Group, read_lines
 from tape.columns import arrow_to_frames, arrow_to_rows
 from tape.generations import current
 from tape.layout import FRAMES, SegmentName, Tape, generation_of
@@ -162,9 +162,17 @@ def read_rows(tape: Tape, entry: FileEntry) -> Iterator[list[Row]]:
     return _unless_overtaken(tape, entry, read_lines(tape.root, entry, convert))
 
 
+def read_batches(
+    tape: Tape, entry: FileEntry, excerpt: Excerpt = WHOLE
+) -> Iterator[pa.RecordBatch]:
+    """The lines of one file, of frames or rows, as columns; of a shared file the entry's own."""
+    lines = read_lines(tape.root, entry, lambda batch: [batch], excerpt)
+    return chain.from_iterable(_unless_overtaken(tape, entry, lines))
+
+
 def _unless_overtaken(
-    tape: Tape, entry: FileEntry, lines: Iterator[list[Row]]
-) -> Iterator[list[Row]]:
+    tape: Tape, entry: FileEntry, lines: Iterator[list[Line]]
+) -> Iterator[list[Line]]:
     """Compaction may be at work, and removes files that others have read of in a manifest."""
     try:
         yield from lines

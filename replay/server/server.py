@@ -11,7 +11,6 @@ from typing import Self
 import msgspec
 from aiohttp import WSCloseCode
 
-from replay.recorded import recorded_topics
 from replay.sealed import check_sealed
 from replay.selection import Selection
 from replay.server.audience import Audience
@@ -37,6 +36,7 @@ from schemas.topics import Topic
 from tape.history import History
 from tape.layout import Tape
 from tape.reader import segments
+from tape.recorded import recorded_topics
 from tape.view import without_account
 
 _CACHE_BYTES = 32 << 20
