@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,9 +19,11 @@ from recorder.settings import Settings
 from replay import Replay
 from replay.certificate import Outcome
 from replay.certify import certify
+from schemas.account_rows import Balance
 from schemas.errors import TapeError
 from schemas.frames import Frame, FramesLost, Kind, to_json
-from schemas.privacy import Privacy
+from schemas.privacy import Privacy, is_private_row
+from schemas.rows import Reject
 from schemas.tables import ACCOUNT_TABLES
 from tape.again import seal_again
 from tape.columns import filed_topic
@@ -47,6 +50,7 @@ from tests.replay.mixed import (
     outside,
     play,
 )
+from tests.shared import needs_shared, sample_texts
 
 BUSY = (*MOVES, "order", "unread", "trade", "balance", "trade")
 PRIVATE_MODES = {("folder", 0o700), ("file", 0o600)}
@@ -269,6 +273,30 @@ def test_after_a_loss_what_cannot_be_read_is_private() -> None:
     bad_head = Frame(1, 1, 1, 1, Kind.SEGMENT, "", b'{"topics":3}')
     privacy = Privacy()
     assert (privacy.see(bad_head, ""), privacy.see(unread, None)) == (False, True)
+
+
+@needs_shared
+def test_frames_as_captured_lie_apart(tmp_path: Path) -> None:
+    recording = play(tmp_path / "tape", [])
+    texts = [*sample_texts("frames"), *sample_texts("doc_examples")]
+    for text in texts:
+        recording.data(text)
+    tape = recording.stop()
+    assert is_whole(tape)
+    kept = {payload for path in inside(tape) for payload in column(path, "payload")}
+    assert kept == {text.encode() for text in texts if '"stream":"account.' in text}
+    assert kept
+    for text in outside(tape):
+        assert '"stream":"account.' not in text
+
+
+def test_rows_about_the_account_are_private_whatever_made_them() -> None:
+    def reject(topic: str | None) -> Reject:
+        return Reject(1, 1, None, None, topic, "bad_field", "")
+
+    assert is_private_row(Balance(1, 1, None, None, None, "USDC", *[Decimal(1)] * 3))
+    assert is_private_row(reject("account.orderUpdate"))
+    assert not any(map(is_private_row, (reject("trade.X"), reject(None), reject("/account"))))
 
 
 def test_a_keyframe_of_the_account_is_private() -> None:
