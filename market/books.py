@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from market.book import Book
-from market.control import UNREADABLE, patience_ns, subscribed
+from market.control import UNREADABLE, patience_ns
 from market.deltas import read_snapshot
 from market.depth import DepthTracker
 from market.lanes import Lanes
 from market.notes import reject_row
 from market.sync_states import State
 from schemas.frames import Frame
-from schemas.requests import depth_symbol
+from schemas.requests import depth_symbol, subscribed
 from schemas.rows import Row
 from schemas.topics import WINDOWS, depth_topic
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from recorder.keys import KeySource
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
+from schemas.topics import is_private
 
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
@@ -67,6 +68,11 @@ class Settings:
     audit_every: float | None = None
     clock_every: float = 60.0
     keys: KeySource | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether what is recorded may be of an account, so that only its owner may read it."""
+        return any(map(is_private, self.topics))
 
 
 def seconds(text: str) -> float:

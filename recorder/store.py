@@ -60,7 +60,7 @@ class Store:
         self._schedule = Roll(settings.roll, intake.clock)
         self._looked = 0.0
         self._worker = Worker("journal")
-        self._next = NextJournal(self._tape, self._worker) if self._tape else None
+        self._next = NextJournal(self._tape, self._worker, settings.private) if self._tape else None
         self.disk = Disk(intake.memory, notice, intake.clock)
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from market.engine import Engine
 from replay.certificate import Finding, Outcome
 from replay.parting import PartingSearch
-from replay.parts import Part, PartDigests, StoredRows
+from replay.parts import Part, PartDigests, Sorter, StoredRows
 from replay.rewritten import rewritten, with_files
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
@@ -44,7 +44,7 @@ class Hearing:
         self._sealed = manifest
         self._manifest = with_files(manifest, self._rewritten)
         self._trial = Trial()
-        self._parts = PartDigests()
+        self._parts = PartDigests(Sorter(manifest.private))
         self._recorded_by: str | None = None
         self._last_seq, self._next_seq = manifest.first_seq - 1, manifest.first_seq
         self._hole_ends = min((d.until_seq or _NEVER for d in manifest.damage), default=_NEVER)
@@ -131,7 +131,7 @@ class Hearing:
         self.frames += 1
         self.rows += len(rows)
         self._trial.see(frame, rows, intact=frame.seq < self._hole_ends)
-        self._parts.see(rows)
+        self._parts.see(frame, rows)
         if frame.kind is Kind.CHECKPOINT:
             self.checkpoints += self._trial.agreed == frame.seq
         elif frame.kind is Kind.SEGMENT:
@@ -190,7 +190,7 @@ class Hearing:
         return [part for part in parts if part not in intact]
 
     def _partings(self, stored: StoredRows, parts: list[Part]) -> list[Finding]:
-        search = PartingSearch(stored, parts)
+        search = PartingSearch(stored, parts, Sorter(self._manifest.private))
         for frame, rows in self._replay():
             search.see(frame, rows)
             if search.done:

@@ -5,19 +5,21 @@ from functools import cached_property
 from pathlib import Path
 
 from market.book import Book
-from replay.moment import moment, stamp
 from replay.pace import Clock, Pace, SystemClock, Waiter
-from replay.recorded import depth_markets, recorded_topics
 from replay.sealed import check_sealed
-from replay.selection import Selection, nearest
+from replay.selection import Selection
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
 from schemas.errors import TopicError, UsageError
 from schemas.frames import Frame
 from schemas.rows import Row
-from schemas.topics import depth_topic
+from schemas.topics import depth_topic, is_private
 from tape.layout import Tape
+from tape.moment import moment, stamp
+from tape.patterns import nearest
 from tape.reader import segments
+from tape.recorded import depth_markets, recorded_topics
+from tape.view import permitted
 
 Event = tuple[Frame, list[Row]]
 Moment = int | str
@@ -48,6 +50,8 @@ class Replay:
     clock: another one than the computer's, for tests.
 
     segments: manifests of all sealed segments, whether or not they are played.
+    tape: the recording. Where its folder ``account`` is not there, or may not be read, all else is
+        played, and ``tape.public`` says so.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
     session: of the frame given out last; empty before the first.
 
@@ -71,6 +75,7 @@ class Replay:
         self.tape = Tape.open(data)
         check_sealed(self.tape)
         self.segments = tuple(segments(self.tape, merge=merge, generation=generation))
+        self.tape = permitted(self.tape, self.segments)
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
         self._selection.check(self.recorded_topics)
@@ -85,8 +90,9 @@ class Replay:
 
     @cached_property
     def recorded_topics(self) -> list[str]:
-        """Streams that were recorded, selected or not."""
-        return recorded_topics(self.segments)
+        """Streams that were recorded and are there to be played, selected or not."""
+        recorded = recorded_topics(self.segments)
+        return [topic for topic in recorded if not (self.tape.public and is_private(topic))]
 
     @property
     def first_ts(self) -> int:

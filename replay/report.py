@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from time import monotonic
 
-from replay.moment import length, stamp
 from replay.replay import Replay
 from schemas.frames import Frame
 from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
 from schemas.tables import TABLES
 from tape.manifest import Manifest
+from tape.moment import length, stamp
 from tape.reader import discontinued, headless, holes
 
 # Of gaps that are the recorder's own, and not the venue's.
@@ -80,6 +80,9 @@ class Report:
         yield f"gaps: {_counts(gaps)}" if gaps else "no gaps"
         verdicts = Counter(segment.verdict.value for segment in self._segments())
         yield f"segments: {_counts(verdicts)}"
+        if self._replay.tape.public:
+            folder = self._replay.tape.account_folder
+            yield f"without what is of an account: {folder} is not there, or may not be read"
         for loss in self.losses():
             yield f"loss: {loss}"
 

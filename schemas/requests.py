@@ -1,7 +1,10 @@
-"""What the engine asks of the world, by value. The live door carries it out; replay drops it."""
+"""What is asked of the world: by the engine, by value, which the live door carries out and replay
+drops; and of the venue's websocket."""
 
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urlsplit
+
+import msgspec
 
 DEPTH_PATH = "/api/v1/depth"
 MARKETS_PATH = "/api/v1/markets"
@@ -29,3 +32,20 @@ def depth_symbol(path: str) -> str | None:
     if parts.path != DEPTH_PATH:
         return None
     return parse_qs(parts.query).get("symbol", [None])[0]
+
+
+class _Command(msgspec.Struct):
+    method: str = ""
+    params: list[str] = []
+
+
+_decode_command = msgspec.json.Decoder(_Command).decode
+
+
+def subscribed(text: bytes) -> list[str]:
+    """The topics that a request of ours subscribes to; none where it does something else."""
+    try:
+        command = _decode_command(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    return command.params if command.method == "SUBSCRIBE" else []

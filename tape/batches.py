@@ -23,6 +23,12 @@ HIGHEST_SEQ = 2**63 - 1
 _BATCH_ROWS = 8_192
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
 
+_DAMAGED = "bring it back from a copy (bp-tape verify lists all that is damaged)"
+_PRIVATE = (
+    "it holds what is of an account, which lies apart and only its owner may read: bring it back"
+    " from a copy, or get the right to read it; bp-tape export --public-only does without"
+)
+
 Line = TypeVar("Line")
 
 
@@ -32,9 +38,9 @@ class DamagedFile(TapeError):
     def __init__(self, root: Path, entry: FileEntry, problem: str) -> None:
         self.problem = problem
         self.path = root / entry.path
+        advice = _PRIVATE if entry.private else _DAMAGED
         super().__init__(
-            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; bring it"
-            " back from a copy (bp-tape verify lists all that is damaged)"
+            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; {advice}"
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tape import console, picture
+from tape import cli_export, console, picture
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
 from tape.coverage import coverage
@@ -17,6 +17,7 @@ from tape.summary import Summary, summarize
 from tape.totals import Totals, tables
 from tape.verify import verify
 from tape.version import code_version
+from tape.view import permitted
 
 
 @click.group(cls=console.Group)
@@ -34,6 +35,7 @@ def cli() -> None:
       bp-tape verify data/tape          check every byte against the manifests
       bp-tape recover data/tape         mend what a crash or a bad disk left
       bp-tape compact data/tape         hourly files of rows to daily ones
+      bp-tape export data/tape out      plain files, one for each table
       bp-tape info --json | jq .topics  the same for programs
     """
 
@@ -75,7 +77,8 @@ def info(data: Path, as_json: bool) -> None:
     Example: bp-tape info data/tape
     """
     tape = Tape.open(data)
-    summary = summarize(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    summary = summarize(permitted(tape, found), found)
     if as_json:
         console.print_json(summary)
         return
@@ -112,7 +115,7 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, recover):
+for command in (seal, diff, compact, recover, cli_export.command):
     cli.add_command(command)
 
 
@@ -172,7 +175,8 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
 
 
 def _show_coverage(tape: Tape, as_json: bool) -> None:
-    days = coverage(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    days = coverage(permitted(tape, found), found)
     if as_json:
         console.print_json(days)
     else:

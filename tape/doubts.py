@@ -13,6 +13,7 @@ from schemas.rows import Gap, Row
 from tape.layout import Tape
 from tape.manifest import Manifest
 from tape.reader import read_rows
+from tape.view import seen
 
 _HEALED = "healed"
 _LIFE_CYCLES = 2  # schema of rows since which a gap row says how the gap ended
@@ -73,7 +74,7 @@ def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyR
     """The rows of one table of a segment, all symbols, in order of ``seq``."""
     rows = [
         row
-        for entry in manifest.files_of(table.TABLE)
+        for entry in seen(tape, manifest.files_of(table.TABLE))
         for batch in read_rows(tape, entry)
         for row in batch
         if isinstance(row, table)

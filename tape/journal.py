@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.frames import Frame
-from tape.files import make_folder, sync_folder
+from tape.files import create_private, make_folder, sync_folder
 from tape.journal_batch import Packer
 
 BATCH_BYTES = 4 << 20  # of a batch, unless a single frame has more: so that readers are bounded
@@ -44,13 +44,14 @@ class JournalWriter:
     whatever the disk says.
     Raises FileExistsError where the journal exists, and OSError where it cannot be created.
 
+    private: only its owner may read it, whatever the umask.
     gone: whether what was written before is not to be found, as seen last.
     """
 
-    def __init__(self, path: Path, level: int = 3) -> None:
+    def __init__(self, path: Path, level: int = 3, *, private: bool = False) -> None:
         self.path = path
         self.gone = False
-        self._file = _create(path)
+        self._file = _create(path, private)
         self._identity = _identity(os.fstat(self._file.fileno()))
         self._packer = Packer(level)
         self._encode_into = msgspec.msgpack.Encoder().encode_into
@@ -219,9 +220,9 @@ class JournalWriter:
         self._open_batch()
 
 
-def _create(path: Path) -> FileIO:
+def _create(path: Path, private: bool) -> FileIO:
     make_folder(path.parent)
-    file = path.open("xb", buffering=0)
+    file = FileIO(create_private(path), "wb") if private else path.open("xb", buffering=0)
     try:
         sync_folder(path.parent)
     except OSError:

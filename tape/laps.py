@@ -16,6 +16,7 @@ from tape.layout import FRAMES, Tape
 from tape.manifest import Manifest
 from tape.reader import read_frames
 from tape.spans import Stretch
+from tape.view import seen
 
 DAMAGED = "damaged"  # was recorded, and is lost on disk
 STEP_NS = 10_000_000  # less than that between two looks at the clocks is no step
@@ -37,7 +38,7 @@ class Lap(NamedTuple):
 
 def head(tape: Tape, segment: Manifest) -> Frame:
     """The first frame of a segment, without making any other."""
-    first = segment.files_of(FRAMES)[0]
+    first = seen(tape, segment.files_of(FRAMES))[0]
     return next(read_lines(tape.root, first, lambda batch: arrow_to_frames(batch.slice(0, 1))))[0]
 
 

@@ -95,7 +95,7 @@ def test_it_is_certified_and_replays(tape: Tape) -> None:
 
 
 def test_balances_lie_where_rows_about_no_market_do(tape: Tape) -> None:
-    folder = tape.root / "rows"
+    folder = tape.account_folder / "rows"
     assert [path.name for path in (folder / "balance").glob("date=*/symbol=*")] == [
         "symbol=__HIVE_DEFAULT_PARTITION__"
     ]
