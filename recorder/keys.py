@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from recorder.signing import KEY_BYTES, Signer
 from schemas.errors import ConfigError
-from schemas.topics import Topic
+from schemas.topics import is_private
 
 LARGEST_FILE = 16_384  # bytes
 HOW = (
@@ -101,7 +101,7 @@ def key_source(topics: Iterable[str], given: "str | Path | KeyPair | None") -> K
     """
     set_here = [name for name in IN_ENVIRONMENT if os.environ.get(name)]
     if given is None:
-        private = any(Topic.parse(topic).private for topic in topics)
+        private = any(map(is_private, topics))
         return KeyEnvironment() if private and set_here else None
     if set_here:
         raise ConfigError(

@@ -72,7 +72,7 @@ class Settings:
     @property
     def private(self) -> bool:
         """Whether what is recorded may be of an account, so that only its owner may read it."""
-        return any(map(is_private, self.topics))
+        return self.keys is not None or any(map(is_private, self.topics))
 
 
 def seconds(text: str) -> float:

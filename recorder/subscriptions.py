@@ -11,7 +11,7 @@ from recorder.account import SUBSCRIBE, UNSUBSCRIBE, Account
 from recorder.connection import TapConnection
 from recorder.intake import Intake
 from schemas.frames import Kind
-from schemas.topics import Topic
+from schemas.topics import Topic, is_private
 
 BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
 
@@ -69,10 +69,10 @@ class Subscriptions:
         return old
 
     def _private(self) -> list[str]:
-        return [name for name in self._wanted if Topic.parse(name).private]
+        return [name for name in self._wanted if is_private(name)]
 
     def _public(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if not Topic.parse(name).private]
+        return [name for name in names if not is_private(name)]
 
     async def _tell(self, method: str, names: Sequence[str]) -> None:
         self._account.want(self._private())
