@@ -13,7 +13,7 @@ from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Lane, Lanes
 from market.notes import clock_row, reject_row, session_row
-from market.state import State
+from market.state import Channels, State
 from market.sync_states import State as BookState
 from schemas import wire
 from schemas.digest import state_digest
@@ -42,7 +42,7 @@ class Engine:
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox)
         self._books = Books(self._lanes)
-        self.state = State(lambda: self._lanes.channels)
+        self.state = State(lambda: self.channels)
         self._connections = Connections()
         self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
         self._noted: Frame | None = None  # the newest of all others
@@ -126,6 +126,11 @@ class Engine:
     def streams(self) -> list[str]:
         """Names of the streams heard of or waited for."""
         return [lane.name for lane in self._known()]
+
+    @property
+    def channels(self) -> Channels:
+        """The same by channel and name, with all that is kept of them."""
+        return self._lanes.channels
 
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
         """Stream name and state of everything remembered, for the head of the next segment. What

@@ -52,6 +52,11 @@ def state_digest(keyframes: Iterable[tuple[str, bytes]]) -> str:
     return f"{MEMORY}:{digest.hexdigest()}"
 
 
+def is_comparable(one: str, other: str) -> bool:
+    """Whether two digests are of the same kind of state."""
+    return one.partition(":")[0] == other.partition(":")[0]
+
+
 class Witness:
     """Sees each frame of a segment with the rows it made, and can say so by checkpoint."""
 

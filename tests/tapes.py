@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import ConnectionClosed, ConnectionOpened, Frame, Kind, SegmentHead, to_json
@@ -148,7 +150,8 @@ class Recording:
             self.take(Kind.KEYFRAME, state, topic=topic)
 
     def _checkpoint(self, end: str | None) -> None:
-        self.take(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))
+        state = None if end is None else self._engine.digest()
+        self.take(Kind.CHECKPOINT, to_json(replace(self._witness.checkpoint(end), state=state)))
 
     def _seal(self) -> None:
         assert self._journal is not None, "begin() first"
