@@ -129,7 +129,8 @@ class Intake:
             self._ask(request)
         for listener in self.listeners:
             listener(frame, rows)
-        if self._witness.count >= self._next_checkpoint:
+        due = self._witness.count >= self._next_checkpoint
+        if due and frame.kind is not Kind.CHECKPOINT:  # nothing may follow on that of the end
             self._next_checkpoint += CHECKPOINT_EVERY
             self._checkpoint()
 

@@ -112,7 +112,7 @@ class FramesLost(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of a CHECKPOINT frame: digests of all frames of the segment before this one.
 
     frames, rows: sha256 in hex, see `schemas.digest`.

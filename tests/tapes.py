@@ -81,7 +81,7 @@ class Recording:
         self._journal.append(frame)
         self._witness.see(frame, self._engine.feed(frame))
         self._engine.take_requests()
-        if self._witness.count % self.setting.every == 0:
+        if self._witness.count % self.setting.every == 0 and kind is not Kind.CHECKPOINT:
             self._checkpoint(None)
         return frame
 
