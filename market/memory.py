@@ -113,7 +113,7 @@ class Memory:
         del frame
         saved = _decode(payload)
         if not all(isinstance(row, self.table) for row in saved.rows):
-            raise msgspec.ValidationError(f"rows of {self.topic} are of {self.table.TABLE}")
+            raise msgspec.ValidationError(f"not rows of the table {self.table.TABLE}")
         self.reset()
         self.conn = saved.conn
         self.keep(saved.rows)
