@@ -16,21 +16,21 @@ OVER = ("Filled", "Cancelled", "Expired", "TriggerFailed")
 
 
 class Step(NamedTuple):
-    """A frame and its rows."""
+    """A frame and its rows. stream: of a message that made rows, else empty."""
 
     frame: Frame
     rows: list[Row]
-
-    @property
-    def stream(self) -> str:
-        """Of a message that made rows."""
-        tables = {row.TABLE for row in self.rows}
-        if self.frame.kind is not Kind.DATA or not tables or "reject" in tables:
-            return ""
-        return str(json.loads(self.frame.payload)["stream"])
+    stream: str
 
     def subscribes(self, stream: str) -> bool:
         return self.frame.kind is Kind.SENT and stream in json.loads(self.frame.payload)["params"]
+
+
+def step(frame: Frame, rows: list[Row]) -> Step:
+    """What the model is told of a frame."""
+    tables = {row.TABLE for row in rows}
+    read = frame.kind is Kind.DATA and tables and "reject" not in tables
+    return Step(frame, rows, json.loads(frame.payload)["stream"] if read else "")
 
 
 class Known(NamedTuple):

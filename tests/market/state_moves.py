@@ -144,14 +144,6 @@ def rfqs(draw: st.DrawFn) -> str:
     return event(stream, e="rfqActive", s=A, **members, **_times(draw))
 
 
-@st.composite
-def messages(draw: st.DrawFn) -> Part:
-    """A frame of the venue."""
-    kinds = (plain(), trades(), klines(), liquidations(), positions(), balances(), rfqs())
-    text = draw(st.one_of(*kinds, orders(), orders(), orders(), trades()))
-    return Part(Kind.DATA, text.encode(), draw(CONNS))
-
-
 _LOST = st.booleans().map(lambda ended: to_json(FramesLost("memory", ended=ended)))
 _CLOSED = to_json(ConnectionClosed(1006, ""))
 EVENTS = st.one_of(
@@ -171,9 +163,22 @@ EVENTS = st.one_of(
 )
 
 
-def parts() -> st.SearchStrategy[list[Part]]:
+MESSAGES: dict[str, st.SearchStrategy[str]] = {
+    "lasts": plain(),
+    "recent": st.one_of(trades(), trades(), klines(), liquidations()),
+    "orders": orders(),
+    "account": st.one_of(positions(), balances(), rfqs()),
+}
+ALL = st.one_of(*MESSAGES.values())
+
+
+def said(messages: st.SearchStrategy[str]) -> st.SearchStrategy[Part]:
+    """As frames."""
+    return st.builds(lambda text, conn: Part(Kind.DATA, text.encode(), conn), messages, CONNS)
+
+
+def parts(messages: st.SearchStrategy[str] = ALL) -> st.SearchStrategy[list[Part]]:
     """A recording in the making. In acts, as Hypothesis draws short lists."""
-    scene = st.one_of(messages(), messages(), messages(), messages(), EVENTS)
-    return st.tuples(*[st.lists(scene, max_size=14)] * 3).map(
-        lambda acts: list(chain.from_iterable(acts))
-    )
+    message = said(messages)
+    act = st.lists(st.one_of(message, message, message, message, EVENTS), max_size=16)
+    return st.tuples(act, act, act).map(lambda acts: list(chain.from_iterable(acts)))

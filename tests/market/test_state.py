@@ -12,8 +12,19 @@ from schemas.frames import Frame, Kind
 from schemas.rows import Reject, Row
 from schemas.topics import INTERVALS
 from tests.market.stamps import Stamper, event, subscribe
-from tests.market.state_model import Known, Model, Step
-from tests.market.state_moves import MARKETS, ORDERS, POSITIONS, RFQS, TOPICS, A, B, Part, parts
+from tests.market.state_model import Known, Model, Step, step
+from tests.market.state_moves import (
+    MARKETS,
+    MESSAGES,
+    ORDERS,
+    POSITIONS,
+    RFQS,
+    TOPICS,
+    A,
+    B,
+    Part,
+    parts,
+)
 from tests.market.texts import WELL_FORMED
 
 MOST = 3  # trades, candles, liquidations kept, so that there are too many soon
@@ -47,7 +58,7 @@ class Run:
     def take(self, kind: Kind, payload: bytes, *, conn: int = 0, topic: str = "") -> list[Row]:
         frame = self._stamper.frame(kind, payload, conn=conn, topic=topic)
         self.frames.append(frame)
-        self.steps.append(Step(frame, self.engine.feed(frame)))
+        self.steps.append(step(frame, self.engine.feed(frame)))
         return self.steps[-1].rows
 
     def _roll(self) -> None:
@@ -126,14 +137,16 @@ def check_account(state: State, model: Model) -> None:
     assert list(state.rfqs()) == model.each(RFQS, "rfq", lambda row: (row.rfq_id, row.quote_id))
 
 
-@settings(max_examples=150, deadline=None)
-@given(parts())
-def test_state_is_what_the_rows_say(parts: list[Part]) -> None:
-    """After any prefix, as Hypothesis draws them, and across segments; those bounds are small."""
+@pytest.mark.parametrize("about", MESSAGES)
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_state_is_what_the_rows_say(about: str, data: st.DataObject) -> None:
+    """After any frames, and across segments; bounds are small."""
+    parts_ = data.draw(parts(MESSAGES[about]))
     with pytest.MonkeyPatch.context() as patch:
         for bound in BOUNDS:
             patch.setattr(bound, MOST)
-        run = Run().feed(parts)
+        run = Run().feed(parts_)
         model = Model(run.steps)
         check_public(run.engine.state, model)
         check_account(run.engine.state, model)
@@ -154,7 +167,7 @@ def test_a_segment_alone_knows_as_much(parts: list[Part], cut: int) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(parts())
+@given(parts(MESSAGES["orders"]))
 def test_what_was_executed_never_falls(parts: list[Part]) -> None:
     """Nor does what is over come back, whatever comes late or again; nor is more missed than was
     executed. All of what this says of orders is said of each after each frame."""
