@@ -15,7 +15,7 @@ from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.topics import Topic
 
-TRADES_KEPT = 100  # of a market
+TRADES_KEPT = 80  # of a market
 LIQUIDATIONS_KEPT = 16  # of a stream
 POSITIONS_KEPT = BALANCES_KEPT = 1_000  # markets, assets
 RFQS_KEPT = 256
@@ -96,7 +96,6 @@ class Memory:
         """A connection ended."""
         if self.conn == frame.conn:
             self.lost()
-            self.conn = 0
 
     def shed(self, frame: Frame) -> list[Row]:
         """Frames that arrived are not on the tape, of this stream perhaps."""

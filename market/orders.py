@@ -187,4 +187,4 @@ def _filled(row: Order) -> Stretch:
     """Which part of its executed quantity an event tells of; an empty one if it is no fill."""
     if row.event != _FILL or row.fill_qty is None:
         return (0, 0)
-    return max(0, row.executed_qty - row.fill_qty), row.executed_qty
+    return row.executed_qty - row.fill_qty, row.executed_qty

@@ -155,8 +155,7 @@ class State:
 
     def balances(self) -> tuple[Balance, ...]:
         """Of each asset that has changed; the others, the venue does not tell."""
-        rows = self._account(_BALANCES, None, Balance)
-        return tuple(_once(reversed(rows), lambda row: row.asset))
+        return tuple(self._account(_BALANCES, None, Balance))
 
     def rfqs(
         self, symbol: str | None = None, since: int | None = None, limit: int | None = None

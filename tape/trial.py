@@ -26,9 +26,7 @@ class Dispute(NamedTuple):
 
     def __str__(self) -> str:
         if self.what == STATE:
-            return (
-                f"what is remembered after seq {self.until_seq} is not what the live recorder did"
-            )
+            return f"at seq {self.until_seq} the live recorder remembered other things"
         return (
             f"{self.what} after seq {self.after_seq} up to seq {self.until_seq} are not those"
             " the live recorder made"

@@ -117,9 +117,9 @@ class Recording:
         self._seal()
         self._begin_segment()
 
-    def stop(self) -> Tape:
-        """The recorder ends in order."""
-        self._checkpoint("stop")
+    def stop(self, state: str | None = None) -> Tape:
+        """The recorder ends in order. state: what it says was remembered, where that is wrong."""
+        self._checkpoint("stop", state)
         self._seal()
         return self.tape
 
@@ -149,8 +149,9 @@ class Recording:
         for topic, state in keyframes:
             self.take(Kind.KEYFRAME, state, topic=topic)
 
-    def _checkpoint(self, end: str | None) -> None:
-        state = None if end is None else self._engine.digest()
+    def _checkpoint(self, end: str | None, state: str | None = None) -> None:
+        if end is not None:
+            state = state or self._engine.digest()
         self.take(Kind.CHECKPOINT, to_json(replace(self._witness.checkpoint(end), state=state)))
 
     def _seal(self) -> None:

@@ -19,8 +19,8 @@ RFQS = ("account.rfqUpdate", f"account.rfqUpdate.{A}")
 BALANCES = ("account.balanceUpdate",)
 START_US = 1_788_367_430_000_000
 TOPICS = [
-    *(f"{channel}.{A}" for channel in ("bookTicker", "trade", "ticker", "kline.1m")),
-    *(*ORDERS, *POSITIONS, *RFQS, *BALANCES),
+    *(f"{channel}.{A}" for channel in ("bookTicker", "trade", "kline.1m")),
+    *(*ORDERS, POSITIONS[0]),
 ]
 
 
@@ -44,7 +44,7 @@ def _times(draw: st.DrawFn) -> dict[str, int]:
 def _market(draw: st.DrawFn) -> tuple[str, str]:
     """Market and stream of one that is of a market."""
     market = draw(st.sampled_from(MARKETS))
-    name = draw(st.sampled_from(["bookTicker", "ticker", "markPrice", "openInterest"]))
+    name = draw(st.sampled_from([*["bookTicker"] * 3, "ticker", "markPrice", "openInterest"]))
     return market, f"{name}.{market}"
 
 
@@ -76,7 +76,7 @@ def trades(draw: st.DrawFn) -> str:
 
 @st.composite
 def klines(draw: st.DrawFn) -> str:
-    minute, price = draw(FEW), draw(st.sampled_from([None, "1", "2"]))
+    minute, price = draw(st.integers(0, 3)), draw(st.sampled_from([None, "1", "2"]))
     times = {"t": f"2026-09-02T16:4{minute}:00", "T": f"2026-09-02T16:4{minute + 1}:00"}
     members = {"E": START_US + draw(FEW), "X": draw(st.booleans()), "v": price, "n": 0}
     prices = dict.fromkeys("ohlc", price)
@@ -164,8 +164,9 @@ EVENTS = st.one_of(
 
 
 MESSAGES: dict[str, st.SearchStrategy[str]] = {
-    "lasts": plain(),
-    "recent": st.one_of(trades(), trades(), klines(), liquidations()),
+    "lasts": st.one_of(plain(), plain(), plain(), liquidations()),
+    "trades": trades(),
+    "candles": klines(),
     "orders": orders(),
     "account": st.one_of(positions(), balances(), rfqs()),
 }

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.engine import Engine
+from market.memory import RFQS_KEPT
 from market.orders import OrderState
 from market.state import State
 from schemas.errors import UsageError
@@ -232,6 +233,16 @@ def test_what_is_kept_of_orders_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     assert [o.row.order_id for o in state.orders()] == ["2", "12", "3", "13"]
     assert [o.row.order_id for o in state.open_orders()] == ["2", "3"]
     assert [row.order_id for row in state.my_trades()] == ["12", "13"]
+
+
+def test_of_many_things_those_heard_of_last_are_kept() -> None:
+    run = Run()
+    for number in (*range(RFQS_KEPT), 0, RFQS_KEPT):
+        text = event(RFQS[0], e="rfqActive", s=A, R=number, E=1)
+        run.take(Kind.DATA, text.encode())
+    run.feed([Part(None)])
+    kept = [row.rfq_id for row in run.engine.state.rfqs()]
+    assert kept == [*range(2, RFQS_KEPT), 0, RFQS_KEPT]
 
 
 def test_two_streams_of_an_account_make_up_for_each_other() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind, to_json
@@ -90,9 +91,10 @@ class DumbRecorder:
         self._witness.see(frame, self._engine.feed(frame))
         return frame
 
-    def check(self, end: str | None = None) -> None:
+    def check(self, end: str | None = None, state: str | None = None) -> None:
         """A checkpoint."""
-        self.put(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))
+        noted = replace(self._witness.checkpoint(end), state=state)
+        self.put(Kind.CHECKPOINT, to_json(noted))
 
     def flush(self) -> None:
         """All so far becomes a batch on disk."""
