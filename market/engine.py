@@ -13,8 +13,10 @@ from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Lane, Lanes
 from market.notes import clock_row, reject_row, session_row
-from market.sync_states import State
+from market.state import Channels, State
+from market.sync_states import State as BookState
 from schemas import wire
+from schemas.digest import state_digest
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
@@ -30,6 +32,7 @@ class Engine:
     """Makes rows of frames and keeps the order books (design section 2).
 
     ``feed`` never raises for what a venue sent: what cannot be read becomes a reject row.
+    state: what else it keeps of the streams, for queries.
     unknown: frames of unknown streams and events, by name; they are kept raw on the tape.
     """
 
@@ -39,6 +42,7 @@ class Engine:
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox)
         self._books = Books(self._lanes)
+        self.state = State(lambda: self.channels)
         self._connections = Connections()
         self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
         self._noted: Frame | None = None  # the newest of all others
@@ -98,14 +102,14 @@ class Engine:
         """The live book of a market, real time before throttled; None while none is live."""
         return self._books.live(symbol)
 
-    def book_state(self, topic: str) -> State:
+    def book_state(self, topic: str) -> BookState:
         """Where the book of a depth stream stands."""
         return self._books.state(topic)
 
     @property
     def repeats(self) -> int:
         """Depth and trade frames of the segment that were ignored, their ids having been seen."""
-        return sum(lane.tracker.repeats for lane in self._known() if lane.tracker is not None)
+        return sum(lane.tracker.repeats for lane in self._known())
 
     @property
     def audited(self) -> int:
@@ -123,6 +127,11 @@ class Engine:
         """Names of the streams heard of or waited for."""
         return [lane.name for lane in self._known()]
 
+    @property
+    def channels(self) -> Channels:
+        """The same by channel and name, with all that is kept of them."""
+        return self._lanes.channels
+
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
         """Stream name and state of everything remembered, for the head of the next segment. What
         is about no stream has no name."""
@@ -130,8 +139,11 @@ class Engine:
         if state:
             yield "", state
         for lane in self._known():
-            if lane.tracker is not None:
-                yield lane.name, lane.tracker.export()
+            yield lane.name, lane.tracker.export()
+
+    def digest(self) -> str:
+        """Of all that is remembered, see `schemas.digest.state_digest`."""
+        return state_digest(self.keyframes())
 
     def _known(self) -> Iterator[Lane]:
         return (lane for lane in self._lanes.values() if lane is not None)
@@ -182,7 +194,7 @@ class Engine:
     def _segment(self, frame: Frame) -> list[Row]:
         """A segment begins: whatever it needs of the past comes as keyframes."""
         for lane in list(self._known()):
-            if lane.tracker is not None:
+            if isinstance(lane.tracker, DepthTracker):  # somebody may hold its book
                 lane.tracker.reset()
             else:  # a fresh engine has not heard of it either, and its lanes are counted
                 del self._lanes[lane.name]
@@ -197,7 +209,7 @@ class Engine:
             return self._restore(frame)
         lane = self._lanes[frame.topic]
         topic = lane.topic if lane else None
-        if lane is None or lane.tracker is None:
+        if lane is None:
             return [reject_row(frame, topic, "bad_field", f"keyframe of {frame.topic[:64]!r}")]
         try:
             return lane.tracker.restore(frame, frame.payload)
@@ -231,8 +243,7 @@ class Engine:
         except UNREADABLE as error:
             return [*result, reject_row(frame, None, "bad_field", str(error))]
         for lane in self._known():
-            if lane.tracker is not None:
-                result += lane.tracker.shed(frame)
+            result += lane.tracker.shed(frame)
         return result
 
     def _close(self, frame: Frame) -> list[Row]:

@@ -8,11 +8,13 @@ from typing import Any
 from msgspec import Raw
 
 from market.depth import DepthTracker
+from market.memory import Memory
+from market.quotes import QuoteTracker
 from market.streams import STREAMS, Stream, Tracker
 from schemas import wire
 from schemas.frames import Frame
 from schemas.requests import SnapshotRequest
-from schemas.rows import BookTicker, Row
+from schemas.rows import Row
 from schemas.topics import Topic
 
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
@@ -29,7 +31,7 @@ class Lane:
     events: names that its events may have.
     decode: message bytes to the wire class; raises msgspec.MsgspecError.
     handle: frame and message to rows.
-    tracker: what is kept of the stream, if anything.
+    tracker: what is kept of the stream.
     """
 
     __slots__ = ("decode", "events", "handle", "name", "symbol", "topic", "tracker")
@@ -42,26 +44,30 @@ class Lane:
         self.decode: Decode = (
             wire.several(stream.message) if stream.several else wire.decoder(stream.message).decode
         )
-        self.tracker = stream.tracker(self.topic, outbox) if stream.tracker else None
-        self.handle = _handle(stream, self.topic, self.tracker)
+        self.tracker = _tracker(stream, self.topic, outbox)
+        self.handle: Handle = self.tracker.rows
 
 
-def _handle(stream: Stream, topic: Topic, tracker: Tracker | None) -> Handle:
-    if tracker is not None:
-        return tracker.rows
+def _tracker(stream: Stream, topic: Topic, outbox: deque[SnapshotRequest]) -> Tracker | Memory:
+    if stream.tracker is not None:
+        return stream.tracker(topic, outbox)
     if stream.handler is None:
         raise TypeError(f"{stream.channel} has neither a handler nor a tracker")
     handle = partial(stream.handler, topic)
-    return partial(_each, handle) if stream.several else handle
+    return stream.keep(topic, stream.row, partial(_each, handle) if stream.several else handle)
 
 
 class Lanes(dict[str | None, Lane | None]):
     """Streams by name. One is made when first asked for; None, and not kept, for a name that is
-    of no known kind, or for one stream too many."""
+    of no known kind, or for one stream too many.
+
+    channels: the same, by channel.
+    """
 
     def __init__(self, outbox: deque[SnapshotRequest]) -> None:
         super().__init__()
         self._outbox = outbox
+        self.channels: dict[str, dict[str, Lane]] = {}
         self._depths: dict[str, list[DepthTracker]] = {}  # by symbol, all windows
 
     def __missing__(self, name: str | None) -> Lane | None:
@@ -69,11 +75,17 @@ class Lanes(dict[str | None, Lane | None]):
         if not name or stream is None or len(self) >= LANE_LIMIT:
             return None
         lane = self[name] = Lane(name, stream, self._outbox)
-        if stream.row is BookTicker:
-            lane.handle = partial(_quote, lane.handle, self._of(lane.symbol))
+        self.channels.setdefault(lane.topic.channel, {})[name] = lane
+        if isinstance(lane.tracker, QuoteTracker):
+            lane.tracker.depths = self._of(lane.symbol)
         if isinstance(lane.tracker, DepthTracker):
             self._of(lane.symbol).append(lane.tracker)
         return lane
+
+    def __delitem__(self, name: str | None) -> None:
+        super().__delitem__(name)
+        if name:
+            del self.channels[Topic.parse(name).channel][name]
 
     def _of(self, symbol: str) -> list[DepthTracker]:
         """Depth streams of a market, to which one may be added."""
@@ -91,15 +103,3 @@ def _stream(name: str) -> Stream | None:
 
 def _each(handle: Handle, frame: Frame, messages: wire.Several) -> list[Row]:
     return [row for message in messages.each for row in handle(frame, message)]
-
-
-def _quote(
-    handle: Handle, depths: list[DepthTracker], frame: Frame, message: wire.BookTicker
-) -> list[Row]:
-    """A bookTicker is compared with all books of its market, which share its numbering."""
-    rows = handle(frame, message)
-    row = rows[0]
-    if isinstance(row, BookTicker):
-        for tracker in depths:
-            rows += tracker.quoted(frame, row)
-    return rows

@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from market.book import Book
 from market.engine import Engine
+from market.state import State
 from recorder.keys import KeyPair, key_source
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings
@@ -57,6 +58,11 @@ class Live:
         self._lag_limit = lag_limit
         self._lagging = self._started = self._ended = False
         self._failure: BaseException | None = None
+
+    @property
+    def state(self) -> State:
+        """What else a client would ask for, at the row in hand."""
+        return self._engine.state
 
     def book(self, symbol: str) -> Book | None:
         """The book at the row in hand; None while it is not live. Raises TopicError for

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from market.book import Book
+from market.state import Channels, State
 from replay.pace import Clock, Pace, SystemClock, Waiter
 from replay.sealed import check_sealed
 from replay.selection import Selection
@@ -54,6 +55,8 @@ class Replay:
         played, and ``tape.public`` says so.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
     session: of the frame given out last; empty before the first.
+    state: what else than books a client would ask for, at the row in hand and of its session; of
+        streams that are not selected it knows nothing.
 
     Rows come in order of ``seq``, those of one frame in the order they were made. Raises
     NotARecording, TopicError or another UsageError for what cannot be played, and TapeError, also
@@ -86,6 +89,7 @@ class Replay:
         self._clock = clock or SystemClock()
         self.session = ""
         self._playing: Sequence[Strand] = ()
+        self.state = State(self._channels)
         self._markets = depth_markets(self.recorded_topics)
 
     @cached_property
@@ -158,6 +162,11 @@ class Replay:
                 due = None if pace is None else pace.due(frame, group[0].session, strand.zero)
                 self.session = strand.session
                 yield due, strand, frame
+
+    def _channels(self) -> Channels:
+        """Of the session that the frame given out last is of."""
+        playing = (strand for strand in self._playing if strand.session == self.session)
+        return next((strand.engine.channels for strand in playing), {})
 
     def _no_book(self, symbol: str) -> TopicError:
         if symbol in self._markets:

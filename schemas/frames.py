@@ -112,16 +112,18 @@ class FramesLost(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of a CHECKPOINT frame: digests of all frames of the segment before this one.
 
     frames, rows: sha256 in hex, see `schemas.digest`.
     end: why the segment ends here (``roll`` or ``stop``); None in mid-segment.
+    state: digest of what the engine remembers; where the segment ends only, None in old recordings.
     """
 
     frames: str
     rows: str
     end: str | None = None
+    state: str | None = None
 
 
 def to_json(payload: msgspec.Struct) -> bytes:

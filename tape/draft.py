@@ -35,6 +35,9 @@ class SealEngine(Protocol):
     def feed(self, frame: Frame) -> Sequence[Row]:
         """Take the next frame; the rows it makes."""
 
+    def digest(self) -> str:
+        """Of all that it remembers, as in the last checkpoint of a segment."""
+
 
 class Draft:
     """One segment on its way through an engine.
@@ -49,7 +52,7 @@ class Draft:
         self._engine = engine
         self._noted = damage
         self._doubtful = False
-        self._trial = Trial()
+        self._trial = Trial(engine.digest)
         self._tally = Tally()
         self._privacy = Privacy()
 

@@ -1,19 +1,23 @@
 """Compares what a replay makes of a segment with what the live recorder noted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from schemas.digest import Witness
+from schemas.digest import Witness, is_comparable
 from schemas.frames import Checkpoint, Frame, Kind, SegmentHead
 from schemas.rows import SCHEMA, Row
+
+STATE = "state"
 
 
 class Dispute(NamedTuple):
     """Where a replay and the live recorder part: after ``after_seq``, up to ``until_seq``.
 
-    what: ``frames`` or ``rows``; the rows of other frames are others too.
+    what: ``frames``, ``rows`` or ``state``, which is what an engine remembers at the end; the rows
+        of other frames are others too, and so is the state.
     """
 
     what: str
@@ -21,6 +25,8 @@ class Dispute(NamedTuple):
     until_seq: int
 
     def __str__(self) -> str:
+        if self.what == STATE:
+            return f"at seq {self.until_seq} the live recorder remembered other things"
         return (
             f"{self.what} after seq {self.after_seq} up to seq {self.until_seq} are not those"
             " the live recorder made"
@@ -30,6 +36,7 @@ class Dispute(NamedTuple):
 class Trial:
     """Sees all frames of a segment with the rows the replay made.
 
+    state: digest of what the engine that replays it remembers; asked for at the end.
     dispute: the first disagreement; None if none.
     outdated: the first rows that are others where the recorder's were of an older schema: that is
         no disagreement, and its frames agreed.
@@ -37,12 +44,13 @@ class Trial:
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, state: Callable[[], str]) -> None:
         self.dispute: Dispute | None = None
         self.outdated: Dispute | None = None
         self.agreed = 0
         self.end: str | None = None
         self._schema = SCHEMA
+        self._state = state
         self._witness = Witness()
 
     @property
@@ -71,14 +79,24 @@ class Trial:
 
     def _compare(self, noted: Checkpoint, seq: int) -> None:
         made = self._witness.checkpoint(noted.end)
-        if made == noted:
-            self.agreed = seq
+        if made == replace(noted, state=None):
+            self._compare_state(noted, seq)
         elif made.frames == noted.frames and self._schema < SCHEMA:
             self.outdated = self.outdated or Dispute("rows", self.agreed, seq - 1)
             self.agreed = seq
         elif self.dispute is None:
             what = "frames" if made.frames != noted.frames else "rows"
             self.dispute = Dispute(what, self.agreed, seq - 1)
+
+    def _compare_state(self, noted: Checkpoint, seq: int) -> None:
+        """Rows agree. Recordings of before do not say what was remembered, and what another version
+        remembers cannot be compared."""
+        if noted.state is not None:
+            made = self._state()
+            if made != noted.state and is_comparable(made, noted.state):
+                self.dispute = self.dispute or Dispute(STATE, self.agreed, seq - 1)
+                return
+        self.agreed = seq
 
 
 def _noted(frame: Frame) -> Checkpoint:

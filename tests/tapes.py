@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import ConnectionClosed, ConnectionOpened, Frame, Kind, SegmentHead, to_json
@@ -115,9 +117,9 @@ class Recording:
         self._seal()
         self._begin_segment()
 
-    def stop(self) -> Tape:
-        """The recorder ends in order."""
-        self._checkpoint("stop")
+    def stop(self, state: str | None = None) -> Tape:
+        """The recorder ends in order. state: what it says was remembered, where that is wrong."""
+        self._checkpoint("stop", state)
         self._seal()
         return self.tape
 
@@ -147,8 +149,10 @@ class Recording:
         for topic, state in keyframes:
             self.take(Kind.KEYFRAME, state, topic=topic)
 
-    def _checkpoint(self, end: str | None) -> None:
-        self.take(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))
+    def _checkpoint(self, end: str | None, state: str | None = None) -> None:
+        if end is not None:
+            state = state or self._engine.digest()
+        self.take(Kind.CHECKPOINT, to_json(replace(self._witness.checkpoint(end), state=state)))
 
     def _seal(self) -> None:
         assert self._journal is not None, "begin() first"

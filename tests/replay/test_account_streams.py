@@ -15,6 +15,7 @@ from market.streams import PUBLIC
 from replay import Replay
 from replay.certificate import Certificate, Outcome
 from replay.certify import certify
+from schemas import digest
 from schemas.rows import SCHEMA
 from schemas.tables import ACCOUNT_TABLES
 from tape import draft, segment, trial
@@ -69,6 +70,7 @@ def old(folder: Path, patch: pytest.MonkeyPatch, cut: bool = False) -> Tape:
         before.setattr(lanes, "STREAMS", PUBLIC)
         for room in (tapes, draft, trial):
             before.setattr(room, "SCHEMA", SCHEMA - 1)
+        before.setattr(digest, "MEMORY", digest.MEMORY - 1)
         before.setattr(segment.labels, "__defaults__", (SCHEMA - 1,))
         recording = record(folder, rolls=0)
         if cut:
