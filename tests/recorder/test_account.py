@@ -443,6 +443,9 @@ def test_a_clock_that_is_set_back_is_followed() -> None:
     stamps[0] = stamps[0]._replace(ts_recv=stamps[0].ts_recv + 10**12)
 
     async def act(far_end: Venue, hand: Hand) -> None:
+        accounts = far_end.options.accounts
+        assert accounts is not None
+        await far_end.until(lambda: bool(accounts.seen))
         del stamps[0]
         await hears(far_end, ORDERS)
 
