@@ -37,6 +37,7 @@ from tape.proof import with_self
 from tape.reader import read_filed, read_frames, segments
 from tape.recover import perform, survey
 from tape.verify import verify
+from tape.view import without_account
 from tests.replay.mixed import (
     MARK,
     MOVES,
@@ -163,6 +164,17 @@ def test_books_and_rows_are_found_between(busy: Tape) -> None:
             assert history.tail(row, None, Mark(index, manifest.last_seq), 99) == until
 
 
+def test_who_may_not_read_it_finds_all_else(busy: Tape) -> None:
+    parts = segments(busy)
+    end = Mark(len(parts) - 1, parts[-1].last_seq)
+    rejects = {}
+    for tape in (busy, without_account(busy)):
+        rejects[tape.public] = History(tape, parts).tail(Reject, None, end, 99)
+    private = {frame.seq for frame in frames(busy) if marked(frame)}
+    assert {row.seq for row in rejects[False]} & private
+    assert rejects[True] == [row for row in rejects[False] if row.seq not in private]
+
+
 def test_it_is_made_anew_and_compacted_and_compacted_again(copy: Tape) -> None:
     before, rows = frames(copy), list(Replay(copy.root))
     for number in range(2):
@@ -259,13 +271,23 @@ def test_a_moved_row_is_no_certificate(copy: Tape) -> None:
     assert moved in str(certificate)
 
 
-def test_after_a_loss_what_cannot_be_read_is_private() -> None:
-    """It may have subscribed anything."""
+def test_what_cannot_be_read_is_private_where_it_may_be() -> None:
+    """After a loss anything may be subscribed."""
     unread = Frame(2, 1, 1, 1, Kind.DATA, "", b"{")
     error = Frame(2, 1, 1, 1, Kind.DATA, "", TEXTS["error"].encode())
     loss = Frame(1, 1, 1, 1, Kind.LOSS, "", to_json(FramesLost("memory")))
     head = Frame(1, 1, 1, 1, Kind.SEGMENT, "", b'{"topics":["trade.X"]}')
-    for seen, private in (([], True), ([head], False), ([head, loss], True), ([loss, head], False)):
+    asks = '{"method":"SUBSCRIBE","params":["trade.X","%s.rfqUpdate"]}'
+    texts = (asks % "account", asks % "trade", (asks % "account").replace("SUB", "UNSUB"))
+    sent = [Frame(2, 1, 1, 1, Kind.SENT, "", text.encode()) for text in texts]
+    for seen, private in (
+        ([], True),
+        ([head], False),
+        ([head, loss], True),
+        ([loss, head], False),
+        ([head, sent[0]], True),
+        ([head, *sent[1:]], False),
+    ):
         privacy = Privacy()
         assert not any(privacy.see(frame, "") for frame in seen)
         assert not privacy.see(error, None)
