@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.frames import Frame, Kind
-from tape.journal import BATCH_BYTES, JournalGone, JournalWriter
+from tape.journal import JournalWriter
+from tape.journal_file import BATCH_BYTES, JournalGone
 from tape.journal_reader import read_journal
 
 
