@@ -12,6 +12,8 @@ from schemas.errors import ConfigError
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
 
+RING_AFTER_S = 10.0
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 
@@ -49,6 +51,8 @@ class Settings:
     min_free: stop early when the disk has less room than this; None: never.
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
+    ring: keep only so much, in memory, and write it when something has happened; None: keep all.
+    ring_after: what still belongs to it after that.
     """
 
     topics: tuple[str, ...]
@@ -62,6 +66,8 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    ring: float | None = None
+    ring_after: float = RING_AFTER_S
 
 
 def seconds(text: str) -> float:

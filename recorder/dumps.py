@@ -1,0 +1,86 @@
+"""Dumps of a ring: what they are for, who waits for them, and what is said of them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from recorder.triggers import Pulled, Triggers
+from schemas.errors import BackpackError
+from tape.layout import SegmentName
+
+Notice = Callable[[str], None]
+
+
+class Dump(NamedTuple):
+    """What was written. span: seconds from the beginning of the first segment to the end of the
+    last, less what is not there in between."""
+
+    segments: tuple[SegmentName, ...]
+    frames: int
+    span: float
+
+    def __str__(self) -> str:
+        first, last = self.segments[0], self.segments[-1]
+        upto = f" to .{last.number:05d}" if len(self.segments) > 1 else ""
+        return f"{self.span:.1f} s, {self.frames:,} frames -> {first}{upto}"
+
+
+class _Waiter(NamedTuple):
+    """due: when all that belongs to its dump has come, ns by the monotonic clock."""
+
+    due: int
+    future: asyncio.Future[Dump]
+    parts: list[Dump]
+
+
+class Dumps:
+    """One after another, each for all that had happened when it began. ``count``: those written."""
+
+    def __init__(self, after: int, notice: Notice) -> None:
+        self.triggers = Triggers(after)
+        self.count = 0
+        self._after = after
+        self._notice = notice
+        self._waiters: list[_Waiter] = []
+        self._writing: tuple[Pulled, Dump, int, list[_Waiter]] | None = None
+
+    def wait(self, mono: int) -> asyncio.Future[Dump]:
+        """Who waits for what happened now."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiters.append(_Waiter(mono + self._after, future, []))
+        return future
+
+    def begin(self, pulled: Pulled, dump: Dump, mono: int) -> None:
+        """What is to be written now ended at ``mono``."""
+        self._writing = (pulled, dump, mono, self._waiters[:])
+
+    def written(self) -> None:
+        """What was begun, if anything was, is on the disk."""
+        if self._writing is None:
+            return
+        (pulled, dump, mono, waiters), self._writing = self._writing, None
+        self.count += 1
+        self._notice(f"dump: {pulled.why}, {dump}")
+        for waiter in waiters:
+            waiter.parts.append(dump)
+            if waiter.due <= mono:
+                self._settle(waiter)
+
+    def end(self) -> None:
+        """Nothing more will be written: those who wait get what there is, or an error."""
+        for waiter in self._waiters[:]:
+            self._settle(waiter)
+
+    def _settle(self, waiter: _Waiter) -> None:
+        self._waiters.remove(waiter)
+        if waiter.future.done():  # nobody waits any more
+            return
+        if waiter.parts:
+            waiter.future.set_result(_joined(waiter.parts))
+        else:
+            waiter.future.set_exception(BackpackError("the recording ended without this dump"))
+
+
+def _joined(parts: Sequence[Dump]) -> Dump:
+    segments = tuple(name for part in parts for name in part.segments)
+    return Dump(segments, sum(p.frames for p in parts), sum(p.span for p in parts))
