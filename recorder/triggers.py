@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import NamedTuple
 
+from schemas.frames import DUMP
+
 _SHOWN = 3  # causes of one dump
 _LONGEST = 160  # characters of a cause
 
@@ -16,7 +18,7 @@ class Pulled(NamedTuple):
     @property
     def end(self) -> str:
         """For the end of the last segment."""
-        return f"dump: {self.why} at frame {self.seq}"
+        return f"{DUMP}{self.why} at frame {self.seq}"
 
 
 class _Pull(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from time import monotonic
 
 from replay.moment import length, stamp
@@ -11,7 +12,7 @@ from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
 from schemas.tables import TABLES
 from tape.manifest import Manifest
-from tape.reader import discontinued, headless, holes
+from tape.reader import discontinued, headless, holes, unkept
 
 # Of gaps that are the recorder's own, and not the venue's.
 _OWN_CAUSES = {
@@ -80,6 +81,8 @@ class Report:
         yield f"gaps: {_counts(gaps)}" if gaps else "no gaps"
         verdicts = Counter(segment.verdict.value for segment in self._segments())
         yield f"segments: {_counts(verdicts)}"
+        if apart := sum(unkept(*pair) for pair in pairwise(self._segments())):
+            yield f"not kept, as nothing had happened: what was between {apart + 1} dumps of a ring"
         for loss in self.losses():
             yield f"loss: {loss}"
 

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+DUMP = "dump: "  # the end of a segment begins so, if nothing behind it was to be kept then
+
 
 class Kind(StrEnum):
     """What a frame is. Everything that changes the engine's state is one of these."""
