@@ -51,13 +51,13 @@ class Ringing(Stage):
         self.clock = Leaps()
         self.dumps: list[Dump] = []
 
-    def passes(self, seconds: int) -> Do:
-        """So much time goes by, in leaps of a second, after each of which a segment is rolled."""
+    def passes(self, seconds: int, leaps: int = 1) -> Do:
+        """So much time goes by, in so many leaps, after each of which a segment is rolled."""
 
         async def leap(_: Venue) -> None:
-            for _ in range(seconds):
+            for _leap in range(leaps):
                 begun = self.begun
-                self.clock.ahead += SECOND
+                self.clock.ahead += seconds * SECOND // leaps
                 await self._until(begun + 1)
 
         return Do(leap)
@@ -80,6 +80,16 @@ class Ringing(Stage):
 
         return Do(dump)
 
+    def pulled(self) -> Do:
+        """Something happens; nobody waits for the dump."""
+
+        def pull(_: Venue) -> None:
+            assert self.run is not None
+            assert self.run.recorder.ring is not None
+            self.run.recorder.ring.pull("x")
+
+        return Do(pull)
+
     @property
     def begun(self) -> int:
         """Segments that have begun."""
@@ -92,7 +102,7 @@ class Ringing(Stage):
     async def record(self, script: Sequence[Step], data: Path, **settings: Any) -> Run:
         """Record a script to its end, then stop."""
         far_end = Venue([*LIVE, *script], snapshots=SNAPSHOTS)
-        settings = {"ring": 3.0, "ring_after": 0.0, **settings}
+        settings = {"ring": 1.0, "ring_after": 0.0, **settings}
         topics = (SOL, TRADES)
         async with far_end, running(far_end, data, *topics, clock=self.clock, **settings) as run:
             self.run = run
