@@ -8,6 +8,8 @@ from recorder.triggers import Pulled, Triggers
 from schemas.errors import BackpackError
 from tape.layout import SegmentName
 
+_NONE = "the recording ended without this dump"
+
 Notice = Callable[[str], None]
 
 
@@ -41,11 +43,14 @@ class Dumps:
         self.count = 0
         self._after = after
         self._notice = notice
+        self._over = False
         self._waiters: list[_Waiter] = []
         self._writing: tuple[Pulled, Dump, int, list[_Waiter]] | None = None
 
     def wait(self, mono: int) -> asyncio.Future[Dump]:
-        """Who waits for what happened now."""
+        """Who waits for what happened now; raises BackpackError where nothing will be written."""
+        if self._over:
+            raise BackpackError(_NONE)
         future = asyncio.get_running_loop().create_future()
         self._waiters.append(_Waiter(mono + self._after, future, []))
         return future
@@ -68,6 +73,7 @@ class Dumps:
 
     def end(self) -> None:
         """Nothing more will be written: those who wait get what there is, or an error."""
+        self._over = True
         for waiter in self._waiters[:]:
             self._settle(waiter)
 
@@ -78,7 +84,7 @@ class Dumps:
         if waiter.parts:
             waiter.future.set_result(_joined(waiter.parts))
         else:
-            waiter.future.set_exception(BackpackError("the recording ended without this dump"))
+            waiter.future.set_exception(BackpackError(_NONE))
 
 
 def _joined(parts: Sequence[Dump]) -> Dump:

@@ -66,6 +66,11 @@ class RingStore(Store):
         self.pull(why)
         return await written
 
+    def close(self) -> None:
+        """Let the thread end, and those who wait for a dump that will not come."""
+        super().close()
+        self.dumps.end()
+
     @property
     def status(self) -> str:
         """What the ring holds, for people."""
@@ -110,11 +115,8 @@ class RingStore(Store):
         self._forget(self._ring.take())
 
     async def _close_in_time(self) -> None:
-        try:
-            await super()._close_in_time()
-            self.dumps.written()
-        finally:
-            self.dumps.end()
+        await super()._close_in_time()
+        self.dumps.written()
 
     def _begin_dump(self, following: JournalWriter | None) -> None:
         """All that is held is to be written; nothing follows at the end. No await in here."""

@@ -143,6 +143,9 @@ def test_nothing_is_written_when_nothing_happens(played: Played[Told]) -> None:
     assert stage.begun >= 7
     assert exit_code(run.recorder) == WHOLE
     assert not any("dump" in notice for notice in run.notices)
+    assert run.recorder.intake.memory.held == 0
+    with pytest.raises(BackpackError, match="ended without this dump"):
+        asyncio.run(run.recorder.dump("too late"))
 
 
 def test_dumps_by_hand(played: Played[Told]) -> None:
@@ -358,21 +361,23 @@ def test_a_disk_that_stays_full_is_told(tmp_path: Path) -> None:
 
 
 def test_bp_record_dumps_at_a_signal(tmp_path: Path) -> None:
-    """As often as one comes; stopped, it is whole."""
-    ring = ("--ring", "60s", "--ring-after", "0s")
+    """Its options from a file; stopped, it is whole."""
+    config = tmp_path / "bp.toml"
+    config.write_text('ring = "60s"\nring_after = "0s"\n')
+    data = tmp_path / "tape"
     with (
         venue("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0") as far_end,
-        at_work(*options(far_end, tmp_path, *far_end.topics), *ring) as recording,
+        at_work(*options(far_end, data, *far_end.topics), "--config", str(config)) as recording,
     ):
-        recording.until((tmp_path / "journal").exists)
+        recording.until((data / "journal").exists)
         recording.interrupt(SIGUSR1)
         recording.hear("dump: SIGUSR1, ")
         recording.interrupt()
         ended = recording.end()
     assert ended.code == WHOLE, ended
     assert ["dumps of the ring", "1"] in ended.lines
-    assert {m["verdict"] for m in plain.manifests(tmp_path)} == {"certified"}
-    assert verify(Tape(tmp_path)) == []
+    assert {m["verdict"] for m in plain.manifests(data)} == {"certified"}
+    assert verify(Tape(data)) == []
 
 
 def test_without_a_ring_there_is_nothing_to_dump(tmp_path: Path) -> None:
