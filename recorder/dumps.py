@@ -41,7 +41,6 @@ class Dumps:
     def __init__(self, after: int, notice: Notice) -> None:
         self.triggers = Triggers(after)
         self.count = 0
-        self._after = after
         self._notice = notice
         self._over = False
         self._waiters: list[_Waiter] = []
@@ -52,7 +51,7 @@ class Dumps:
         if self._over:
             raise BackpackError(_NONE)
         future = asyncio.get_running_loop().create_future()
-        self._waiters.append(_Waiter(mono + self._after, future, []))
+        self._waiters.append(_Waiter(mono + self.triggers.after, future, []))
         return future
 
     def begin(self, pulled: Pulled, dump: Dump, mono: int) -> None:

@@ -57,7 +57,7 @@ class RingStore(Store):
 
     def pull(self, why: str) -> None:
         """A dump is to be written; in the thread of the recorder."""
-        self.dumps.triggers.pull(why, self._intake.seq, self._mono())
+        self._pull(why, self._intake.seq, self._mono())
 
     async def dump(self, why: str) -> Dump:
         """The same, and wait until it is on the disk, with what was still to come for it; what was
@@ -65,6 +65,13 @@ class RingStore(Store):
         written = self.dumps.wait(self._mono())
         self.pull(why)
         return await written
+
+    async def finish(self, failure: BaseException | None = None) -> None:
+        """As of any store; those who wait for a dump know then."""
+        try:
+            await super().finish(failure)
+        finally:
+            self.dumps.end()
 
     def close(self) -> None:
         """Let the thread end, and those who wait for a dump that will not come."""
@@ -153,7 +160,13 @@ class RingStore(Store):
         return msgspec.structs.replace(super()._head(), ring=self._ring.reach)
 
     def _saw(self, why: str, frame: Frame) -> None:
-        self.dumps.triggers.pull(why, frame.seq, frame.ts_mono)
+        self._pull(why, frame.seq, frame.ts_mono)
+
+    def _pull(self, why: str, seq: int, mono: int) -> None:
+        triggers = self.dumps.triggers
+        if triggers.since is None and triggers.after:
+            self._notice(f"{why}: the ring is written in {triggers.after / _NS:g}s")
+        triggers.pull(why, seq, mono)
 
     def _make_room(self) -> None:
         """Let go what is too old, as seen from what a dump is still to come for; more where memory

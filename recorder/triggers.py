@@ -31,10 +31,12 @@ class Triggers:
     """Merges what happens before a dump begins: it is due ``after`` ns behind the first of it.
     Where that is too early for the last, another one is due, for the rest. Times are monotonic, in
     ns.
+
+    after: as it was given.
     """
 
     def __init__(self, after: int) -> None:
-        self._after = after
+        self.after = after
         self._first: _Pull | None = None
         self._last: _Pull | None = None
         self._counts = Counter[str]()
@@ -53,7 +55,7 @@ class Triggers:
 
     def is_due(self, now: int) -> bool:
         """Whether a dump is to begin."""
-        return self._first is not None and now >= self._first.mono + self._after
+        return self._first is not None and now >= self._first.mono + self.after
 
     def take(self, now: int) -> Pulled:
         """What a dump that begins now is for; something has to have happened."""
@@ -62,7 +64,7 @@ class Triggers:
         assert last is not None
         pulled = Pulled(self._why(first), first.seq)
         self._counts.clear()
-        self._first = last if last.mono + self._after > now else None
+        self._first = last if last.mono + self.after > now else None
         return pulled
 
     def _why(self, first: _Pull) -> str:

@@ -44,12 +44,16 @@ class Leaps:
 
 
 class Ringing(Stage):
-    """Plays a script to a recorder with a ring. dumps: those that steps have asked for."""
+    """Plays a script to a recorder with a ring.
+
+    dumps: those that steps have asked for. waiting: for those that come later, perhaps.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Leaps()
         self.dumps: list[Dump] = []
+        self.waiting: list[asyncio.Task[Dump]] = []
 
     def passes(self, seconds: int, leaps: int = 1) -> Do:
         """So much time goes by, in so many leaps, after each of which a segment is rolled."""
@@ -80,15 +84,15 @@ class Ringing(Stage):
 
         return Do(dump)
 
-    def pulled(self) -> Do:
-        """Something happens; nobody waits for the dump."""
+    def asked(self, why: str) -> Do:
+        """The same; the script goes on meanwhile."""
 
-        def pull(_: Venue) -> None:
+        async def ask(_: Venue) -> None:
             assert self.run is not None
-            assert self.run.recorder.ring is not None
-            self.run.recorder.ring.pull("x")
+            self.waiting.append(asyncio.create_task(self.run.recorder.dump(why)))
+            await asyncio.sleep(0)
 
-        return Do(pull)
+        return Do(ask)
 
     @property
     def begun(self) -> int:
@@ -109,6 +113,7 @@ class Ringing(Stage):
             playing = asyncio.create_task(far_end.finished())
             await run.until(playing.done)
             playing.result()
+        self.dumps += [await asked for asked in self.waiting]
         return run
 
 

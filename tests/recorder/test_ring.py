@@ -13,6 +13,7 @@ import pytest
 from recorder.recorder import Recorder
 from recorder.settings import Settings
 from recorder.summary import exit_code
+from replay.certify import certify
 from replay.replay import Replay
 from replay.report import Report
 from schemas.errors import BackpackError, UsageError
@@ -72,7 +73,7 @@ async def gaps(folder: Path) -> Told:
         *[stage.leaps(1), stage.hears("dump: gap of depth.SOL_USDC, gap of trade.SOL_USDC, ")],
         *[Send(trade(73)), stage.hears_all(6), stage.leaps(1)],
         *[stage.hears("dump: what followed on gap of trade.SOL_USDC, ")],
-        *[Send(trade(74)), stage.hears_all(7), stage.pulled()],
+        *[Send(trade(74)), stage.hears_all(7), stage.asked("x")],
     ]
     return await stage.record(script, folder, ring_after=2.0), stage
 
@@ -118,12 +119,12 @@ async def bookless(folder: Path) -> Told:
 
 
 async def crowded(folder: Path) -> Told:
-    """What comes in five seconds does not fit into memory."""
+    """What comes in five seconds does not fit into memory; each second rolls as it is so large."""
     stage = Ringing()
     blocks = [Send(os.urandom(130_000), force=True) for _ in range(4)]
     seconds = [step for block in blocks for step in (block, stage.passes(1))]
     script = [*seconds, stage.hears("the ring is shorter than asked for"), stage.dumped("a look")]
-    return await stage.record(script, folder, ring=5.0, memory=400_000), stage
+    return await stage.record(script, folder, ring=60.0, memory=400_000), stage
 
 
 SCENES: dict[str, Scene[Told]] = {
@@ -190,6 +191,8 @@ def test_what_was_not_kept_is_not_missed(played: Played[Told]) -> None:
     kept = {seq for m in found for seq in range(m.first_seq, m.last_seq + 1)}
     assert report.rows == sum(row.seq in kept for row in run.rows)
     assert report.losses() == []
+    certificate = certify(data)
+    assert (certificate.missing, certificate.lost) == ((), ())
     assert any("2 dumps of a ring" in line for line in report.lines())
 
 
@@ -222,9 +225,10 @@ def test_gaps_are_dumped_with_what_follows(played: Played[Told]) -> None:
 
 
 def test_a_dump_that_is_due_is_written_at_a_stop(played: Played[Told]) -> None:
-    """Up to the last frame."""
-    run, _ = played.outcome("gaps")
+    """Up to the last frame; who waits for it is told."""
+    run, stage = played.outcome("gaps")
     last = segments(Tape(played.folder("gaps")))[-1]
+    assert stage.dumps[-1].segments[-1] == last.name
     assert last.last_seq == run.frames[-1].seq
     assert str(last.end).startswith("dump: x at frame ")
 
@@ -328,7 +332,7 @@ def test_a_disk_that_refuses_is_tried_again(tmp_path: Path) -> None:
                 Do(lambda _: disk.fill()),
                 Send(bid(13)),
                 stage.hears_all(3),
-                stage.pulled(),
+                stage.asked("x"),
             ],
             *[stage.leaps(1), stage.hears("the disk refuses writes"), stage.passes(2)],
             *[Do(lambda _: disk.empty()), stage.hears("nothing was lost"), stage.hears("dump: x")],
@@ -345,18 +349,13 @@ def test_a_disk_that_stays_full_is_told(tmp_path: Path) -> None:
     with tmpfs(tmp_path / "disk", "4m") as disk:
         stage = Ringing()
         script = [Do(lambda _: disk.fill()), stage.leaps(1)]
-        waiting: list[asyncio.Task[object]] = []
-
-        def ask(_: Venue) -> None:
-            assert stage.run is not None
-            waiting.append(asyncio.create_task(stage.run.recorder.dump("x")))
 
         async def scene() -> None:
-            steps = [*script, Do(ask), stage.hears("the disk refuses writes")]
+            steps = [*script, stage.asked("x"), stage.hears("the disk refuses writes")]
             with pytest.raises(BackpackError, match=r"up to [0-9]+ frames .* are lost"):
                 await stage.record(steps, disk.root / "tape")
             with pytest.raises(BackpackError, match="ended without this dump"):
-                await waiting[0]
+                await stage.waiting[0]
 
         asyncio.run(scene())
 
