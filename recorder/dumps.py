@@ -35,6 +35,15 @@ class _Waiter(NamedTuple):
     parts: list[Dump]
 
 
+class _Begun(NamedTuple):
+    """waiters: those who wait for this dump, or for one after it too."""
+
+    pulled: Pulled
+    dump: Dump
+    mono: int
+    waiters: list[_Waiter]
+
+
 class Dumps:
     """One after another, each for all that had happened when it began. ``count``: those written."""
 
@@ -44,7 +53,7 @@ class Dumps:
         self._notice = notice
         self._over = False
         self._waiters: list[_Waiter] = []
-        self._writing: tuple[Pulled, Dump, int, list[_Waiter]] | None = None
+        self._writing: list[_Begun] = []
 
     def wait(self, mono: int) -> asyncio.Future[Dump]:
         """Who waits for what happened now; raises BackpackError where nothing will be written."""
@@ -55,20 +64,20 @@ class Dumps:
         return future
 
     def begin(self, pulled: Pulled, dump: Dump, mono: int) -> None:
-        """What is to be written now ended at ``mono``."""
-        self._writing = (pulled, dump, mono, self._waiters[:])
+        """What is to be written now ended at ``mono``. One begins before another is written only at
+        the end of a recording."""
+        self._writing.append(_Begun(pulled, dump, mono, self._waiters[:]))
 
     def written(self) -> None:
-        """What was begun, if anything was, is on the disk."""
-        if self._writing is None:
-            return
-        (pulled, dump, mono, waiters), self._writing = self._writing, None
-        self.count += 1
-        self._notice(f"dump: {pulled.why}, {dump}")
-        for waiter in waiters:
-            waiter.parts.append(dump)
-            if waiter.due <= mono:
-                self._settle(waiter)
+        """All that was begun, if anything was, is on the disk."""
+        begun, self._writing = self._writing, []
+        for pulled, dump, mono, waiters in begun:
+            self.count += 1
+            self._notice(f"dump: {pulled.why}, {dump}")
+            for waiter in waiters:
+                waiter.parts.append(dump)
+                if waiter.due <= mono:
+                    self._settle(waiter)
 
     def end(self) -> None:
         """Nothing more will be written: those who wait get what there is, or an error."""
@@ -77,7 +86,8 @@ class Dumps:
             self._settle(waiter)
 
     def _settle(self, waiter: _Waiter) -> None:
-        self._waiters.remove(waiter)
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
         if waiter.future.done():  # nobody waits any more
             return
         if waiter.parts:
