@@ -5,6 +5,7 @@ import os
 import signal
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from recorder.keys import key_source
 from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
-from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
+from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings, as_url, seconds
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
@@ -29,7 +30,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every", "keys"),
+    *("memory", "min_free", "audit_every", "keys", "ring", "ring_after"),
 )
 
 
@@ -82,8 +83,7 @@ def _is_texts(value: object) -> bool:
 @click.option(
     "--roll",
     metavar="TIME",
-    default="1h",
-    show_default=True,
+    show_default="1h",
     help="Seal a segment this often, on the full hour for 1h.",
 )
 @click.option(
@@ -111,6 +111,18 @@ def _is_texts(value: object) -> bool:
     " when a key is refused. Default: BP_API_KEY and BP_API_SECRET of the environment.",
 )
 @click.option(
+    "--ring",
+    metavar="TIME",
+    help="Flight recorder: keep the last 60s, say, in memory only, and write it when something"
+    " happens: a gap, a crossed book, a crash, SIGUSR1.",
+)
+@click.option(
+    "--ring-after",
+    metavar="TIME",
+    show_default=f"{RING_AFTER_S:g}s",
+    help="With --ring: what comes so long after that is written too; may be 0s.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -128,6 +140,7 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of one market
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
     bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
+    bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
 
     \b
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
@@ -146,17 +159,21 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
 def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
     """The options as one value; raises ConfigError."""
     names = tuple(name.strip() for text in topics for name in text.split(",") if name.strip())
+    ring = _optional(seconds, texts["ring"])
+    _check_ring(ring, texts)
     settings = Settings(
         topics=names,
         data=data,
         ws_url=as_url(texts["ws_url"] or "", ("ws", "wss")),
         rest_url=as_url(texts["rest_url"] or "", ("http", "https")),
         duration=_optional(seconds, texts["duration"]),
-        roll=seconds(texts["roll"] or ""),
+        roll=seconds("1h" if texts["roll"] is None else texts["roll"]),
         memory=octets(texts["memory"] or ""),
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
         keys=key_source(names, texts["keys"]),
+        ring=ring,
+        ring_after=_ring_after(texts["ring_after"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -166,6 +183,26 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
     if not settings.topics:
         raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
     return settings
+
+
+def _check_ring(ring: float | None, texts: dict[str, str | None]) -> None:
+    """Raises ConfigError for options that make no sense together."""
+    if ring is None:
+        if texts["ring_after"] is not None:
+            raise ConfigError("--ring-after says what a ring still takes: name it, as --ring 60s")
+    elif ring < SHORTEST_ROLL_S:
+        raise ConfigError(f"--ring {texts['ring']}: its segments last 1s at least; 60s is usual")
+    elif texts["roll"] is not None:
+        raise ConfigError(
+            "--roll seals all there is, --ring only what was before something happened, in pieces"
+            " of a sixth of it: take one of them"
+        )
+
+
+def _ring_after(text: str | None) -> float:
+    if text is None:
+        return RING_AFTER_S
+    return 0.0 if text.strip() == "0s" else seconds(text)
 
 
 def _optional(read: Callable[[str], Value], text: str | None) -> Value | None:
@@ -178,6 +215,10 @@ async def _record(settings: Settings) -> int:
     recorder = Recorder(settings, view.notice)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
+    if recorder.ring is not None:
+        pull = partial(recorder.ring.pull, "SIGUSR1")
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
+    view.status = recorder.status
     async with view.showing(recorder.tally, recorder.alarm):
         failure = await _run(recorder, stop)
     print_summary(console, recorder)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from recorder.memory import Memory
 from recorder.quantities import pretty_size, pretty_span
 from recorder.stamp import Clock
-from tape.journal import JournalGone
+from tape.journal_file import JournalGone
 
 HANGS_S = 5.0  # a call that takes longer is trouble
 ALARM_EVERY_S = 60.0

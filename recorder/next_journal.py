@@ -4,7 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from recorder.worker import Worker
-from tape.journal import JournalGone, JournalWriter
+from tape.journal import JournalWriter
+from tape.journal_file import JournalGone
 from tape.layout import SegmentName, Tape
 
 

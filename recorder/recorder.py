@@ -10,10 +10,12 @@ from recorder.account import Account
 from recorder.audits import Audits
 from recorder.catalogue import Catalogue
 from recorder.clocks import Clocks
+from recorder.dumps import Dump
 from recorder.intake import Intake
 from recorder.link import Link
 from recorder.memory import Memory
 from recorder.rest import Rest
+from recorder.ring_store import RingStore
 from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.snapshots import Snapshots
@@ -22,7 +24,7 @@ from recorder.stamp import Clock, Stamp, now
 from recorder.store import Store
 from recorder.subscriptions import Subscriptions
 from recorder.tally import Tally
-from schemas.errors import BackpackError, VenueError
+from schemas.errors import BackpackError, UsageError, VenueError
 from schemas.frames import Kind
 from schemas.requests import MARKETS_PATH, SnapshotRequest
 from tape.layout import Tape
@@ -67,7 +69,9 @@ class Recorder:
             if self.tape and self.space
             else None
         )
-        self.store = Store(self.intake, self.sealer, settings, notice)
+        parts = (self.intake, self.sealer, settings, notice)
+        self.ring = RingStore(*parts) if settings.ring and settings.data else None
+        self.store = self.ring or Store(*parts)
         self._notice = notice
         self._snapshots: Snapshots | None = None
         self._link: Link | None = None
@@ -75,6 +79,19 @@ class Recorder:
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
         return self.store.disk.alarm
+
+    def status(self) -> str:
+        """What the ring holds; empty if there is none."""
+        return "" if self.ring is None else self.ring.status
+
+    async def dump(self, reason: str) -> Dump:
+        """Write what the ring holds, and what comes within `Settings.ring_after`; what was written.
+
+        Raises UsageError without a ring, BackpackError where the recording ends without it.
+        """
+        if self.ring is None:
+            raise UsageError("there is no ring to dump: everything is written (bp-record --ring)")
+        return await self.ring.dump(reason)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
@@ -113,10 +130,14 @@ class Recorder:
                     for listed in markets:
                         self._tape_markets(listed)
                     capture = asyncio.create_task(self._capture(rest))
+                    error: Exception | None = None
                     try:
                         yield capture
+                    except Exception as raised:
+                        error = raised
+                        raise
                     finally:
-                        await self._stop(capture)
+                        await self._stop(capture, error)
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -170,16 +191,18 @@ class Recorder:
             if self.space is not None:
                 tasks.create_task(self.space.watch())
 
-    async def _stop(self, capture: asyncio.Task[None]) -> None:
+    async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
+        """``error``: of who runs it."""
         capture.cancel()
         failure = await _failure(capture)
+        crash = failure or error
         if failure is None and self._link is not None and not self._link.conn:
             failure = self._link.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(self.stopped)
         try:
-            await self.store.finish()
+            await self.store.finish(crash)
         except BackpackError as error:
             if failure is None:
                 raise

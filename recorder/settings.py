@@ -14,6 +14,8 @@ from schemas.topics import is_private
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
 
+RING_AFTER_S = 10.0
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 
@@ -54,6 +56,8 @@ class Settings:
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
     keys: of an account; None where there are none, and so no topics of one.
+    ring: keep only so much, in memory, and write it when something has happened; None: keep all.
+    ring_after: what still belongs to it after that.
     """
 
     topics: tuple[str, ...]
@@ -68,6 +72,8 @@ class Settings:
     audit_every: float | None = None
     clock_every: float = 60.0
     keys: KeySource | None = None
+    ring: float | None = None
+    ring_after: float = RING_AFTER_S
 
     @property
     def private(self) -> bool:

@@ -110,6 +110,8 @@ def _disk(recorder: Recorder) -> Iterator[Fact]:
         yield "disk", disk.trouble
     elif disk.lasted:
         yield "disk in trouble", f"{disk.lasted:.1f}", "s"
+    if recorder.ring is not None:
+        yield "dumps of the ring", recorder.ring.dumps.count
     if recorder.stopped:
         yield "stopped early", recorder.stopped.partition(": ")[2]
 

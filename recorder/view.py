@@ -22,10 +22,14 @@ _STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty":
 
 
 class View:
-    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing."""
+    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing.
+
+    status: what else there is to say right now, empty if nothing.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.status: Callable[[], str] = str
         self._alarm: Callable[[], str] = str
         self._notices: list[str] = []
         self._before: dict[str, int] = {}
@@ -75,10 +79,12 @@ class View:
             books = [line.state for line in topics if line.state]
             rate = (tally.frames - self._frames_before) / LINE_EVERY_S
             self._frames_before = tally.frames
+            status = self.status()
             _say(
                 f"{tally.frames} frames, {rate:.0f}/s, {len(topics)} topics,"
                 f" {books.count('live')} of {len(books)} books live,"
                 f" {sum(tally.gaps.values())} gaps, {tally.rows['reject']} rejects"
+                + (f"; {status}" if status else "")
             )
 
     def _render(self, tally: Tally) -> Group:
@@ -95,6 +101,8 @@ class View:
         self._before = {line.topic: line.frames for line in lines}
         hidden = len(lines) - len(busiest)
         foot = [Text(f"and {hidden} quieter topics", style="dim")] if hidden else []
+        if status := self.status():
+            foot.append(Text(status))
         if alarm := self._alarm():
             foot.append(Text(alarm, style="bold red"))
         return Group(table, *foot, *(Text(text, style="yellow") for text in self._notices))

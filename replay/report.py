@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from time import monotonic
 
 from replay.replay import Replay
@@ -11,7 +12,7 @@ from schemas.rows import Gap, Row
 from schemas.tables import TABLES
 from tape.manifest import Manifest
 from tape.moment import length, stamp
-from tape.reader import discontinued, headless, holes
+from tape.reader import discontinued, headless, holes, unkept
 
 # Of gaps that are the recorder's own, and not the venue's.
 _OWN_CAUSES = {
@@ -83,6 +84,8 @@ class Report:
         if self._replay.tape.public:
             folder = self._replay.tape.account_folder
             yield f"without what is of an account: {folder} is not there, or may not be read"
+        if apart := sum(unkept(*pair) for pair in pairwise(self._segments())):
+            yield f"not kept, as nothing had happened: what was between {apart + 1} dumps of a ring"
         for loss in self.losses():
             yield f"loss: {loss}"
 

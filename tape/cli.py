@@ -55,6 +55,8 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
 
+    A segment ends with a roll, a stop, or the dump of a ring, which says why it was written.
+
     \b
     Examples:
       bp-tape ls data/tape
@@ -87,6 +89,9 @@ def info(data: Path, as_json: bool) -> None:
     _show_counts(("table", "rows"), summary.rows)
     _show_counts(("without a handler", "frames"), summary.unknown)
     _show_doubts(summary.doubts)
+    if summary.dumps:
+        click.echo()
+        console.show_table(("dump", "why"), [*summary.dumps.items()])
     if summary.losses:
         click.echo()
         console.show_table(("losses",), [(loss,) for loss in summary.losses])
@@ -119,7 +124,7 @@ for command in (seal, diff, compact, recover, cli_export.command):
     cli.add_command(command)
 
 
-_SEGMENT_COLUMNS = ("segment", "verdict", "from", "seconds", "frames", "rows", "bytes")
+_SEGMENT_COLUMNS = ("segment", "verdict", "from", "seconds", "frames", "rows", "bytes", "end")
 
 
 def _segment_lines(tape: Tape) -> list[tuple[object, ...]]:
@@ -132,11 +137,12 @@ def _segment_lines(tape: Tape) -> list[tuple[object, ...]]:
             manifest.frames,
             sum(manifest.rows.values()),
             manifest.stored_bytes(),
+            manifest.end,
         )
         for manifest in segments(tape, merge=True)
     ]
     waiting = [
-        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size)
+        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size, None)
         for path in tape.journals()
     ]
     return sealed + waiting

@@ -10,9 +10,10 @@ from typing import NamedTuple, TypeVar
 
 from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
+from tape.carried import carried
 from tape.layout import Tape
 from tape.manifest import Manifest
-from tape.reader import read_rows
+from tape.reader import read_rows, unkept
 from tape.view import seen
 
 _HEALED = "healed"
@@ -60,7 +61,11 @@ def read_holes(tape: Tape, manifests: Sequence[Manifest]) -> list[Hole]:
     found: list[Hole] = []
     for session, segments in groupby(manifests, key=attrgetter("session")):
         holes: dict[GapKey, Hole] = {}
+        before: Manifest | None = None
         for manifest in segments:
+            if _is_apart(before, manifest):
+                _leap(holes, tape, before, manifest)
+            before = manifest
             ended = manifest.rows_schema < _LIFE_CYCLES
             for row in read_table(tape, manifest, Gap):
                 # What follows on a gap takes its place; the order stays that of the first rows.
@@ -80,6 +85,30 @@ def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyR
         if isinstance(row, table)
     ]
     return sorted(rows, key=attrgetter("seq"))
+
+
+def _is_apart(before: Manifest | None, manifest: Manifest) -> bool:
+    """Whether what came before was not to be kept."""
+    if before is None:
+        return manifest.ring is not None and manifest.number > 1
+    return unkept(before, manifest)
+
+
+def _leap(
+    holes: dict[GapKey, Hole], tape: Tape, before: Manifest | None, manifest: Manifest
+) -> None:
+    """Between two dumps gaps may have begun and ended. What is known of those that have ended goes
+    up to the end of what was kept before."""
+    going_on = {gap.key: gap for gap in carried(tape, manifest)}
+    for key, hole in holes.items():
+        if hole.until_seq is None and before is not None and key not in going_on:
+            holes[key] = hole._replace(until_seq=before.last_seq, ts_until=before.last_ts)
+    for key, gap in going_on.items():
+        began = Hole(
+            manifest.session, key.topic, gap.cause, "open", gap.missing, manifest.first_ts,
+            key.since_seq, gap.ts_since, None, None, None,
+        )  # fmt: skip
+        holes.setdefault(key, began)
 
 
 def _joined(before: Hole | None, newest: Hole) -> Hole:

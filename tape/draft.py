@@ -123,5 +123,6 @@ class Draft:
             rows_digest=digests.rows,
             damage=self.damage,
             lost=self.lost,
+            ring=self._trial.ring,
             files=files,
         )

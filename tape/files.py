@@ -64,9 +64,10 @@ def publish(temporary: Path, path: Path) -> None:
     rename(temporary, path)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file so that a reader sees the old content or the new, never a part."""
-    temporary = begin(path)
+def write_whole(path: Path, content: bytes, private: bool = False) -> None:
+    """Write a small file so that a reader sees the old content or the new, never a part. private:
+    only its owner may read it."""
+    temporary = begin(path, private)
     try:
         temporary.write_bytes(content)
         publish(temporary, path)

@@ -14,7 +14,7 @@ from tape.columns import arrow_to_frames
 from tape.doubts import Hole, read_table
 from tape.layout import FRAMES, Tape
 from tape.manifest import Manifest
-from tape.reader import read_frames
+from tape.reader import read_frames, unkept
 from tape.spans import Stretch
 from tape.view import seen
 
@@ -77,9 +77,9 @@ def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
 
 def breaks(segments: Sequence[Manifest], heads: Sequence[Frame]) -> Iterator[Stretch]:
     """Between segments of a session where the end of one, the head of the next, or whole ones are
-    lost."""
+    lost. What was not to be kept is not."""
     for (one, following), first in zip(pairwise(segments), heads[1:], strict=True):
-        if not _goes_on(one, first):
+        if not _goes_on(one, first) and not unkept(one, following):
             yield Stretch(one.last_ts, following.first_ts)
 
 

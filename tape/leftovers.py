@@ -112,7 +112,8 @@ def abandoned(tape: Tape) -> list[str]:
     rows = (p for p in _rows(tape) if not is_later(tape, p) and segment_of(p) in sealed)
     found = [path for path in rows if tape.shown(path) not in kept]
     found += [p for p in tape.files_below(FRAMES) if p.suffix == ASIDE and segment_of(p) in sealed]
-    found += sorted(tape.manifest_folder.glob(f"*{ASIDE}"))
+    for folder in (tape.manifest_folder, tape.journal_folder):
+        found += sorted(folder.glob(f"*{ASIDE}"))
     return [tape.shown(path) for path in found]
 
 

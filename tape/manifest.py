@@ -147,12 +147,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     generation: 0 as recorded; the highest there is counts. origin: what this one was made of.
     code: version that sealed it.
     divergence: which frames the live recorder and the replay disagree on; None if none.
-    end: ``roll`` or ``stop`` as the recorder left it; None after a crash.
+    end: ``roll``, ``stop`` or ``dump: ..`` as the recorder left it; None after a crash.
     first_ts, last_ts: lowest and highest time of receipt; in format 1, of the first and last frame.
     kinds: frames per kind; ``topics``: data frames per stream, ``""`` where it cannot be read.
     rows: rows per table; ``unknown``: streams and events the engine has no handler for.
     frames_digest, rows_digest: see `schemas.digest`, over all frames of the segment.
     damage: what is missing before the last frame; ``lost``: what is missing after it.
+    ring: as in `schemas.frames.SegmentHead`; None where all segments were to be kept.
     """
 
     format: int = FORMAT
@@ -178,6 +179,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows_digest: str
     damage: list[Damage]
     lost: Lost | None
+    ring: Count | None = None
     files: Sequence[FileEntry]
 
     @property

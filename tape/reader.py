@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import TapeError, UsageError
-from schemas.frames import Frame
+from schemas.frames import DUMP, Frame
 from schemas.rows import Row
 from schemas.tables import TABLES
 from tape.batches import WHOLE, Excerpt, Group, read_lines
@@ -73,18 +73,27 @@ def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
     """Segments that are missing between others of their session."""
     missing: list[SegmentName] = []
     for one, following in pairwise(manifests):
-        if one.session == following.session:
+        if one.session == following.session and not unkept(one, following):
             between = range(one.number + 1, following.number)
             missing.extend(SegmentName(one.session, number) for number in between)
     return missing
 
 
+def unkept(one: Manifest, following: Manifest) -> bool:
+    """Whether those in between two segments of a session were not to be kept: between two dumps of
+    a ring, or before the first one of the next."""
+    apart = one.session == following.session and one.number + 1 < following.number
+    return apart and one.ring is not None and (one.end or "").startswith(DUMP)
+
+
 def headless(manifests: Iterable[Manifest]) -> list[Manifest]:
-    """First segments of sessions that began before them, with segments that are not here."""
+    """First segments of sessions that began before them, with segments that are not here. Those
+    before the first dump of a ring are not missed."""
     first: dict[str, Manifest] = {}
     for manifest in manifests:
         first.setdefault(manifest.session, manifest)
-    return [m for m in first.values() if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+    all_of_it = (m for m in first.values() if m.ring is None)
+    return [m for m in all_of_it if m.number > 1 or (m.first_seq > 1 and not m.damage)]
 
 
 def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from schemas.frames import DUMP
 from tape.layout import FRAMES, Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest
@@ -20,6 +21,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     unknown: frames per stream or event without a handler.
     open_journals: segments not sealed; ``recording``: a recorder is writing now.
     losses: sentences, each about one segment.
+    dumps: why a ring was written, by the last segment of each dump.
     gaps: how many holes, each once however many rows it has; ``doubts`` has them by cause.
     """
 
@@ -40,6 +42,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     open_journals: int
     recording: bool
     losses: list[str]
+    dumps: dict[str, str]
     doubts: Totals
 
 
@@ -73,6 +76,11 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         open_journals=len(tape.journals()),
         recording=is_locked(tape.root),
         losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses] + missing,
+        dumps={
+            str(m.name): m.end.removeprefix(DUMP)
+            for m in manifests
+            if m.end is not None and m.end.startswith(DUMP)
+        },
         doubts=doubts,
     )
 

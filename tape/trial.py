@@ -1,6 +1,7 @@
 """Compares what a replay makes of a segment with what the live recorder noted."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -41,6 +42,7 @@ class Trial:
     outdated: the first rows that are others where the recorder's were of an older schema: that is
         no disagreement, and its frames agreed.
     agreed: seq of the last checkpoint that agreed, 0 if none.
+    ring: as the segment's head has it.
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
 
@@ -49,6 +51,7 @@ class Trial:
         self.outdated: Dispute | None = None
         self.agreed = 0
         self.end: str | None = None
+        self.ring: int | None = None
         self._schema = SCHEMA
         self._state = state
         self._witness = Witness()
@@ -70,8 +73,14 @@ class Trial:
             if intact:
                 self._compare(noted, frame.seq)
         elif frame.kind is Kind.SEGMENT:
-            self._schema = _recorded_schema(frame)
+            self._begin(frame)
         self._witness.see(frame, rows)
+
+    def _begin(self, frame: Frame) -> None:
+        """A head that cannot be read is taken for one of this version."""
+        with suppress(msgspec.MsgspecError, ValueError):
+            head = msgspec.json.decode(frame.payload, type=SegmentHead)
+            self._schema, self.ring = head.rows_schema, head.ring or None
 
     def digests(self) -> Checkpoint:
         """Of all frames seen and their rows."""
@@ -105,11 +114,3 @@ def _noted(frame: Frame) -> Checkpoint:
         return msgspec.json.decode(frame.payload, type=Checkpoint)
     except (msgspec.MsgspecError, ValueError):
         return Checkpoint("unreadable", "unreadable")
-
-
-def _recorded_schema(head: Frame) -> int:
-    """The recorder's schema of rows; this one's where the head cannot be read."""
-    try:
-        return msgspec.json.decode(head.payload, type=SegmentHead).rows_schema
-    except (msgspec.MsgspecError, ValueError):
-        return SCHEMA

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from market.engine import Engine
@@ -36,11 +37,13 @@ class Setting:
 
     every: frames between two checkpoints; the recorder has 1,000.
     code: version that claims to record.
+    ring: ns, of a recording of which segments may be left out.
     """
 
     session: str = "20260902T164310Z"
     every: int = 1_000
     code: str = field(default_factory=code_version)
+    ring: int | None = None
 
 
 class Recording:
@@ -111,10 +114,16 @@ class Recording:
         self.take(Kind.REQUEST, b"", topic=path)
         return self.take(Kind.REPLY, body.encode(), topic=path)
 
-    def roll(self) -> None:
+    def roll(self, end: str = "roll") -> None:
         """The segment ends; the next begins with keyframes of what is remembered."""
-        self._checkpoint("roll")
+        self._checkpoint(end)
         self._seal()
+        self._begin_segment()
+
+    def drop(self) -> None:
+        """The same of a segment that is not kept."""
+        self._checkpoint("roll")
+        self.cut().unlink()
         self._begin_segment()
 
     def stop(self, state: str | None = None) -> Tape:
@@ -166,9 +175,11 @@ class Recording:
 
     def _head(self) -> SegmentHead:
         session, code = self.setting.session, self.setting.code
-        return SegmentHead(
+        head = SegmentHead(
             session, self._number, FORMAT, code, self._topics, WS_URL, REST_URL, SCHEMA
         )
+        ring = self.setting.ring
+        return head if ring is None else msgspec.structs.replace(head, ring=ring)
 
 
 def simulated(root: Path, plan: Plan, rolls: int = 0, setting: Setting | None = None) -> Recording:

@@ -10,7 +10,7 @@ from tape.history import Mark
 from tape.layout import Tape
 from tape.manifest import Manifest
 from tape.moment import moment, stamp
-from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at
+from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at, unkept
 from tape.view import seen
 
 
@@ -143,12 +143,22 @@ class Course:
             (last,) = deque(read_frames(self._tape, segment), maxlen=1)
         return self._zero(segment.session) + last.ts_mono
 
+    def is_apart(self, index: int) -> bool:
+        """Whether what came before a segment in its session was not to be kept."""
+        return index > 0 and unkept(self.segments[index - 1], self.segments[index])
+
+    def begins_anew(self, stretch: Stretch) -> bool:
+        """Whether a stretch is the first of such a segment."""
+        first = stretch.frames[0].frame.seq
+        at_head = first == self.segments[stretch.segment].first_seq
+        return at_head and self.is_apart(stretch.segment)
+
     def _before(self, index: int, seq: int) -> Mark:
         """The position in front of a frame. In front of a segment that goes on where another ended
         it is the end of that one, with all that was known then."""
         if index and seq <= self.segments[index].first_seq:
             before = self.segments[index - 1]
-            if before.session == self.segments[index].session:
+            if before.session == self.segments[index].session and not self.is_apart(index):
                 return Mark(index - 1, before.last_seq)
         return Mark(index, seq - 1)
 

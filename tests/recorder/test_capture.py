@@ -24,7 +24,8 @@ from schemas.errors import BackpackError
 from schemas.frames import Kind
 from schemas.rows import Row, Trade
 from schemas.tables import ACCOUNT_TABLES
-from tape.journal import BATCH_BYTES, JournalWriter
+from tape.journal import JournalWriter
+from tape.journal_file import BATCH_BYTES
 from tape.journal_reader import read_journal
 from tape.layout import Tape
 from tape.manifest import Verdict
