@@ -44,11 +44,20 @@ def event_name(envelope: wire.Envelope) -> str:
 
 def subscribed(text: bytes) -> list[str]:
     """The topics that a request of ours subscribes to; none where it does something else."""
+    return _named(text, "SUBSCRIBE")
+
+
+def unsubscribed(text: bytes) -> list[str]:
+    """The topics that a request of ours puts an end to; none where it does something else."""
+    return _named(text, "UNSUBSCRIBE")
+
+
+def _named(text: bytes, method: str) -> list[str]:
     try:
         command = _decode_command(text)
     except UNREADABLE:
         return []
-    return command.params if command.method == "SUBSCRIBE" else []
+    return command.params if command.method == method else []
 
 
 def is_stop(closed: bytes) -> bool:

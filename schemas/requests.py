@@ -23,6 +23,11 @@ class SnapshotRequest(NamedTuple):
         return f"{DEPTH_PATH}?symbol={quote(self.symbol, safe='')}"
 
 
+def is_market_list(path: str) -> bool:
+    """Whether a path, with its query, is that of a list of markets."""
+    return path.partition("?")[0] == MARKETS_PATH
+
+
 def depth_symbol(path: str) -> str | None:
     """The symbol of a depth request's path; None for any other path."""
     parts = urlsplit(path)
