@@ -65,6 +65,18 @@ class Catalogue:
             raise TopicError("no topics: name at least one, such as --topics depth.SOL_USDC")
         return tuple(names)
 
+    def offers(self, text: str) -> list[str]:
+        """Topic names for a name or pattern as the list is now; none where it cannot be, or its
+        market is closed."""
+        try:
+            return self._resolve(text)
+        except TopicError:
+            return []
+
+    def lists(self, symbol: str) -> bool:
+        """Whether there is such a market, open or not."""
+        return symbol in self._markets
+
     def _resolve(self, text: str) -> list[str]:
         topic = Topic.parse(text)
         channels, variants = self._channels(text, topic), _variants(text, topic)

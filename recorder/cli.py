@@ -169,7 +169,7 @@ async def _record(settings: Settings) -> int:
     print_summary(console, recorder)
     if failure is not None:
         raise failure
-    if not recorder.topics:
+    if recorder.program is None:
         raise BackpackError("stopped before anything was recorded")
     return exit_code(recorder)
 
@@ -179,7 +179,7 @@ async def _run(recorder: Recorder, stop: asyncio.Event) -> BackpackError | None:
     try:
         await recorder.run(stop)
     except BackpackError as error:
-        if not recorder.topics:
+        if recorder.program is None:
             raise  # nothing was recorded yet
         return error
     return None

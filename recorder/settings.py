@@ -49,6 +49,8 @@ class Settings:
     min_free: stop early when the disk has less room than this; None: never.
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
+    markets_every: the venue's market list is looked at this often, which its cache keeps for five
+        minutes; None: never again.
     """
 
     topics: tuple[str, ...]
@@ -62,6 +64,7 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    markets_every: float | None = 300.0
 
 
 def seconds(text: str) -> float:

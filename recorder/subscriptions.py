@@ -28,6 +28,7 @@ class Subscriptions:
         self._intake = intake
         self._connection: TapConnection | None = None
         self._conn = 0
+        self._told: dict[str, None] = {}  # what is subscribed by what is on the tape
         self._turn = asyncio.Lock()  # requests go out in the order in which they were made
 
     @property
@@ -39,6 +40,9 @@ class Subscriptions:
         """A connection is up; raises ConnectionClosed where it is not any more."""
         async with self._turn:
             self._connection, self._conn = connection, conn
+            # Without a connection nobody could be told, and the engine still waits for these.
+            for names in batches([name for name in self._told if name not in self._wanted]):
+                await self._send(UNSUBSCRIBE, names)
             for names in batches(self.topics):
                 await self._send(SUBSCRIBE, names)
 
@@ -77,6 +81,10 @@ class Subscriptions:
             return
         text = msgspec.json.encode({"method": method, "params": names})
         self._intake.take(Kind.SENT, text, conn=self._conn)
+        for name in names:
+            self._told.pop(name, None)
+        if method == SUBSCRIBE:
+            self._told.update(dict.fromkeys(names))
         await connection.send(text, text=True)
 
 
