@@ -127,6 +127,10 @@ class Engine:
         """Names of the streams heard of or waited for, but for those that were unsubscribed."""
         return [lane.name for lane in self._known() if lane.name not in self._lanes.ended]
 
+    def has_ended(self, topic: str) -> bool:
+        """Whether a stream was unsubscribed, and nobody has heard of it since."""
+        return topic in self._lanes.ended
+
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
         """Stream name and state of everything remembered, for the head of the next segment. A list
         of markets has its path for a name, what is about neither has none."""

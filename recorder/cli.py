@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from recorder.cli_ctl import ctl
+from recorder.commands import carrier
 from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
-from tape.console import LOSSES, Command
+from tape.console import LOSSES, Group
 from tape.version import code_version
 
 Value = TypeVar("Value")
@@ -28,7 +30,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every"),
+    *("memory", "min_free", "audit_every", "markets_every"),
 )
 
 
@@ -58,7 +60,7 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-@click.command(cls=Command)
+@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[ctl ...]")
 @click.option(
     "--topics",
     "-t",
@@ -102,6 +104,13 @@ def _is_texts(value: object) -> bool:
     " are asked for, so 200 books take 80s at least. Default: never.",
 )
 @click.option(
+    "--markets-every",
+    metavar="TIME",
+    default="5m",
+    show_default=True,
+    help="Look this often whether the venue lists other markets, to follow patterns; never: not.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -110,7 +119,8 @@ def _is_texts(value: object) -> bool:
     help="TOML file with the options above (topics, data, ws_url, ..).",
 )
 @click.version_option(code_version())
-def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
+@click.pass_context
+def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     """Record the Backpack exchange: every frame byte for byte, and rows made from them.
 
     \b
@@ -123,16 +133,25 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
     intervals) trade markPrice openInterest liquidation externalTicker, each with a market;
     stockPrice and stockIndicativeQuote with a stock ticker; liquidation alone for all markets.
-    In patterns, * stands for any text and ? for one character.
+    In patterns, * stands for any text and ? for one character. They pick up markets that are
+    listed while recording, and drop those that close.
+
+    \b
+    bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
 
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
-    raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+    if context.invoked_subcommand is None:
+        raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+
+
+record.add_command(ctl)
 
 
 def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
     """The options as one value; raises ConfigError."""
+    markets_every = texts["markets_every"] or ""
     settings = Settings(
         topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
         data=data,
@@ -143,6 +162,7 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
         memory=octets(texts["memory"] or ""),
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
+        markets_every=None if texts["markets_every"] == "never" else seconds(markets_every),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -162,6 +182,7 @@ async def _record(settings: Settings) -> int:
     console = Console()
     view = View(console)
     recorder = Recorder(settings, view.notice)
+    recorder.carry = carrier(recorder)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
     async with view.showing(recorder.tally, recorder.alarm):

@@ -11,6 +11,7 @@ from typing import Literal
 
 from market.book import Book
 from market.engine import Engine
+from recorder.commands import carrier
 from recorder.recorder import Recorder
 from recorder.settings import REST_URL, WS_URL, Settings
 from recorder.wanted import Wanted
@@ -178,6 +179,7 @@ class Live:
     async def _capture(self) -> None:
         recorder = self._recorder = Recorder(self._settings)
         recorder.wanted = self._wanted
+        recorder.carry = carrier(recorder)
         self._loop = asyncio.get_running_loop()
         self._ready.set()
         recorder.intake.listeners.append(partial(self._arrived, recorder))

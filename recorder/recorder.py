@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext, suppres
 
 from recorder.audits import Audits
 from recorder.clocks import Clocks
+from recorder.control_socket import Carry, ControlSocket
 from recorder.intake import Intake
 from recorder.link import Link
 from recorder.market_lists import MarketLists
@@ -35,6 +36,7 @@ class Recorder:
     """Captures until told to stop. ``notice`` is called with a line for people now and then.
 
     stopped: why it stopped early and in order; empty if it did not.
+    carry: carries out what comes in by the control socket; None: there is none.
     program: what is recorded, once something is. wanted: names and patterns, in the words of those
         who ask.
     """
@@ -44,6 +46,7 @@ class Recorder:
     ) -> None:
         self.settings = settings
         self.wanted = Wanted(settings.topics)
+        self.carry: Carry | None = None
         self.program: Program | None = None
         self.stopped = ""
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
@@ -96,6 +99,19 @@ class Recorder:
             return []
         return await self.program.unsubscribe(texts)
 
+    async def pause(self) -> None:
+        """Unsubscribe everything, but stay connected. What changes meanwhile is what will be
+        subscribed."""
+        self._refuse_ended()
+        if self.program is not None:
+            await self.program.pause()
+
+    async def resume(self) -> None:
+        """Subscribe again what is wanted by now."""
+        self._refuse_ended()
+        if self.program is not None:
+            await self.program.resume()
+
     def _refuse_ended(self) -> None:
         if self._over:
             raise UsageError("the recording has ended: what is subscribed cannot change any more")
@@ -137,7 +153,8 @@ class Recorder:
                     self._lists.tape()
                     capture = asyncio.create_task(self._capture(rest))
                     try:
-                        yield capture
+                        async with self._control():
+                            yield capture
                     finally:
                         self._over = True
                         await self._stop(capture)
@@ -151,6 +168,16 @@ class Recorder:
             self.store.close()
             if self.space is not None:
                 self.space.close()
+
+    @asynccontextmanager
+    async def _control(self) -> AsyncIterator[None]:
+        """Others may tell us things."""
+        if self.carry is None or self.tape is None or self.space is None:
+            yield
+            return
+        door = ControlSocket(self.tape.root, self.carry, self.space.worker, self._notice)
+        async with door.listening():
+            yield
 
     @asynccontextmanager
     async def _sealing(self) -> AsyncIterator[None]:
