@@ -86,6 +86,10 @@ class Rest:
     def __init__(self, truth: Truth, markets: str) -> None:
         self.faults = Faults()
         self._truth = truth
+        self.relist(markets)
+
+    def relist(self, markets: str) -> None:
+        """From here on this is the market list."""
         self._markets = markets
         self._by_symbol: dict[str, Any] = {m["symbol"]: m for m in json.loads(markets)}
 
