@@ -72,6 +72,11 @@ class MarketLists:
         await self._fetch(PREDICTED)
         self._waiting.clear()
         self._take(PREDICTED, self._bodies[PREDICTED])
+        try:
+            Catalogue.read(*self._bodies.values())
+        except VenueError:
+            del self._bodies[PREDICTED]
+            raise
         return True
 
     async def watch(self, every: float, relist: Callable[[Catalogue], Awaitable[None]]) -> None:

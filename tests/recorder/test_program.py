@@ -14,7 +14,7 @@ import pytest
 
 from recorder import Live
 from replay import Replay
-from schemas.errors import TopicError, UsageError
+from schemas.errors import TopicError, UsageError, VenueError
 from schemas.frames import Kind
 from schemas.requests import MARKETS_PATH
 from schemas.rows import Market, Trade
@@ -119,6 +119,23 @@ async def by_list(folder: Path) -> Run:
     return run
 
 
+async def by_prediction(folder: Path) -> Run:
+    """Their list is asked for when the first of them is wanted, and not before."""
+    bet = Listing("BET_USDC_PREDICTION", "0.01", "1")
+    async with venue() as far_end, running(far_end, folder, SOL) as run:
+        await run.until(lambda: run.is_live(SOL))
+        far_end.relist(MARKET, bet)
+        assert MARKETS_PATH in far_end.requests
+        assert not any("PREDICTION" in request for request in far_end.requests)
+        far_end.faults.add(MARKETS_PATH, Fault(body="<html>"))
+        with pytest.raises(VenueError, match="cannot be read"):
+            await run.recorder.subscribe(["trade.*_PREDICTION"])
+        far_end.faults.add(MARKETS_PATH, Fault(status=404))
+        assert await run.recorder.subscribe(["trade.*_PREDICTION"]) == [f"trade.{bet.symbol}"]
+        await far_end.until(subscribed(far_end, SOL, f"trade.{bet.symbol}"))
+    return run
+
+
 async def by_pause(folder: Path) -> Run:
     """Everything ends and comes back, but for what was asked off meanwhile."""
     async with venue() as far_end, running(far_end, folder, SOL, TRADES) as run:
@@ -167,6 +184,7 @@ SCENES: dict[str, Scene[Run]] = {
     "by_api": by_api,
     "by_list": by_list,
     "by_pause": by_pause,
+    "by_prediction": by_prediction,
     "between_connections": between_connections,
 }
 
@@ -181,7 +199,8 @@ def test_it_is_certified_and_replays_as_it_was(played: Played[Run], name: str) -
     folder = played.folder(name)
     assert {manifest.verdict for manifest in segments(Tape(folder))} == {Verdict.CERTIFIED}
     assert list(Replay(folder)) == played.outcome(name).rows
-    assert not any(row.TABLE == "reject" for row in played.outcome(name).rows if name != "by_list")
+    rejects = [row for row in played.outcome(name).rows if row.TABLE == "reject"]
+    assert len(rejects) == (name == "by_prediction")
 
 
 def heads(folder: Path) -> list[tuple[str, ...]]:
@@ -202,6 +221,7 @@ def test_no_ghost_book_and_no_gap_is_left(played: Played[Run]) -> None:
     assert [row["trade_id"] for row in plain.table(folder, "trade")] == [5, 9]
     for name in ("by_api", "by_pause", "by_list"):
         assert plain.table(played.folder(name), "gap") == []
+        assert played.outcome(name).recorder.tally.without_book_ns == 0
 
 
 def test_an_absence_of_both_is_a_gap_of_the_connection_alone(played: Played[Run]) -> None:
