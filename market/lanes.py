@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Raw
 
@@ -34,7 +34,7 @@ class Lane:
     tracker: what is kept of the stream.
     """
 
-    __slots__ = ("decode", "events", "handle", "name", "symbol", "topic", "tracker")
+    __slots__ = ("_awake", "decode", "events", "handle", "name", "symbol", "topic", "tracker")
 
     def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
         self.name = name
@@ -46,6 +46,27 @@ class Lane:
         )
         self.tracker = _tracker(stream, self.topic, outbox)
         self.handle: Handle = self.tracker.rows
+        self._awake: tuple[Decode, Handle, str] | None = None
+
+    def bury(self, late: "Late") -> None:
+        """The stream was unsubscribed: what still comes of it is not decoded, and ``late``'s."""
+        if self._awake is None:
+            self._awake = self.decode, self.handle, self.symbol
+        self.decode, self.handle, self.symbol = _undecoded, partial(late, self), ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was unsubscribed."""
+        return self._awake is not None
+
+    def revive(self) -> None:
+        """It is followed again."""
+        if self._awake is not None:
+            self.decode, self.handle, self.symbol = self._awake
+            self._awake = None
+
+
+Late = Callable[[Lane, Frame, Any], list[Row]]  # takes what comes of a stream that has ended
 
 
 def _tracker(stream: Stream, topic: Topic, outbox: deque[SnapshotRequest]) -> Tracker | Memory:
@@ -61,13 +82,16 @@ class Lanes(dict[str | None, Lane | None]):
     """Streams by name. One is made when first asked for; None, and not kept, for a name that is
     of no known kind, or for one stream too many.
 
-    channels: the same, by channel.
+    ended: streams that were unsubscribed, and the connection on which frames of them may still be
+        on their way; 0: none. Who hears of one elsewhere, hears of a stream nobody announced.
     """
 
-    def __init__(self, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, outbox: deque[SnapshotRequest], late: Late) -> None:
         super().__init__()
+        self.ended: dict[str, int] = {}
         self._outbox = outbox
         self.channels: dict[str, dict[str, Lane]] = {}
+        self._late = late
         self._depths: dict[str, list[DepthTracker]] = {}  # by symbol, all windows
 
     def __missing__(self, name: str | None) -> Lane | None:
@@ -80,12 +104,46 @@ class Lanes(dict[str | None, Lane | None]):
             lane.tracker.depths = self._of(lane.symbol)
         if isinstance(lane.tracker, DepthTracker):
             self._of(lane.symbol).append(lane.tracker)
+        if name in self.ended:
+            lane.bury(self._late)
         return lane
 
     def __delitem__(self, name: str | None) -> None:
         super().__delitem__(name)
         if name:
             del self.channels[Topic.parse(name).channel][name]
+
+    def begin(self, name: str) -> None:
+        """A stream is subscribed, or heard of where nobody announced it."""
+        self.ended.pop(name, None)
+        if lane := self.get(name):
+            lane.revive()
+
+    def end(self, name: str, conn: int) -> Tracker | Memory | None:
+        """A stream was unsubscribed on a connection; what is kept of it, if anything."""
+        if _stream(name) is None or (name not in self.ended and len(self.ended) >= LANE_LIMIT):
+            return None
+        self.ended[name] = conn
+        lane = self.get(name)
+        if lane is None:
+            return None
+        lane.bury(self._late)
+        return lane.tracker
+
+    def closed(self, conn: int | None = None) -> None:
+        """A connection is over, or perhaps any: nothing is on its way any more."""
+        for name, last in self.ended.items():
+            if conn in (None, last):
+                self.ended[name] = 0
+
+    def restore(self, ended: dict[str, int]) -> None:
+        """Streams that have ended, and no others."""
+        for name in list(self.ended):
+            self.begin(name)
+        self.ended = dict(ended)
+        for name in ended:
+            if lane := self.get(name):
+                lane.bury(self._late)
 
     def _of(self, symbol: str) -> list[DepthTracker]:
         """Depth streams of a market, to which one may be added."""
@@ -99,6 +157,20 @@ def _stream(name: str) -> Stream | None:
     if stream is None or topic.symbol or stream.private or topic.channel == ALL_MARKETS_CHANNEL:
         return stream
     return None
+
+
+class _Undecoded(NamedTuple):
+    """What was not looked into: it is about no market."""
+
+    s: str = ""
+
+
+_UNDECODED = _Undecoded()
+
+
+def _undecoded(data: Raw) -> _Undecoded:
+    del data
+    return _UNDECODED
 
 
 def _each(handle: Handle, frame: Frame, messages: wire.Several) -> list[Row]:

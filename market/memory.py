@@ -97,6 +97,12 @@ class Memory:
         if self.conn == frame.conn:
             self.lost()
 
+    def unsubscribed(self, frame: Frame) -> list[Row]:
+        """Nobody asks for the stream any more, so nobody is told of it."""
+        del frame
+        self.reset()
+        return []
+
     def shed(self, frame: Frame) -> list[Row]:
         """Frames that arrived are not on the tape, of this stream perhaps."""
         del frame

@@ -49,8 +49,9 @@ class State:
         self._channels = channels
 
     def has(self, topic: str) -> bool:
-        """Whether a stream was subscribed or heard in this recording."""
-        return topic in self._channels().get(Topic.parse(topic).channel, {})
+        """Whether a stream is subscribed, or heard without that, in this recording."""
+        lane = self._channels().get(Topic.parse(topic).channel, {}).get(topic)
+        return lane is not None and not lane.ended
 
     def ticker(self, symbol: str) -> Ticker | None:
         """Statistics of 24 hours."""

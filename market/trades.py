@@ -116,6 +116,14 @@ class TradeTracker:
         self._shed = True
         return []
 
+    def unsubscribed(self, frame: Frame) -> list[Row]:
+        """Nobody asks for the stream any more: what comes of it later begins anew."""
+        del frame
+        repeats = self.repeats
+        self.reset()
+        self.repeats = repeats
+        return []
+
     def _cause(self, frame: Frame, backwards: bool) -> str:
         if backwards:
             return "ids_backwards"

@@ -17,10 +17,9 @@ from recorder.tally import ERROR_REPLY
 from recorder.worker import Worker
 from schemas.errors import ConfigError
 from schemas.frames import Frame, Kind
+from schemas.requests import SUBSCRIBE, UNSUBSCRIBE
 from schemas.rows import Row, Session
 
-SUBSCRIBE = "SUBSCRIBE"
-UNSUBSCRIBE = "UNSUBSCRIBE"
 INVALID_SIGNATURE = 4003  # protocol section 1
 REDACTED = "redacted"
 LONGEST_DELAY_S = 60.0

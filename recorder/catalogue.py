@@ -71,6 +71,18 @@ class Catalogue:
             raise TopicError("no topics: name at least one, such as --topics depth.SOL_USDC")
         return tuple(names)
 
+    def offers(self, text: str) -> list[str]:
+        """Topic names for a name or pattern as the list is now; none where it cannot be, or its
+        market is closed."""
+        try:
+            return self._resolve(text)
+        except TopicError:
+            return []
+
+    def lists(self, symbol: str) -> bool:
+        """Whether there is such a market, open or not."""
+        return symbol in self._markets
+
     def _resolve(self, text: str) -> list[str]:
         topic = Topic.parse(text)
         if topic.private:
@@ -99,7 +111,9 @@ class Catalogue:
             return [text]
         if any(mark in topic.symbol for mark in "*?["):
             return self._expand(text, topic, (topic.channel,))
-        return [text] if self._exists(text, topic, topic.channel) else []
+        if not self.lists(topic.symbol):
+            raise TopicError(f"no topic {text!r}: {self._hint(topic)}")
+        return [text]  # of a closed market too, where orders may be that are cancelled yet
 
     def _channels(self, text: str, topic: Topic) -> tuple[str, ...]:
         if topic.channel == "*":

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from recorder.cli_ctl import ctl
+from recorder.commands import carrier
 from recorder.keys import key_source
 from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
@@ -19,7 +21,7 @@ from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings, as_url, 
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, ConfigError
-from tape.console import LOSSES, Command
+from tape.console import LOSSES, Group
 from tape.version import code_version
 
 Value = TypeVar("Value")
@@ -30,7 +32,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every", "keys", "ring", "ring_after"),
+    *("memory", "min_free", "audit_every", "markets_every", "keys", "ring", "ring_after"),
 )
 
 
@@ -62,7 +64,7 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-@click.command(cls=Command)
+@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[ctl ...]")
 @click.option(
     "--topics",
     "-t",
@@ -123,6 +125,13 @@ def _is_texts(value: object) -> bool:
     help="With --ring: what comes so long after that is written too; may be 0s.",
 )
 @click.option(
+    "--markets-every",
+    metavar="TIME",
+    default="5m",
+    show_default=True,
+    help="Look this often whether the venue lists other markets, to follow patterns; never: not.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -131,7 +140,8 @@ def _is_texts(value: object) -> bool:
     help="TOML file with the options above (topics, data, ws_url, ..).",
 )
 @click.version_option(code_version())
-def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
+@click.pass_context
+def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     """Record the Backpack exchange: every frame byte for byte, and rows made from them.
 
     \b
@@ -148,12 +158,21 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     stockPrice and stockIndicativeQuote with a stock ticker; liquidation alone for all markets.
     Of your account: account.orderUpdate account.positionUpdate account.rfqUpdate, alone or with
     a market; account.balanceUpdate; account.* for all four. They take a key, out of a file
-    (--keys) or the environment. In patterns, * stands for any text and ? for one character.
+    (--keys) or the environment.
+    In patterns, * stands for any text and ? for one character. They pick up markets that are
+    listed while recording, and drop those that close.
+
+    \b
+    bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
 
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
-    raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+    if context.invoked_subcommand is None:
+        raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+
+
+record.add_command(ctl)
 
 
 def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
@@ -161,6 +180,7 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
     names = tuple(name.strip() for text in topics for name in text.split(",") if name.strip())
     ring = _optional(seconds, texts["ring"])
     _check_ring(ring, texts)
+    markets_every = texts["markets_every"] or ""
     settings = Settings(
         topics=names,
         data=data,
@@ -171,6 +191,7 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
         memory=octets(texts["memory"] or ""),
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
+        markets_every=None if texts["markets_every"] == "never" else seconds(markets_every),
         keys=key_source(names, texts["keys"]),
         ring=ring,
         ring_after=_ring_after(texts["ring_after"]),
@@ -213,6 +234,7 @@ async def _record(settings: Settings) -> int:
     console = Console()
     view = View(console)
     recorder = Recorder(settings, view.notice)
+    recorder.carry = carrier(recorder)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
     if recorder.ring is not None:
@@ -224,7 +246,7 @@ async def _record(settings: Settings) -> int:
     print_summary(console, recorder)
     if failure is not None:
         raise failure
-    if not recorder.topics:
+    if recorder.program is None:
         raise BackpackError("stopped before anything was recorded")
     return exit_code(recorder)
 
@@ -234,7 +256,7 @@ async def _run(recorder: Recorder, stop: asyncio.Event) -> BackpackError | None:
     try:
         await recorder.run(stop)
     except BackpackError as error:
-        if not recorder.topics:
+        if recorder.program is None:
             raise  # nothing was recorded yet
         return error
     return None

@@ -96,7 +96,9 @@ class RingStore(Store):
         is_old = self._mono() - self._since >= SHORTEST_S * _NS
         if is_old and self.dumps.triggers.is_due(self._mono()) and not self._ended:
             self._begin_dump(self._next_journal())
-        elif is_old and (self._schedule.is_due(self._intake.seq) or self._is_large()):
+        elif self._rolls or (
+            is_old and (self._schedule.is_due(self._intake.seq) or self._is_large())
+        ):
             await self._roll()
         await self._flush()
 

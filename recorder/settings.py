@@ -58,6 +58,8 @@ class Settings:
     keys: of an account; None where there are none, and so no topics of one.
     ring: keep only so much, in memory, and write it when something has happened; None: keep all.
     ring_after: what still belongs to it after that.
+    markets_every: the venue's market list is looked at this often, which its cache keeps for five
+        minutes; None: never again.
     """
 
     topics: tuple[str, ...]
@@ -71,6 +73,7 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    markets_every: float | None = 300.0
     keys: KeySource | None = None
     ring: float | None = None
     ring_after: float = RING_AFTER_S

@@ -5,6 +5,7 @@ bound that `recorder.memory` keeps, and is written when it takes writes again.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from recorder.disk import Disk, Notice
@@ -64,7 +65,8 @@ class Store:
         self._settings = settings
         self._notice = notice
         self._clock = intake.clock
-        self._topics: tuple[str, ...] = ()
+        self._topics: Callable[[], tuple[str, ...]] = tuple
+        self._rolls: list[asyncio.Future[int]] = []  # who waits for the next segment
         self._journal: JournalWriter | None = None
         self._ended: list[Ended] = []  # oldest first
         self._first_seq = self._since = 0  # of the open segment
@@ -82,13 +84,19 @@ class Store:
         return self._name.session
 
     @property
+    def segment(self) -> int:
+        """Number of the segment that is being recorded."""
+        return self._name.number
+
+    @property
     def waiting(self) -> int:
         """Calls to the disk that have not returned: who makes time leap, as our tests do, has to
         wait for them."""
         return self._worker.waiting
 
-    async def begin(self, topics: tuple[str, ...]) -> None:
-        """Open the first segment; raises TapeError where the folder cannot be written."""
+    async def begin(self, topics: Callable[[], tuple[str, ...]]) -> None:
+        """Open the first segment; raises TapeError where the folder cannot be written. topics: what
+        is subscribed, for the head of each segment."""
         self._topics = topics
         try:
             session = await self._worker.do(lambda: new_session(self._tape, self._clock()))
@@ -113,6 +121,12 @@ class Store:
                 self._pause(error)
             else:
                 self._resume()
+
+    async def roll(self) -> int:
+        """End the segment that is being recorded; the number of the next, once it is open."""
+        opened: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._rolls.append(opened)
+        return await opened
 
     async def watch(self) -> None:
         """Until cancelled: the bound, and alarms, also while a call to the disk hangs."""
@@ -143,7 +157,7 @@ class Store:
     async def _work(self) -> None:
         """What is due now; raises OSError where the disk refuses."""
         await self._flush()
-        if self._schedule.is_due(self._intake.seq):
+        if self._rolls or self._schedule.is_due(self._intake.seq):
             await self._roll()
 
     def _end_last(self, failure: BaseException | None) -> None:
@@ -239,6 +253,10 @@ class Store:
         if journal is not None:
             self._intake.memory.watch(journal)
         self._intake.begin(self._head(), journal)
+        for opened in self._rolls:
+            if not opened.done():
+                opened.set_result(number)
+        self._rolls.clear()
 
     def _head(self) -> SegmentHead:
         return SegmentHead(
@@ -246,7 +264,7 @@ class Store:
             number=self._name.number,
             format=FORMAT,
             code=code_version(),
-            topics=self._topics,
+            topics=self._topics(),
             ws_url=self._settings.ws_url,
             rest_url=self._settings.rest_url,
             rows_schema=SCHEMA,

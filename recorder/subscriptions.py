@@ -7,10 +7,11 @@ from itertools import groupby
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder.account import SUBSCRIBE, UNSUBSCRIBE, Account
+from recorder.account import Account
 from recorder.connection import TapConnection
 from recorder.intake import Intake
 from schemas.frames import Kind
+from schemas.requests import SUBSCRIBE, UNSUBSCRIBE
 from schemas.topics import Topic, is_private
 
 BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
@@ -29,6 +30,7 @@ class Subscriptions:
         self._account = account
         self._connection: TapConnection | None = None
         self._conn = 0
+        self._told: dict[str, None] = {}  # what is subscribed by what is on the tape
         self._turn = asyncio.Lock()  # requests go out in the order in which they were made
 
     @property
@@ -40,6 +42,9 @@ class Subscriptions:
         """A connection is up; raises ConnectionClosed where it is not any more."""
         async with self._turn:
             self._connection, self._conn = connection, conn
+            # Without a connection nobody could be told, and the engine still waits for these.
+            for names in batches([name for name in self._told if name not in self._wanted]):
+                await self._send(UNSUBSCRIBE, names)
             for names in batches(self._public(self.topics)):
                 await self._send(SUBSCRIBE, names)
             self._account.want(self._private())
@@ -88,6 +93,10 @@ class Subscriptions:
             return
         text = msgspec.json.encode({"method": method, "params": names})
         self._intake.take(Kind.SENT, text, conn=self._conn)
+        for name in names:
+            self._told.pop(name, None)
+        if method == SUBSCRIBE:
+            self._told.update(dict.fromkeys(names))
         await connection.send(text, text=True)
 
 

@@ -75,7 +75,7 @@ class View:
             await asyncio.sleep(LINE_EVERY_S)
             if tally.frames == self._frames_before:
                 continue  # sealing, at the end
-            topics = tally.topics()
+            topics = tally.followed()
             books = [line.state for line in topics if line.state]
             rate = (tally.frames - self._frames_before) / LINE_EVERY_S
             self._frames_before = tally.frames
@@ -88,7 +88,7 @@ class View:
             )
 
     def _render(self, tally: Tally) -> Group:
-        lines = tally.topics()
+        lines = tally.followed()
         room = max(self._console.height - _FRAME_LINES - _NOTICES, 5)
         table = Table(title=f"{tally.frames:,} frames", title_justify="left", box=None)
         table.add_column("topic", style="bold", no_wrap=True)

@@ -8,6 +8,8 @@ import msgspec
 
 DEPTH_PATH = "/api/v1/depth"
 MARKETS_PATH = "/api/v1/markets"
+SUBSCRIBE = "SUBSCRIBE"
+UNSUBSCRIBE = "UNSUBSCRIBE"
 
 
 class SnapshotRequest(NamedTuple):
@@ -24,6 +26,11 @@ class SnapshotRequest(NamedTuple):
         """REST path and query. No limit: the reply is then the deepest the venue gives
         (protocol section 3.2), and a level missing from the snapshot is one never seen again."""
         return f"{DEPTH_PATH}?symbol={quote(self.symbol, safe='')}"
+
+
+def is_market_list(path: str) -> bool:
+    """Whether a path, with its query, is that of a list of markets."""
+    return path.partition("?")[0] == MARKETS_PATH
 
 
 def depth_symbol(path: str) -> str | None:
@@ -44,8 +51,17 @@ _decode_command = msgspec.json.Decoder(_Command).decode
 
 def subscribed(text: bytes) -> list[str]:
     """The topics that a request of ours subscribes to; none where it does something else."""
+    return _named(text, SUBSCRIBE)
+
+
+def unsubscribed(text: bytes) -> list[str]:
+    """The topics that a request of ours puts an end to; none where it does something else."""
+    return _named(text, UNSUBSCRIBE)
+
+
+def _named(text: bytes, method: str) -> list[str]:
     try:
         command = _decode_command(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
-    return command.params if command.method == "SUBSCRIBE" else []
+    return command.params if command.method == method else []

@@ -1,6 +1,8 @@
-"""When sessions ran, by a wall clock that may be set while they do."""
+"""When sessions ran and what they were to record, which may change while they do, by a wall clock
+that may be set meanwhile."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -8,7 +10,7 @@ import msgspec
 
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
-from schemas.rows import Clock
+from schemas.rows import Clock, Session
 from tape.batches import read_lines
 from tape.columns import arrow_to_frames
 from tape.doubts import Hole, read_table
@@ -21,9 +23,20 @@ from tape.view import seen
 DAMAGED = "damaged"  # was recorded, and is lost on disk
 STEP_NS = 10_000_000  # less than that between two looks at the clocks is no step
 
+_SUBSCRIBE, _UNSUBSCRIBE = "SUBSCRIBE", "UNSUBSCRIBE"
+_CUT_OFF = 2_000  # characters of a payload that a session row has room for
+
+
+class _Request(msgspec.Struct):
+    """What of our own requests is of interest here."""
+
+    method: str = ""
+    params: list[str] = []
+
 
 class Lap(NamedTuple):
-    """A part of a session in which the wall clock was not set, and what was to be recorded in it.
+    """A part of a session in which the wall clock was not set, and what was to be recorded in it
+    all the while.
 
     start, until: from its first frame to the frame that follows on its last.
     """
@@ -36,6 +49,16 @@ class Lap(NamedTuple):
     until: int
 
 
+class _Cut(NamedTuple):
+    """Where a lap ends and the next begins, with this frame: when, by the clock of the one and of
+    the other; and what is recorded from there on, None if that is as before."""
+
+    seq: int
+    until: int
+    start: int
+    topics: frozenset[str] | None
+
+
 def head(tape: Tape, segment: Manifest) -> Frame:
     """The first frame of a segment, without making any other."""
     first = seen(tape, segment.files_of(FRAMES))[0]
@@ -43,24 +66,24 @@ def head(tape: Tape, segment: Manifest) -> Frame:
 
 
 def laps(tape: Tape, segments: Sequence[Manifest], heads: Sequence[Frame]) -> Iterator[Lap]:
-    """Those of one session, in order; where the wall clock was set, one ends and another begins.
+    """Those of one session, in order; where the wall clock was set, or another set of topics
+    subscribed, one ends and another begins.
 
     heads: the `head` of each segment.
     """
     for number, segment in enumerate(segments):
-        topics = frozenset(segment.topics).union(_topics(heads[number])) - {""}
+        topics, changes = _recorded(tape, segment, heads[number])
         steps = [row for row in read_table(tape, segment, Clock) if abs(row.step_ns) >= STEP_NS]
         first, last = segment.first_ts, segment.last_ts
         if steps:  # the lowest and the highest time need not be those of the first and last frame
             first, last = heads[number].ts_recv, _from(tape, segment, segment.last_seq).ts_recv
         if number + 1 < len(heads) and _goes_on(segment, heads[number + 1]):
             last = max(last, heads[number + 1].ts_recv)
-        begins = [(segment.first_seq, first), *((row.seq, row.ts_recv) for row in steps)]
-        ends = [(row.seq - 1, row.ts_recv - row.step_ns) for row in steps]
-        for (seq, start), (last_seq, until) in zip(
-            begins, [*ends, (segment.last_seq, last)], strict=True
-        ):
-            yield Lap(segment.session, topics, seq, last_seq, start, until)
+        cuts = [_Cut(row.seq, row.ts_recv - row.step_ns, row.ts_recv, None) for row in steps]
+        begun = _Cut(segment.first_seq, first, first, topics)
+        for cut in (*sorted([*cuts, *changes]), _Cut(segment.last_seq + 1, last, last, None)):
+            yield Lap(segment.session, topics, begun.seq, cut.seq - 1, begun.start, cut.until)
+            begun, topics = cut, topics if cut.topics is None else cut.topics
 
 
 def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
@@ -96,6 +119,43 @@ def _from(tape: Tape, segment: Manifest, seq: int) -> Frame:
             f"{segment.name}: no frame from seq {seq} on is in its files; bp-tape verify says more"
         )
     return found
+
+
+def _recorded(tape: Tape, segment: Manifest, head: Frame) -> tuple[frozenset[str], list[_Cut]]:
+    """What a segment was to record as it began, and how that changed.
+
+    What is first spoken of by a request that subscribes it, was not recorded before. All frames
+    that nobody asked for count for the whole segment.
+    """
+    requests = list(_requests(tape, segment))
+    begun, spoken = set(_topics(head)), set[str]()
+    for _, request in requests:
+        if request.method == _UNSUBSCRIBE:
+            begun.update(name for name in request.params if name not in spoken)
+        spoken.update(request.params)
+    begun |= set(segment.topics) - {""} - (spoken if head.kind is Kind.SEGMENT else set())
+    now, changes = frozenset(begun), []
+    for row, request in requests:
+        names = now.union if request.method == _SUBSCRIBE else now.difference
+        if (then := names(request.params)) != now:
+            now = then
+            changes.append(_Cut(row.seq, row.ts_recv, row.ts_recv, now))
+    return frozenset(begun), changes
+
+
+def _requests(tape: Tape, segment: Manifest) -> Iterator[tuple[Session, _Request]]:
+    """What we sent to subscribe and unsubscribe."""
+    if Kind.SENT not in segment.kinds:
+        return
+    for row in read_table(tape, segment, Session):
+        if row.event == Kind.SENT:
+            text = (row.detail or "").encode()
+            if len(row.detail or "") >= _CUT_OFF:
+                text = _from(tape, segment, row.seq).payload
+            with suppress(msgspec.MsgspecError, ValueError):
+                request = msgspec.json.decode(text, type=_Request)
+                if request.method in (_SUBSCRIBE, _UNSUBSCRIBE):
+                    yield row, request
 
 
 def _topics(head: Frame) -> tuple[str, ...]:

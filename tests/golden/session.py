@@ -20,8 +20,10 @@ from schemas.frames import (
     SegmentHead,
     to_json,
 )
-from tests.market.stamps import Stamper, depth_path, event, subscribe
+from schemas.requests import MARKETS_PATH
+from tests.market.stamps import Stamper, depth_path, event, subscribe, unsubscribe
 from tests.market.texts import ACCOUNT, WELL_FORMED
+from tests.venue.catalogue import Listing, markets_body
 
 Part = tuple[Kind, bytes, int, str]  # kind, payload, connection, topic
 
@@ -142,4 +144,19 @@ def _doubts() -> Iterator[Part]:
     yield Kind.OPEN, to_json(ConnectionOpened("wss://venue")), 2, ""
     for text in ACCOUNT.values():
         yield Kind.DATA, text.encode(), 2, ""
+    yield from _lists()
     yield Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")), 0, ""
+
+
+def _lists() -> Iterator[Part]:
+    """Market lists, the second with another tick; and streams that nobody wants any more."""
+    for tick in ("0.0001", "0.00010", "0.0000000001"):
+        listing = Listing(MARKET, tick, "0.1")
+        yield Kind.REPLY, markets_body([listing]).encode(), 0, MARKETS_PATH
+    yield Kind.REPLY, b"[]", 0, MARKETS_PATH
+    yield Kind.REPLY, b"[{}]", 0, MARKETS_PATH
+    yield Kind.SENT, subscribe(DEPTH), 2, ""
+    yield Kind.DATA, depth(60, 60, "0.1200:1.0", "").encode(), 2, ""
+    yield Kind.DATA, depth(61, 61, "0.12345678901:1.0", "").encode(), 2, ""
+    yield Kind.SENT, unsubscribe(DEPTH, SLOW), 2, ""
+    yield Kind.DATA, depth(62, 62, "0.1200:2.0", "").encode(), 2, ""

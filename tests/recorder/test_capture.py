@@ -146,7 +146,7 @@ def test_a_real_capture_is_kept_and_its_books_are_right(captured: Played[Books],
         assert plain.book_of_rows(data, symbol) == right
     golden = json.loads((FOLDER / "real.json").read_text())[name]["rows"]
     assert made["depth"] - len(live) == golden["depth"]  # each book is cleared at the end
-    ends = {"depth": 0, "session": 0, "gap": 0, "clock": 0}
+    ends = {"depth": 0, "session": 0, "gap": 0, "clock": 0, "market": 0}
     assert {**made, **ends} == {**golden, **ends}
     assert plain.holes(data) == []
     assert "reject" not in made

@@ -92,6 +92,7 @@ OPTIONS = [
     Refusal(("-t", SOL, "--min-free", "10"), ("'10'", "500MB, 1GB or 1.5GiB")),
     Refusal(("-t", SOL, "--min-free", "0GB"), ("'0GB'", "500MB, 1GB or 1.5GiB")),
     Refusal(("-t", SOL, "--audit-every", "10"), ("'10'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--markets-every", "5"), ("'5'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "wss://"), ("'wss://'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "ws://host:port"), ("'ws://host:port'", "wss://<host>")),

@@ -77,7 +77,7 @@ def test_async_rows_and_books_are_those_of_the_recording(tmp_path: Path) -> None
     live = asyncio.run(scene())
     check_same(live, tmp_path)
     tables = {row.TABLE for row, *_ in live}
-    assert tables == {"session", "depth", "trade", "gap", "clock"}
+    assert tables == {"session", "depth", "trade", "gap", "clock", "market"}
     assert live[-1][1] is not None
     assert plain.journals(tmp_path) == []
 

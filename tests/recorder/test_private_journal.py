@@ -19,7 +19,7 @@ async def modes(data: Path, topics: tuple[str, ...]) -> set[int]:
     intake = Intake(lambda request: None, Memory(1 << 20))
     settings = Settings(topics, data, roll=0.01)
     store = Store(intake, None, settings, lambda text: None)
-    await store.begin(topics)
+    await store.begin(lambda: topics)
     running = asyncio.create_task(store.run())
     while len(found := sorted((data / "journal").iterdir())) < 2:
         await asyncio.sleep(0.005)

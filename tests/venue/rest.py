@@ -87,6 +87,10 @@ class Rest:
         self.faults = Faults()
         self._truth = truth
         self._clock = clock
+        self.relist(markets)
+
+    def relist(self, markets: str) -> None:
+        """From here on this is the market list."""
         self._markets = markets
         self._by_symbol: dict[str, Any] = {m["symbol"]: m for m in json.loads(markets)}
 

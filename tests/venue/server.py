@@ -16,6 +16,7 @@ from websockets.http11 import Request, Response
 
 from tests.venue.accounts import VenueClock
 from tests.venue.actor import Actor
+from tests.venue.catalogue import Listing, markets_body
 from tests.venue.feed import Feed
 from tests.venue.link import Cue, Link, Sent
 from tests.venue.options import Books, Options, Received
@@ -79,6 +80,10 @@ class Venue:
     def faults(self) -> Faults:
         """The queue of REST faults."""
         return self._rest.faults
+
+    def relist(self, *listings: Listing) -> None:
+        """From here on these are the markets."""
+        self._rest.relist(markets_body(listings))
 
     async def __aenter__(self) -> Self:
         self._server: Server = await serve(
