@@ -116,7 +116,7 @@ def _is_texts(value: object) -> bool:
     "--ring",
     metavar="TIME",
     help="Flight recorder: keep the last 60s, say, in memory only, and write it when something"
-    " happens: a gap, a crossed book, a crash, SIGUSR1.",
+    " happens: a gap, a crossed book, a crash, bp-record ctl dump.",
 )
 @click.option(
     "--ring-after",

@@ -83,6 +83,14 @@ def roll(data: Path) -> None:
 
 @ctl.command()
 @click.pass_obj
+def dump(data: Path) -> None:
+    """Write what a flight recorder (--ring) holds, and what comes within --ring-after; prints
+    what was written."""
+    click.echo(ask(data, Request("dump")))
+
+
+@ctl.command()
+@click.pass_obj
 def pause(data: Path) -> None:
     """Unsubscribe everything; the recorder stays connected, and remembers what is wanted."""
     ask(data, Request("pause"))

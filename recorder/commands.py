@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from recorder.control_socket import Carry, Request
+from recorder.control_socket import ANSWER_S, Carry, Request
 from recorder.recorder import Recorder
 from recorder.status import status
 from schemas.errors import BackpackError, UsageError
+
+_ASKED = "bp-record ctl dump"  # why
 
 Command = Callable[[Recorder, Request], Awaitable[Any]]
 
@@ -33,6 +35,16 @@ async def _roll(recorder: Recorder, request: Request) -> str:
     return f"{recorder.store.session}.{number:05d}"
 
 
+async def _dump(recorder: Recorder, request: Request) -> str:
+    """What was written. Where that takes longer than anybody waits, what will be."""
+    del request
+    after = recorder.settings.ring_after
+    if recorder.ring is not None and after > ANSWER_S / 2:
+        recorder.ring.pull(_ASKED)
+        return f"a dump is due in {after:g} s"
+    return str(await recorder.dump(_ASKED))
+
+
 async def _pause(recorder: Recorder, request: Request) -> None:
     del request
     await recorder.pause()
@@ -48,6 +60,7 @@ COMMANDS: dict[str, Command] = {
     "unsubscribe": _unsubscribe,
     "status": _status,
     "roll": _roll,
+    "dump": _dump,
     "pause": _pause,
     "resume": _resume,
 }

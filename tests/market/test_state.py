@@ -9,7 +9,7 @@ from market.memory import RFQS_KEPT
 from market.orders import OrderState
 from market.state import State
 from schemas.errors import UsageError
-from schemas.frames import Frame, Kind
+from schemas.frames import ConnectionClosed, Frame, FramesLost, Kind, to_json
 from schemas.rows import Reject, Row
 from schemas.topics import INTERVALS
 from tests.market.stamps import Stamper, event, subscribe
@@ -139,7 +139,7 @@ def check_account(state: State, model: Model) -> None:
 
 
 @pytest.mark.parametrize("about", MESSAGES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_state_is_what_the_rows_say(about: str, data: st.DataObject) -> None:
     """After any frames, and across segments; bounds are small."""
@@ -153,7 +153,7 @@ def test_state_is_what_the_rows_say(about: str, data: st.DataObject) -> None:
         check_account(run.engine.state, model)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(parts(), st.integers(0, 99))
 def test_a_segment_alone_knows_as_much(parts: list[Part], cut: int) -> None:
     """The engine that goes on, and one that begins with the last segment or any other: what they
@@ -258,6 +258,38 @@ def test_two_streams_of_an_account_make_up_for_each_other() -> None:
     run.feed([order("orderCancelled", X="Cancelled", z="3", T=4)])
     assert only(run).sure
     assert run.engine.state.open_orders() == ()
+
+
+CLOSED = Part(Kind.CLOSE, to_json(ConnectionClosed(1006, "")), 1)
+LOST = Part(Kind.LOSS, to_json(FramesLost("memory")))
+AGAIN = Part(Kind.SENT, subscribe(f"bookTicker.{A}", ORDERS[0]), 1)
+ELSEWHERE = AGAIN._replace(conn=2)
+
+
+@pytest.mark.parametrize(
+    ("event", "quoted", "sure"),
+    [
+        (CLOSED, False, False),
+        (CLOSED._replace(conn=2), True, True),
+        (LOST, False, False),
+        (AGAIN, True, False),
+        (ELSEWHERE, False, False),
+    ],
+)
+@pytest.mark.parametrize("rolled", [[], [Part(None)]])
+def test_what_interrupts_a_stream(
+    event: Part, quoted: bool, sure: bool, rolled: list[Part]
+) -> None:
+    """A quote is gone, and an order in doubt, until the next message; all else stays."""
+    texts = (WELL_FORMED["bookTicker"], WELL_FORMED["trade"])
+    said = [*(Part(Kind.DATA, text.encode(), 1) for text in texts), order("orderAccepted", X="New")]
+    run = Run().feed([*said, *rolled, event, *rolled])
+    state = run.engine.state
+    assert (state.quote(A) is not None, only(run).sure) == (quoted, sure)
+    assert len(state.trades(A)) == 1
+    run.feed(said)
+    assert state.quote(A) is not None
+    assert only(run).sure
 
 
 def test_since_and_limit() -> None:

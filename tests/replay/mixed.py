@@ -76,7 +76,8 @@ def odd(recording: Recording, move: str, word: str) -> None:
 
 def marked(frame: Frame) -> bool:
     """Whether it is private."""
-    return MARK.encode() in frame.payload
+    is_memory = frame.kind is Kind.KEYFRAME and frame.topic.startswith("account.")
+    return is_memory or MARK.encode() in frame.payload
 
 
 def outside(tape: Tape) -> Iterator[str]:
