@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
+from recorder import core_files
 from recorder.connection import TapConnection
 from recorder.intake import Intake
 from recorder.keys import HOW
@@ -88,6 +89,7 @@ class Account:
     def check(self) -> None:
         """Raises ConfigError where there are keys that cannot be used."""
         if self._keys is not None:
+            core_files.forbid()
             self._keys.read()
 
     def want(self, names: Iterable[str]) -> None:

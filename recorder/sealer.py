@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from recorder.core_files import keyless_environment
 from recorder.quantities import pretty_span
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
@@ -185,6 +186,7 @@ class Sealer:
         command = (sys.executable, "-P", "-m", "recorder.seal", str(self._tape.root), str(journal))
         process = await asyncio.create_subprocess_exec(
             *command,
+            env=keyless_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,  # ours may be a pipe, whose reader waits for its end
             stderr=asyncio.subprocess.PIPE,
