@@ -33,9 +33,9 @@ from tape.compact import compact
 from tape.layout import Tape
 from tape.plan import plan
 from tape.reader import read_frames, read_rows, segments
-from tests.replay.eventful import eventful
 from tests.replay.mixed import MARK, MOVES, OF_ACCOUNT, PUBLIC, marked, play
-from tests.tapes import START_NS
+from tests.simulate import Plan
+from tests.tapes import START_NS, simulated
 
 ACCOUNT_NAMES = {row.TABLE for row in ACCOUNT_TABLES}
 BUSY = (*MOVES, "order", "unread", "trade", "balance", "trade")
@@ -90,13 +90,13 @@ class Asked(NamedTuple):
         return self.symbols is None or fnmatchcase(symbol or "", self.symbols)
 
 
-@pytest.fixture(scope="module", params=["eventful", "busy"])
+@pytest.fixture(scope="module", params=["simulated", "busy"])
 def tape(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tape:
     """Recordings of several segments."""
     root = tmp_path_factory.mktemp("exported") / "tape"
     if request.param == "busy":
         return play(root, BUSY, (*PUBLIC, *OF_ACCOUNT)).stop()
-    return eventful(root, 50).tape
+    return simulated(root, Plan(seconds=3), rolls=2).tape
 
 
 @pytest.fixture(autouse=True)

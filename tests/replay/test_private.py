@@ -89,7 +89,7 @@ def is_whole(tape: Tape) -> bool:
     return verify(tape) == [] and certify(tape).outcome is Outcome.CERTIFIED
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(moves, st.sampled_from([PUBLIC, (*PUBLIC, *OF_ACCOUNT)]))
 @example(BUSY, PUBLIC)
 def test_it_lies_apart_and_is_one_recording(
