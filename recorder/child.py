@@ -1,9 +1,11 @@
-"""Runs a module of this room as a process of its own."""
+"""Runs a module of this room as a process of its own, which learns nothing of keys."""
 
 import asyncio
 import sys
 from contextlib import suppress
 from typing import NamedTuple
+
+from recorder.core_files import keyless_environment
 
 DEATH_S = 2.0  # for one that was killed
 
@@ -20,6 +22,7 @@ async def run_child(module: str, *arguments: str) -> Ended:
     """Wait for its end; it is killed where nobody waits any more."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", module, *arguments),
+        env=keyless_environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,  # ours may be a pipe, whose reader waits for its end
         stderr=asyncio.subprocess.PIPE,

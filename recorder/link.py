@@ -46,6 +46,11 @@ class Link:
         self.conn = 0
         self.trouble: VenueError | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._open
+
     async def run(self) -> None:
         """Until cancelled; raises VenueError where the venue was never reached."""
         while True:

@@ -7,7 +7,7 @@ from time import time_ns
 import msgspec
 
 from recorder.child import run_child
-from recorder.sealer import Notice, Sealed
+from recorder.sealer import Notice, Sealed, Sealer
 from tape.forecast import Recorded, bytes_per_day, pretty_days
 from tape.keep import Keep
 from tape.layout import DAY_NS, Tape
@@ -75,6 +75,17 @@ class Retention:
         if code != os.EX_TEMPFAIL and reason != self._failed:
             self._failed = reason
             self._notice(f"nothing could be pruned: {reason}")
+
+
+def retaining(
+    tape: Tape | None, sealer: Sealer | None, keep: Keep | None, notice: Notice
+) -> Retention | None:
+    """What prunes after each sealing, where that is asked for."""
+    if tape is None or sealer is None or keep is None:
+        return None
+    retention = Retention(tape, keep, notice)
+    sealer.after = retention.run
+    return retention
 
 
 class Outlook:

@@ -41,11 +41,16 @@ def exit_code(recorder: Recorder) -> int:
     tally = recorder.tally
     if tally.gaps or tally.rows["reject"] or tally.errors or tally.mismatches:
         return LOSSES
-    if recorder.stopped or recorder.intake.memory.lost.frames:
+    if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
     if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
     return WHOLE if all(verdict is Verdict.CERTIFIED for verdict in verdicts) else LOSSES
+
+
+def forecast(recorder: Recorder) -> str:
+    """How long the disk will do, in a line; empty while nobody can tell."""
+    return recorder.outlook.text(recorder.sealer.free if recorder.sealer is not None else None)
 
 
 def _print_counts(console: Console, name: str, unit: str, counts: dict[str, int]) -> None:
@@ -89,6 +94,8 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     for name, count in sorted(tally.mismatches.items()):
         yield "audit mismatches", name, count
     yield from _disk(recorder)
+    for topic, refusal in sorted(recorder.account.refused.items()):
+        yield "refused to the end", topic, refusal.why
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
     yield "repeats ignored", recorder.intake.engine.repeats
@@ -109,6 +116,8 @@ def _disk(recorder: Recorder) -> Iterator[Fact]:
         yield "disk", disk.trouble
     elif disk.lasted:
         yield "disk in trouble", f"{disk.lasted:.1f}", "s"
+    if recorder.ring is not None:
+        yield "dumps of the ring", recorder.ring.dumps.count
     if recorder.stopped:
         yield "stopped early", recorder.stopped.partition(": ")[2]
 

@@ -95,6 +95,10 @@ class Tally:
         names = sorted({*self._topics, *self._engine.streams})
         return [self._line(name, self._topics.get(name) or TopicCount()) for name in names]
 
+    def followed(self) -> list[TopicLine]:
+        """The same, without streams that were unsubscribed."""
+        return [line for line in self.topics() if not self._engine.has_ended(line.topic)]
+
     def _count(self, frame: Frame) -> None:
         try:
             name = self._stream(frame.payload).stream

@@ -23,10 +23,14 @@ _STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty":
 
 class View:
     """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing;
-    ``forecast``: how long the disk will do."""
+    ``forecast``: how long the disk will do.
+
+    status: what else there is to say right now, empty if nothing.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.status: Callable[[], str] = str
         self._alarm: Callable[[], str] = str
         self._forecast: Callable[[], str] = str
         self._notices: list[str] = []
@@ -76,18 +80,20 @@ class View:
             await asyncio.sleep(LINE_EVERY_S)
             if tally.frames == self._frames_before:
                 continue  # sealing, at the end
-            topics = tally.topics()
+            topics = tally.followed()
             books = [line.state for line in topics if line.state]
             rate = (tally.frames - self._frames_before) / LINE_EVERY_S
             self._frames_before = tally.frames
+            status = self.status()
             _say(
                 f"{tally.frames} frames, {rate:.0f}/s, {len(topics)} topics,"
                 f" {books.count('live')} of {len(books)} books live,"
                 f" {sum(tally.gaps.values())} gaps, {tally.rows['reject']} rejects"
+                + (f"; {status}" if status else "")
             )
 
     def _render(self, tally: Tally) -> Group:
-        lines = tally.topics()
+        lines = tally.followed()
         room = max(self._console.height - _FRAME_LINES - _NOTICES, 5)
         table = Table(title=f"{tally.frames:,} frames", title_justify="left", box=None)
         table.add_column("topic", style="bold", no_wrap=True)
@@ -102,6 +108,8 @@ class View:
         foot = [Text(f"and {hidden} quieter topics", style="dim")] if hidden else []
         if forecast := self._forecast():
             foot.append(Text(forecast, style="dim"))
+        if status := self.status():
+            foot.append(Text(status))
         if alarm := self._alarm():
             foot.append(Text(alarm, style="bold red"))
         return Group(table, *foot, *(Text(text, style="yellow") for text in self._notices))

@@ -13,7 +13,7 @@ def playable(parts: Sequence[Manifest], away: Pruned, rows: bool = False) -> lis
 
     Raises NotARecording where there is none.
     """
-    lacking = away.unplayable | (away.rows.keys() if rows else set())
+    lacking = away.unplayable | (away.rows if rows else {})
     found = [part for part in parts if part.name not in lacking]
     if parts and not found:
         raise NotARecording("nothing is left to replay: " + "; ".join(away.notes()))

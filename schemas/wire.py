@@ -6,6 +6,7 @@ Prices and quantities stay texts here.
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
@@ -208,11 +209,13 @@ def several(message: type[Struct]) -> Callable[[Raw], Several]:
     return decoded
 
 
+@cache
 def events(message: type[Struct]) -> frozenset[str]:
     """The names that events of this kind give themselves (``e``)."""
     return frozenset(_texts(get_type_hints(message)["e"]))
 
 
+@cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind, strict=False, dec_hook=figure_of, float_hook=figure_of_number)
 

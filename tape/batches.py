@@ -25,29 +25,40 @@ HIGHEST_SEQ = 2**63 - 1
 _BATCH_ROWS = 8_192
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
 
+_DAMAGED = "bring it back from a copy (bp-tape verify lists all that is damaged)"
+_PRIVATE = (
+    "it holds what is of an account, which lies apart and only its owner may read: bring it back"
+    " from a copy, or get the right to read it; bp-tape export --public-only does without"
+)
+_PRUNED = (
+    "only a copy brings frames back; rows come back with bp-tape seal --again while the frames are"
+    " there"
+)
+
 Line = TypeVar("Line")
 
 
 class DamagedFile(TapeError):
     """A file of a segment that cannot be used; ``problem`` says why, without its ``path``."""
 
-    advice = "bring it back from a copy (bp-tape verify lists all that is damaged)"
-
     def __init__(self, root: Path, entry: FileEntry, problem: str) -> None:
         self.problem = problem
         self.path = root / entry.path
+        advice = self.advice(entry)
         super().__init__(
-            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; {self.advice}"
+            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; {advice}"
         )
+
+    def advice(self, entry: FileEntry) -> str:
+        """What to do about it."""
+        return _PRIVATE if entry.private else _DAMAGED
 
 
 class PrunedFile(DamagedFile):
     """One that is not there since it was pruned, as the log says."""
 
-    advice = (
-        "only a copy brings frames back; rows come back with bp-tape seal --again while the frames"
-        " are there"
-    )
+    def advice(self, entry: FileEntry) -> str:
+        return _PRUNED
 
 
 class Group(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tape import console, picture
+from tape import cli_export, console, picture
 from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
@@ -21,6 +21,7 @@ from tape.summary import Summary, summarize
 from tape.totals import Totals, tables
 from tape.verify import verify
 from tape.version import code_version
+from tape.view import permitted
 
 
 @click.group(cls=console.Group)
@@ -39,6 +40,7 @@ def cli() -> None:
       bp-tape recover data/tape         mend what a crash or a bad disk left
       bp-tape compact data/tape         hourly files of rows to daily ones
       bp-tape prune --keep 90d          remove what is older
+      bp-tape export data/tape out      plain files, one for each table
       bp-tape info --json | jq .topics  the same for programs
     """
 
@@ -57,6 +59,8 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
       divergent  it made something else: please report it
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
+
+    A segment ends with a roll, a stop, or the dump of a ring, which says why it was written.
 
     \b
     Examples:
@@ -85,7 +89,8 @@ def info(data: Path, as_json: bool) -> None:
     Example: bp-tape info data/tape
     """
     tape = Tape.open(data)
-    summary = summarize(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    summary = summarize(permitted(tape, found), found)
     if as_json:
         console.print_json(summary)
         return
@@ -94,6 +99,9 @@ def info(data: Path, as_json: bool) -> None:
     _show_counts(("table", "rows"), summary.rows)
     _show_counts(("without a handler", "frames"), summary.unknown)
     _show_doubts(summary.doubts)
+    if summary.dumps:
+        click.echo()
+        console.show_table(("dump", "why"), [*summary.dumps.items()])
     if summary.losses:
         click.echo()
         console.show_table(("losses",), [(loss,) for loss in summary.losses])
@@ -124,11 +132,14 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, prune, recover):
+for command in (seal, diff, compact, prune, recover, cli_export.command):
     cli.add_command(command)
 
 
-_SEGMENT_COLUMNS = ("segment", "verdict", "from", "seconds", "frames", "rows", "bytes", "pruned")
+_SEGMENT_COLUMNS = (
+    *("segment", "verdict", "from", "seconds", "frames", "rows", "bytes"),
+    *("end", "pruned"),
+)
 
 
 def _segment_lines(tape: Tape, away: Pruned) -> list[tuple[object, ...]]:
@@ -141,12 +152,13 @@ def _segment_lines(tape: Tape, away: Pruned) -> list[tuple[object, ...]]:
             manifest.frames,
             sum(manifest.rows.values()),
             sum(stored_bytes(tape, manifest, away)),
+            manifest.end,
             _lacking(manifest.name, away),
         )
         for manifest in segments(tape, merge=True)
     ]
     waiting = [
-        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size, None)
+        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size, None, None)
         for path in tape.journals()
     ]
     return sealed + waiting
@@ -200,7 +212,8 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
 
 
 def _show_coverage(tape: Tape, as_json: bool) -> None:
-    days = coverage(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    days = coverage(permitted(tape, found), found)
     if as_json:
         console.print_json(days)
     else:

@@ -16,10 +16,12 @@ from typing import NamedTuple
 import msgspec
 
 from tape.doubts import Hole, read_holes
-from tape.laps import DAMAGED, PRUNED, Lap, Part, breaks, damage, ends, holes_of_pruned, laps
+from tape.ends import Ends
+from tape.laps import DAMAGED, PRUNED, Lap, breaks, damage, ends, holes_of_pruned, laps
 from tape.layout import DAY_NS, Tape, date_folder
 from tape.manifest import Manifest
-from tape.prunings import Ends, Pruned, Pruning, pruned
+from tape.prunings import Pruned, Pruning, pruned
+from tape.reader import Part
 from tape.spans import Stretch, by_day, length, union, without
 
 UNRECORDED = "unrecorded"  # nobody was to record it then
@@ -69,18 +71,18 @@ def coverage(tape: Tape, manifests: Sequence[Manifest]) -> list[Covered]:
     """
     ran: list[Lap] = []
     broken: list[Stretch] = []
-    holes = read_holes(tape, manifests)
     away = pruned(tape)
+    holes: list[Hole] = []
     every: list[Part] = sorted([*manifests, *away.gone.values()], key=attrgetter("name"))
     for _, group in groupby(every, key=attrgetter("session")):
         segments = list(group)
         known = [_ends(tape, segment, away) for segment in segments]
-        ran += laps(tape, segments, known)
+        ran += laps(segments, known)
         # Of frames that are gone the rows of gaps say what was missing among them.
         there = [s for s in segments if isinstance(s, Manifest) and s.name not in away.frames]
-        holes += [*damage(tape, there), *holes_of_pruned(segments)]
+        holes += [*holes_of_pruned(segments), *damage(tape, there)]
         broken += breaks(segments, known)
-    return cover(ran, holes, broken)
+    return cover(ran, [*holes, *read_holes(tape, manifests)], broken)
 
 
 def cover(

@@ -10,18 +10,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from schemas.errors import TapeError
+from schemas.frames import Kind
+from tape.carried import carried
+from tape.ends import Ends
 from tape.files import remove, remove_all
 from tape.generations import Generations, all_generations, named
-from tape.laps import last_ends
+from tape.laps import ends
 from tape.layout import SegmentName, Tape
 from tape.manifest import FileEntry, Manifest
-from tape.prunings import Ends, PrunedEntry, Pruning, What, append, pruned, prunings
+from tape.prunings import PrunedEntry, Pruning, What, append, pruned, prunings
 from tape.retention import Holding, Stock, is_pruned_with, is_shared
 from tape.version import code_version
+from tape.view import without_account
 
 _FOLDERS = ("hour=", "symbol=", "date=")  # that are removed with the last file in them
 
@@ -109,14 +116,16 @@ class _Pruning:
         return Gone(holding.name, manifest.last_ts, self._order.what, len(files), size)
 
     def _files(self, segment: Generations) -> list[FileEntry]:
-        """What nobody else names, and is there."""
-        return [
+        """What nobody else names, and is there; what is of an account last: in a copy without that
+        the first one tells whether the others are gone."""
+        found = [
             entries[0]
             for path, entries in named(segment.readable).items()
             if is_pruned_with(entries[0], self._order.what)
             and not (is_shared(entries[0], segment.name) and self._claims[path] > 0)
             and (self._tape.root / path).exists()
         ]
+        return sorted(found, key=attrgetter("private"))
 
     def _line(self, manifest: Manifest, files: Sequence[FileEntry]) -> Pruning:
         generations: dict[str, int] = {}
@@ -132,6 +141,7 @@ class _Pruning:
             generations=generations | {str(manifest.name): manifest.generation},
             verdict=manifest.verdict,
             end=manifest.end,
+            ring=manifest.ring,
             first_seq=manifest.first_seq,
             last_seq=manifest.last_seq,
             first_ts=manifest.first_ts,
@@ -142,8 +152,21 @@ class _Pruning:
         )
 
     def _ends(self, manifest: Manifest) -> Ends:
+        """What cannot be read is as the manifest has it. Nothing that only the account's files say
+        goes into the log, which anybody may read."""
         known = self._known.frames.get(manifest.name)
-        return last_ends(self._tape, manifest) if known is None else known.ends
+        if known is not None:
+            return known.ends
+        public = without_account(self._tape)
+        try:
+            found = ends(public, manifest)
+            if self._order.what is What.FRAMES:
+                return replace(found, carried=tuple(carried(public, manifest)))
+        except TapeError:
+            topics = tuple(sorted(set(manifest.topics) - {""}))
+            first, last = manifest.first_ts, manifest.last_ts
+            return Ends(Kind.SEGMENT, topics, first, last, carried=())
+        return found
 
 
 def remove_files(tape: Tape, paths: Sequence[str]) -> None:

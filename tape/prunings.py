@@ -17,6 +17,7 @@ import msgspec
 
 from schemas.errors import TapeError
 from tape.bounds import Count, Time
+from tape.ends import Ends
 from tape.files import make_folder, sync_folder
 from tape.layout import PARQUET_ENDING, SegmentName, Tape, generation_of
 from tape.proof import Head
@@ -35,19 +36,6 @@ class What(StrEnum):
     ROWS = "rows"  # but for the small tables that say what is missing
 
 
-class Ends(msgspec.Struct, frozen=True):
-    """Of the first and last frame of a segment, what is asked for when the frames are gone.
-
-    kind: of the first. topics: that were to be recorded, or heard of.
-    head_ts, tail_ts: times of receipt of the two, ns; tail_ts is None where it can be looked up.
-    """
-
-    kind: str
-    topics: tuple[str, ...]
-    head_ts: Time
-    tail_ts: Time | None = None
-
-
 class PrunedEntry(msgspec.Struct, frozen=True, array_like=True):
     """One file that was removed, as its manifest had it: path, bytes, sha256."""
 
@@ -62,7 +50,7 @@ class Pruning(msgspec.Struct, frozen=True, kw_only=True):
     at: when, UTC. by: which command, of which version (code). why: as it was told.
     generations: of the segment, for each file of rows also that of earlier ones that shared it:
         by name, the one that counted.
-    verdict, end, first_seq, last_seq, first_ts, last_ts, frames: as the manifest had them.
+    verdict, end, ring, first_seq, last_seq, first_ts, last_ts, frames: as the manifest had them.
     files: that were removed for it, in that order.
     """
 
@@ -76,6 +64,7 @@ class Pruning(msgspec.Struct, frozen=True, kw_only=True):
     generations: dict[str, Count]
     verdict: str
     end: str | None
+    ring: Count | None = None
     first_seq: Count
     last_seq: Count
     first_ts: Time
@@ -91,6 +80,10 @@ class Pruning(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def session(self) -> str:
         return self.name.session
+
+    @property
+    def number(self) -> int:
+        return self.name.number
 
     def __str__(self) -> str:
         return f"pruned on {self.at:%Y-%m-%d %H:%M} UTC by {self.by} ({self.why})"
@@ -115,9 +108,9 @@ class Pruned(NamedTuple):
     rows: dict[SegmentName, Pruning]
 
     @property
-    def unplayable(self) -> set[SegmentName]:
+    def unplayable(self) -> dict[SegmentName, Pruning]:
         """Segments whose frames are gone, with or without the rest."""
-        return self.gone.keys() | self.frames.keys()
+        return self.gone | self.frames
 
     def notes(self) -> Iterator[str]:
         """What there is to say of it, for people; nothing where nothing is gone."""

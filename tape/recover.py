@@ -41,9 +41,10 @@ def open_damaged(root: Path) -> Tape:
     if not root.is_dir():
         raise NotARecording(f"no folder {root}; name the folder that bp-record wrote to")
     marks = ("manifest/*.json*", f"journal/*{JOURNAL_ENDING}*", f"{FRAMES}/*/*/*.parquet*")
-    if not any(any(root.glob(mark)) for mark in marks):
+    tape = Tape(root)
+    if not any(any(tape.glob(mark)) for mark in marks):
         raise NotARecording(f"{root} holds no recording, nor what is left of one")
-    return Tape(root)
+    return tape
 
 
 def survey(

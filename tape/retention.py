@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.rows import Audit, Clock, Gap
+from schemas.rows import Audit, Clock, Gap, Session
 from tape.generations import Generations, all_generations, named
 from tape.keep import Keep
 from tape.layout import FRAMES, SegmentName, Tape
@@ -18,7 +18,8 @@ from tape.merged import begun
 from tape.prunings import What, pruned
 
 # Small, and without them nobody knows what is missing: pruned with the rest of a segment only.
-DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock))
+# Requests that change what is subscribed are rows of sessions.
+DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock, Session))
 
 _FORCE = "not certified: --force prunes it too"
 _CUT_OFF = "its compaction was cut off: bp-tape compact finishes it"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from schemas.frames import DUMP
 from tape.forecast import Forecast, forecast, recorded
 from tape.layout import Tape
 from tape.lock import is_locked
@@ -24,6 +25,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     open_journals: segments not sealed; ``recording``: a recorder is writing now.
     frames_bytes, rows_bytes: on disk.
     losses: sentences, each about one segment. pruned: about what was removed on purpose.
+    losses: sentences, each about one segment.
+    dumps: why a ring was written, by the last segment of each dump.
     gaps: how many holes, each once however many rows it has; ``doubts`` has them by cause.
     """
 
@@ -46,6 +49,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     pruned: list[str]
     forecast: Forecast
     losses: list[str]
+    dumps: dict[str, str]
     doubts: Totals
 
 
@@ -82,6 +86,11 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         pruned=list(away.notes()),
         forecast=forecast(tape.root, map(recorded, manifests)),
         losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses] + missing,
+        dumps={
+            str(m.name): m.end.removeprefix(DUMP)
+            for m in manifests
+            if m.end is not None and m.end.startswith(DUMP)
+        },
         doubts=doubts,
     )
 

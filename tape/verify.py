@@ -4,7 +4,7 @@ The lock and the journals that sealing could not read to the end (``.damaged``) 
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tape.layout import FRAMES, SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import FileEntry, Manifest, load
 from tape.merged import begun, members
-from tape.prunings import lines, log_path, pruned
+from tape.prunings import Pruning, lines, log_path, pruned
 from tape.reader import discontinued, headless, holes
 from tape.stored import there_or_lost
 from tape.strays import strays
@@ -45,8 +45,8 @@ def verify(tape: Tape, progress: Progress = lambda _done, _total: None) -> list[
     halves = begun(tape, generations).paths
     files = there_or_lost(tape, named(kept))
     findings.extend(_still_wrong(tape, list(_wrong_files(tape.root, files, halves, progress))))
-    excused = pruned(tape).gone.keys() | {each.name for each in generations if each.newer}
-    findings.extend(_wrong_order(tape, current, excused))
+    newer = {each.name for each in generations if each.newer}
+    findings.extend(_wrong_order(tape, current, pruned(tape).gone, newer))
     findings.extend(_unsealed(tape))
     findings.extend(strays(tape, all_generations(tape, newer=True)))
     findings.extend(_wrong_log(tape))
@@ -133,11 +133,16 @@ def _still_wrong(tape: Tape, found: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def _wrong_order(
-    tape: Tape, found: Sequence[Manifest], excused: Container[SegmentName]
+    tape: Tape,
+    found: Sequence[Manifest],
+    gone: Mapping[SegmentName, Pruning],
+    newer: Set[SegmentName],
 ) -> Iterator[Finding]:
-    """``excused``: segments that were pruned, or that only a later version can judge."""
-    for name in holes(found, excused):
-        yield Finding(tape.shown(tape.manifest(name)), "missing between its neighbours", True)
+    """gone: segments that were pruned. newer: that only a later version can judge."""
+    for name in holes(found, gone):
+        if name not in newer:
+            yield Finding(tape.shown(tape.manifest(name)), "missing between its neighbours", True)
+    excused = gone.keys() | newer
     for one in headless(found, excused):
         yield Finding(_path(tape, one), "its session began before it, with what is not here", False)
     for one, name in discontinued(tape, found, excused):

@@ -1,15 +1,17 @@
 """The frames of a recording from any position on, and where a time or a number is in it."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from replay.moment import moment, stamp
 from schemas.errors import UsageError
 from schemas.rows import Gap
 from tape.history import Mark
 from tape.layout import Tape
 from tape.manifest import Manifest
-from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at
+from tape.moment import moment, stamp
+from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at, unkept
+from tape.view import seen
 
 
 class Stretch(NamedTuple):
@@ -74,7 +76,7 @@ class Course:
         return max(segment.last_ts for segment in self.segments)
 
     def at_time(self, when: int | str) -> Mark:
-        """Before the first frame received at or after a time; see `replay.moment`."""
+        """Before the first frame received at or after a time; see `tape.moment`."""
         ts = moment(when, self.first_ts)
         for index, segment in enumerate(self.segments):
             if segment.last_ts >= ts:
@@ -124,7 +126,7 @@ class Course:
     def gaps(self, segment: int) -> dict[int, Gap]:
         """The rows of gaps of a segment, by the frame that showed them; the first one of each."""
         found: dict[int, Gap] = {}
-        for entry in self.segments[segment].files_of(Gap.TABLE):
+        for entry in seen(self._tape, self.segments[segment].files_of(Gap.TABLE)):
             for rows in read_rows(self._tape, entry):
                 for row in rows:
                     if isinstance(row, Gap):
@@ -136,15 +138,27 @@ class Course:
         for stretch in self.read(mark):
             return stretch.zero + stretch.frames[0].frame.ts_mono
         segment = self.segments[self.end.segment]
-        last = next(read_frames(self._tape, segment, self.end.seq))
+        last = next(read_frames(self._tape, segment, self.end.seq), None)
+        if last is None:  # it is of an account
+            (last,) = deque(read_frames(self._tape, segment), maxlen=1)
         return self._zero(segment.session) + last.ts_mono
+
+    def is_apart(self, index: int) -> bool:
+        """Whether what came before a segment in its session was not to be kept."""
+        return index > 0 and unkept(self.segments[index - 1], self.segments[index])
+
+    def begins_anew(self, stretch: Stretch) -> bool:
+        """Whether a stretch is the first of such a segment."""
+        first = stretch.frames[0].frame.seq
+        at_head = first == self.segments[stretch.segment].first_seq
+        return at_head and self.is_apart(stretch.segment)
 
     def _before(self, index: int, seq: int) -> Mark:
         """The position in front of a frame. In front of a segment that goes on where another ended
         it is the end of that one, with all that was known then."""
         if index and seq <= self.segments[index].first_seq:
             before = self.segments[index - 1]
-            if before.session == self.segments[index].session:
+            if before.session == self.segments[index].session and not self.is_apart(index):
                 return Mark(index - 1, before.last_seq)
         return Mark(index, seq - 1)
 

@@ -11,7 +11,6 @@ from typing import Self
 import msgspec
 from aiohttp import WSCloseCode
 
-from replay.recorded import recorded_topics
 from replay.sealed import check_sealed, playable
 from replay.selection import Selection
 from replay.server.audience import Audience
@@ -38,6 +37,8 @@ from tape.history import History
 from tape.layout import Tape
 from tape.prunings import pruned
 from tape.reader import segments
+from tape.recorded import recorded_topics
+from tape.view import without_account
 
 _CACHE_BYTES = 32 << 20
 _REST_CACHE_BYTES = 128 << 20  # the books of a busy hour, decoded
@@ -93,13 +94,13 @@ class Server:
     """
 
     def __init__(self, data: Path | str, serving: Serving) -> None:
-        tape = Tape.open(data)
+        tape = without_account(Tape.open(data))
         check_sealed(tape)
         away = pruned(tape)  # what REST says is read from rows
         parts = playable(segments(tape, generation=serving.generation), away, rows=True)
         self.notes = list(away.notes())
         selection = Selection(serving.topics)
-        # Nothing of an account is served: whose it is nobody could prove to this server.
+        # Nothing of an account is served, nor read: whose it is nobody could prove to this server.
         recorded = [name for name in recorded_topics(parts) if not Topic.parse(name).private]
         selection.check(recorded)
         self.topics = [topic for topic in recorded if selection.wants(topic)]

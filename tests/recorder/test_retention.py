@@ -104,7 +104,8 @@ def test_the_command_and_its_configuration(tmp_path: Path) -> None:
         async with Venue(SCRIPT, snapshots=SNAPSHOTS) as venue:
             words = [*options(venue, tmp_path / "tape", SOL), "--config", str(config)]
             with at_work(*words) as recording:
-                await asyncio.wait_for(venue.finished(), 60)
+                async with asyncio.timeout(60):
+                    await venue.finished()
                 recording.interrupt()
                 ended = await asyncio.to_thread(recording.end)
         assert ended.code == 0, ended

@@ -184,6 +184,7 @@ def test_what_a_kill_left_is_removed(whole: Tape) -> None:
         whole.rows(NAME, Part("depth", day, "ETH_USDC"), "rows.g1"),
         Path(f"{whole.frames(NAME, START)}.tmp"),
         Path(f"{whole.manifest(NAME)}.tmp"),
+        Path(f"{whole.journal(NAME)}.tmp"),
     ]
     left[3] = left[3].with_name(left[3].name.removesuffix(".parquet"))
     for path in left:
