@@ -160,7 +160,7 @@ def test_frames_are_gone_and_everybody_says_so(kept: Tape) -> None:
         list(read_frames(kept, first))
     lines = cells(run("ls", kept.root).stdout)
     assert [line[-1] for line in lines[1:]] == ["frames"] * 3 + ["-"]
-    assert sum(int(line[-2]) for line in lines[1:]) == sum(
+    assert sum(int(line[-3]) for line in lines[1:]) == sum(
         path.stat().st_size for path in kept.root.rglob("*.parquet")
     )
     again = run("seal", "--again", kept.root)
