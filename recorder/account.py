@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder import core_files
 from recorder.connection import TapConnection
+from recorder.core_files import forbid_core_files
 from recorder.intake import Intake
 from recorder.keys import HOW
 from recorder.settings import Settings
@@ -89,7 +89,7 @@ class Account:
     def check(self) -> None:
         """Raises ConfigError where there are keys that cannot be used."""
         if self._keys is not None:
-            core_files.forbid()
+            forbid_core_files()
             self._keys.read()
 
     def want(self, names: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from recorder.keys import IN_ENVIRONMENT
 _PR_SET_DUMPABLE = 4  # of prctl(2)
 
 
-def forbid() -> None:
+def forbid_core_files() -> None:
     """This process leaves no core file from here on, nor do those that it starts.
 
     The limit is not asked where core files go to a program, such as systemd-coredump; there Linux

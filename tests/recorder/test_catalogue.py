@@ -123,6 +123,7 @@ PRIVATE: list[tuple[str, list[str]]] = [
     ("account.positionUpdate.*_PERP", of("account.positionUpdate", PERPS)),
     ("account.rfqUpdate.AAPL.US_USDC_RFQ", ["account.rfqUpdate.AAPL.US_USDC_RFQ"]),
     ("account.rfqUpdate.SOL_USDC", ["account.rfqUpdate.SOL_USDC"]),
+    ("account.orderUpdate.MOBILE_USDC", ["account.orderUpdate.MOBILE_USDC"]),  # orders end there
 ]
 NO_PRIVATE = {
     "account": "nearest",
@@ -133,7 +134,6 @@ NO_PRIVATE = {
     "account.*.SOL_USDC": "there are|nearest",
     "account.orderUpdate.": "lacks a market, as in account.orderUpdate.SOL_USDC",
     "account.orderUpdate.SOLUSDC": "nearest: SOL_USDC",
-    "account.orderUpdate.MOBILE_USDC": "is closed",
     "account.orderUpdate.SOL_USDC_RFQ": "nearest: SOL_USDC",
     "account.positionUpdate.NOPE*": "none of the 10 markets",
     "account.rfqUpdate.*_RFQ": "none of the 10 markets",

@@ -114,7 +114,7 @@ async def mischief(folder: Path) -> None:
             writer.close()
             await writer.wait_closed()
         for command, topics, message in (
-            ("reboot", [], "there are subscribe, unsubscribe, status, roll, pause, resume"),
+            ("reboot", [], "there are subscribe, unsubscribe, status, roll, dump, pause, resume"),
             ("subscribe", ["depth.SOLUSDC"], "nearest: SOL_USDC"),
             ("subscribe", [], "no topics"),
             ("unsubscribe", [SOL, "nothing"], "'nothing'"),
