@@ -74,7 +74,7 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
     tape = Tape.open(data)
     away = pruned(tape)
     console.show_lines(_SEGMENT_COLUMNS, _segment_lines(tape, away), as_json)
-    _say_pruned(away)
+    console.say_notes(away.notes())
 
 
 @cli.command()
@@ -127,7 +127,7 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
         console.print_json([finding._asdict() for finding in findings])
     else:
         _show_findings(findings)
-    _say_pruned(pruned(tape))
+    console.say_notes(pruned(tape).notes())
     damaged = any(finding.damage for finding in findings)
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
@@ -168,12 +168,6 @@ def _lacking(name: SegmentName, away: Pruned) -> str | None:
     """What of a segment was pruned."""
     found = ["frames"] * (name in away.frames) + ["rows"] * (name in away.rows)
     return ", ".join(found) or None
-
-
-def _say_pruned(away: Pruned) -> None:
-    """On stderr, as it is no part of what a program reads."""
-    for note in away.notes():
-        click.echo(f"note: {note}", err=True)
 
 
 def _overview(summary: Summary) -> list[tuple[str, object]]:

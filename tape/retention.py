@@ -146,6 +146,7 @@ class _Counting:
         self._tape = tape
         self._what = what
         self._away = pruned(tape)
+        self._has_account = tape.account_folder.exists()
 
     def holding(self, segment: Generations, counts: Manifest, doubt: str) -> Holding:
         """What a segment has. doubt: of its session, which no force helps against."""
@@ -169,8 +170,10 @@ class _Counting:
         )
 
     def _files(self, segment: Generations) -> list[FileEntry]:
-        """Those of all generations that are there, each once."""
+        """Those of all generations that are there, each once; of a copy without what is of an
+        account, the others."""
         files = [entries[0] for entries in named(segment.readable).values()]
+        files = files if self._has_account else [e for e in files if not e.private]
         if segment.name in self._away.frames or segment.name in self._away.rows:
             return [entry for entry in files if (self._tape.root / entry.path).exists()]
         return files

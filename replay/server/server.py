@@ -107,7 +107,8 @@ class Server:
         self._serving = serving
         self._history = History(tape, parts, _CACHE_BYTES)
         self.audience = Audience()
-        course = Course(tape, parts, serving.start, serving.until)
+        left_out = away.unplayable | away.rows
+        course = Course(tape, parts, serving.start, serving.until, left_out)
         clock = TapeClock(serving.speed, course.time(course.start))
         self.playback = Playback(
             course,
