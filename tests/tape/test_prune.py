@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from shutil import copy, copytree, rmtree
 from time import time_ns
@@ -11,7 +13,6 @@ from time import time_ns
 import pytest
 from click.testing import CliRunner, Result
 
-from market.engine import Engine
 from replay.certificate import Outcome
 from replay.certify import certify
 from replay.replay import Replay
@@ -29,7 +30,7 @@ from tape.layout import SegmentName, Tape
 from tape.lock import lock, upkeep
 from tape.manifest import load
 from tape.plan import plan
-from tape.prunings import log_path
+from tape.prunings import What, log_path
 from tape.reader import read_frames, segments
 from tape.recover import perform, survey
 from tape.summary import summarize
@@ -41,7 +42,9 @@ from tests.tape.dumb import DAY, HOUR, NAME, DumbEngine, DumbRecorder, sealed
 from tests.tape.keeping import parquet
 from tests.tape.test_cli import cells
 
+SOAK = bool(os.environ.get("SOAK"))  # each kill, of each kind of pruning
 ALL = ("--keep", "1ms")
+CUT_OFF = {("hourly", What.ALL), ("daily", What.ROWS)}
 
 
 def run(*words: object) -> Result:
@@ -81,7 +84,7 @@ def days(made: dict[str, Tape], tmp_path: Path) -> Tape:
     return Tape(Path(copytree(made["daily"].root, tmp_path / "days")))
 
 
-@pytest.fixture(params=["hourly", "daily"])
+@pytest.fixture(params=["hourly", "daily"] if SOAK else ["daily"])
 def kept(made: dict[str, Tape], tmp_path: Path, request: pytest.FixtureRequest) -> Tape:
     """A copy of each."""
     return Tape(Path(copytree(made[request.param].root, tmp_path / "kept")))
@@ -330,9 +333,15 @@ def sealed_by_itself(manifest: dict[str, object]) -> str:
     return f'{first}\n  "self_sha256": "{digest}",\n{rest}\n'
 
 
-@pytest.mark.parametrize("what", ["all", "frames", "rows"])
-def test_pruning_may_be_cut_off_at_every_change(kept: Tape, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [pair for pair in product(("hourly", "daily"), What) if SOAK or pair in CUT_OFF],
+)
+def test_pruning_may_be_cut_off_at_every_change(
+    made: dict[str, Tape], tmp_path: Path, name: str, what: What
+) -> None:
     """Each segment is there, whole, or pruned; the next one does what is missing."""
+    kept = made[name]
     before, frames = contents(kept), frames_of(kept)
     work = Tape(tmp_path / "work")
 
@@ -347,7 +356,7 @@ def test_pruning_may_be_cut_off_at_every_change(kept: Tape, tmp_path: Path, what
     work_on()
     files = files_of(work)
     cuts = 0
-    for _ in every_cut(fresh, work_on, step=9):
+    for _ in every_cut(fresh, work_on, step=1 if SOAK else 25):
         cuts += 1
         assert verify(work) == []
         check_whole_or_pruned(work, before, frames)
@@ -356,7 +365,7 @@ def test_pruning_may_be_cut_off_at_every_change(kept: Tape, tmp_path: Path, what
             assert verify(work) == []
         work_on()
         assert (files_of(work), verify(work)) == (files, [])
-    assert cuts >= 2
+    assert cuts >= 1
 
 
 def test_what_is_left_over_of_a_segment_that_is_gone_is_removed(days: Tape, tmp_path: Path) -> None:
@@ -390,7 +399,7 @@ def test_the_generation_that_counts_goes_last(tape: Tape, tmp_path: Path) -> Non
         rmtree(work.root, ignore_errors=True)
         copytree(tape.root, work.root)
 
-    for _ in every_cut(fresh, lambda: run("prune", work.root, *ALL)):
+    for _ in every_cut(fresh, lambda: run("prune", work.root, *ALL), step=1 if SOAK else 5):
         assert verify(work) == []
         assert contents(work).items() <= before.items()
 
@@ -533,14 +542,14 @@ def test_a_compaction_that_was_cut_off_is_finished_first(tape: Tape) -> None:
     assert "its compaction was cut off: bp-tape compact finishes it" in result.stderr
 
 
-def test_recovery_of_a_recording_that_was_pruned(live: Tape) -> None:
+def test_recovery_of_a_recording_that_was_pruned(days: Tape) -> None:
     """What is damaged afterwards is made anew, and nothing comes back that was pruned."""
-    pruned(live, "all", "--keep", f"{kept_hours(live, 2)}ms")
-    before = contents(live)
-    live.manifests()[0].unlink()
-    for task in survey(live, Engine):
+    pruned(days, "all", "--keep", f"{kept_hours(days, 2)}ms")
+    before = contents(days)
+    days.manifests()[0].unlink()
+    for task in survey(days, DumbEngine):
         assert perform(task).lost is None
-    assert (contents(live), verify(live)) == (before, [])
+    assert (contents(days), verify(days)) == (before, [])
 
 
 def test_info_tells_how_long_the_disk_will_do(days: Tape) -> None:
