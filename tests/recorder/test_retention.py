@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.child import Ended
+from recorder.child import Ended, run_child
 from recorder.retain import main, retain
 from recorder.retention import Outlook, Retained, Retention
 from recorder.sealer import Sealed
@@ -136,6 +136,18 @@ def test_the_command_and_its_configuration(tmp_path: Path) -> None:
     (pruned,) = [line for line in lines if line[0] == "pruned"]
     assert pruned[1:3] == ["1", "segments"]
     assert len(plain.manifests(tmp_path / "tape")) == 1
+
+
+def test_no_child_learns_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is for: sealing or pruning."""
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nenv\n")
+    script.chmod(0o700)
+    monkeypatch.setattr("recorder.child.sys.executable", str(script))
+    for name in ("BP_API_KEY", "BP_API_SECRET", "BP_OTHER"):
+        monkeypatch.setenv(name, "M4RKED")
+    output = asyncio.run(run_child("recorder.retain")).output.decode()
+    assert [line for line in output.splitlines() if "M4RKED" in line] == ["BP_OTHER=M4RKED"]
 
 
 def of(number: int, size: int) -> Sealed:
