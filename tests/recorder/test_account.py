@@ -24,6 +24,7 @@ from recorder.intake import Intake
 from recorder.keys import KeyFile
 from recorder.settings import Patience, Settings
 from recorder.stamp import Clock, Stamp, now
+from recorder.status import status
 from recorder.subscriptions import Subscriptions
 from recorder.summary import exit_code, print_summary
 from schemas.account_rows import Balance
@@ -89,6 +90,12 @@ def scene(*script: Step, topics: tuple[str, ...], ahead_ms: int = 0) -> Scene[Sc
 
 
 RUNS: dict[str, Run] = {}
+TROUBLE: list[str] = []
+
+
+async def look(_: Venue) -> None:
+    """What the recorder of the scene "one" says when it is asked for its status."""
+    TROUBLE.append((await status(RUNS["one"].recorder)).trouble)
 
 
 def key_file(folder: Path) -> Path:
@@ -158,6 +165,7 @@ def scenes(root: Path) -> dict[str, Scene[Scenery]]:
         "one": scene(
             *[accept(ALICE.key, refuse=(POSITIONS,)), *joined(SOL, ORDERS, BALANCES, RFQS)],
             *[asked(POSITIONS, 4), Send(balance(3)), says("one", POSITIONS, times=4)],
+            Do(look),
             topics=("account.*", SOL),
         ),
         "keys": scene(
@@ -306,6 +314,13 @@ def test_one_topic_that_is_refused_costs_only_itself(played: Played[Scenery]) ->
     delays = [line.rpartition("again in ")[2] for line in said[:4]]
     assert delays == ["0.02 s", "0.04 s", "0.08 s", "0.16 s"]
     assert not [line for line in run.notices if line.split()[0] in {*ALL} - {POSITIONS}]
+
+
+def test_who_asks_is_told_what_is_refused(played: Played[Scenery]) -> None:
+    """By bp-record ctl status too, not only those who saw the line."""
+    assert played.outcome("one").run.recorder.account.refused
+    (trouble,) = TROUBLE
+    assert trouble.startswith(f"{POSITIONS} was refused (4003 Invalid signature): ")
 
 
 def test_what_is_refused_to_the_end_is_in_the_summary(
