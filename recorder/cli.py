@@ -3,65 +3,30 @@
 import asyncio
 import os
 import signal
-import tomllib
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 
 from recorder.cli_ctl import ctl
 from recorder.commands import carrier
-from recorder.keys import key_source
-from recorder.quantities import octets, pretty_size
+from recorder.options import read_file, settings_of
 from recorder.recorder import Recorder
-from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings, as_url, seconds
-from recorder.summary import exit_code, print_summary
+from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings
+from recorder.summary import exit_code, forecast, print_summary
 from recorder.view import View
-from schemas.errors import BackpackError, ConfigError
+from schemas.errors import BackpackError
 from tape.console import LOSSES, Group
 from tape.version import code_version
-
-Value = TypeVar("Value")
-
-SHORTEST_ROLL_S = 1.0
-
-LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
-
-_OPTIONS = (
-    *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every", "markets_every", "keys", "ring", "ring_after"),
-)
 
 
 def _load_config(context: click.Context, option: click.Option, path: Path | None) -> None:
     """Options from a TOML file become defaults, so that the command line wins."""
     del option
-    if path is None:
-        return
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"configuration {path} cannot be read: {error}") from None
-    if unknown := set(values) - set(_OPTIONS):
-        raise ConfigError(
-            f"configuration {path}: unknown {', '.join(sorted(unknown))};"
-            f" there are {', '.join(_OPTIONS)}"
-        )
-    for name, value in values.items():
-        if name == "topics" and not _is_texts(value):
-            raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
-        if name == "keys" and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: keys is the name of a key file, in quotes")
-        if name != "topics" and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
-    context.default_map = values
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if path is not None:
+        context.default_map = read_file(path)
 
 
 @click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[ctl ...]")
@@ -105,6 +70,13 @@ def _is_texts(value: object) -> bool:
     metavar="TIME",
     help="Compare each live book with a fresh snapshot this often, as 10m. At most 2.5 a second"
     " are asked for, so 200 books take 80s at least. Default: never.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="AGE|SIZE",
+    help="After each sealing, prune what is older than 90d, or beyond 500GB; repeatable. Segments"
+    " that are not certified stay. See bp-tape prune --help. Default: keep all.",
 )
 @click.option(
     "--keys",
@@ -169,65 +141,10 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
     if context.invoked_subcommand is None:
-        raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+        raise SystemExit(asyncio.run(_record(settings_of(topics, data, texts))))
 
 
 record.add_command(ctl)
-
-
-def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
-    """The options as one value; raises ConfigError."""
-    names = tuple(name.strip() for text in topics for name in text.split(",") if name.strip())
-    ring = _optional(seconds, texts["ring"])
-    _check_ring(ring, texts)
-    markets_every = texts["markets_every"] or ""
-    settings = Settings(
-        topics=names,
-        data=data,
-        ws_url=as_url(texts["ws_url"] or "", ("ws", "wss")),
-        rest_url=as_url(texts["rest_url"] or "", ("http", "https")),
-        duration=_optional(seconds, texts["duration"]),
-        roll=seconds("1h" if texts["roll"] is None else texts["roll"]),
-        memory=octets(texts["memory"] or ""),
-        min_free=_optional(octets, texts["min_free"]),
-        audit_every=_optional(seconds, texts["audit_every"]),
-        markets_every=None if texts["markets_every"] == "never" else seconds(markets_every),
-        keys=key_source(names, texts["keys"]),
-        ring=ring,
-        ring_after=_ring_after(texts["ring_after"]),
-    )
-    if settings.roll < SHORTEST_ROLL_S:
-        raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
-    if settings.memory < LEAST_MEMORY:
-        least = pretty_size(LEAST_MEMORY)
-        raise ConfigError(f"--memory {texts['memory']}: large frames need {least} at least")
-    if not settings.topics:
-        raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
-    return settings
-
-
-def _check_ring(ring: float | None, texts: dict[str, str | None]) -> None:
-    """Raises ConfigError for options that make no sense together."""
-    if ring is None:
-        if texts["ring_after"] is not None:
-            raise ConfigError("--ring-after says what a ring still takes: name it, as --ring 60s")
-    elif ring < SHORTEST_ROLL_S:
-        raise ConfigError(f"--ring {texts['ring']}: its segments last 1s at least; 60s is usual")
-    elif texts["roll"] is not None:
-        raise ConfigError(
-            "--roll seals all there is, --ring only what was before something happened, in pieces"
-            " of a sixth of it: take one of them"
-        )
-
-
-def _ring_after(text: str | None) -> float:
-    if text is None:
-        return RING_AFTER_S
-    return 0.0 if text.strip() == "0s" else seconds(text)
-
-
-def _optional(read: Callable[[str], Value], text: str | None) -> Value | None:
-    return None if text is None else read(text)
 
 
 async def _record(settings: Settings) -> int:
@@ -241,7 +158,7 @@ async def _record(settings: Settings) -> int:
         pull = partial(recorder.ring.pull, "SIGUSR1")
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
     view.status = recorder.status
-    async with view.showing(recorder.tally, recorder.alarm):
+    async with view.showing(recorder.tally, recorder.alarm, partial(forecast, recorder)):
         failure = await _run(recorder, stop)
     print_summary(console, recorder)
     if failure is not None:

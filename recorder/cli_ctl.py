@@ -8,9 +8,9 @@ from rich.console import Console
 
 from recorder.control_client import ask
 from recorder.control_socket import Request
-from recorder.quantities import pretty_size
 from recorder.status import Status
 from tape.console import Group, as_json, print_json, show_table
+from tape.quantities import pretty_size
 
 
 @click.group(cls=Group)

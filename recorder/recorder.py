@@ -16,6 +16,7 @@ from recorder.market_lists import MarketLists
 from recorder.memory import Memory
 from recorder.program import Program
 from recorder.rest import Rest
+from recorder.retention import Outlook, retaining
 from recorder.ring_store import RingStore
 from recorder.sealer import Sealer
 from recorder.settings import Settings
@@ -64,6 +65,7 @@ class Recorder:
             if self.tape and self.space
             else None
         )
+        self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
         parts = (self.intake, self.sealer, settings, notice)
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
         self.store = self.ring or Store(*parts)
@@ -119,10 +121,6 @@ class Recorder:
         if self.program is not None:
             await self.program.resume()
 
-    @property
-    def _has_keys(self) -> bool:
-        return self.settings.keys is not None
-
     def _subscribed(self, names: Iterable[str]) -> Subscriptions:
         return Subscriptions(names, self.intake, self.account)
 
@@ -142,6 +140,12 @@ class Recorder:
         if self.ring is None:
             raise UsageError("there is no ring to dump: everything is written (bp-record --ring)")
         return await self.ring.dump(reason)
+
+    @property
+    def outlook(self) -> Outlook:
+        """How fast the recording grows."""
+        sealed = self.sealer.sealed if self.sealer is not None else ()
+        return Outlook(sealed, self.retention, self.settings.keep)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
@@ -171,7 +175,8 @@ class Recorder:
         with lock(self.tape.root) if self.tape else nullcontext(), self._threads():
             await self._check_space()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
-                self._lists = MarketLists(rest, self.intake, self._notice, self._has_keys)
+                has_keys = self.settings.keys is not None
+                self._lists = MarketLists(rest, self.intake, self._notice, has_keys)
                 catalogue = await self._lists.begin(self.wanted.texts)
                 catalogue.resolve(self.wanted.texts)
                 self._subscriptions = self._subscribed(self.wanted.names(catalogue))

@@ -11,7 +11,6 @@ import msgspec
 
 from recorder.dumps import Dump, Dumps, Notice
 from recorder.intake import Intake
-from recorder.quantities import pretty_size
 from recorder.ring import Ring
 from recorder.sealer import Sealer
 from recorder.settings import Settings
@@ -23,6 +22,7 @@ from tape.files import make_folder
 from tape.journal import JournalWriter
 from tape.journal_file import WholeFile
 from tape.layout import SegmentName, Tape
+from tape.quantities import pretty_size
 
 PIECES = 6  # of a ring, at least
 SHORTEST_S = 1.0  # of a segment, unless the recording ends: keyframes of many books take a while

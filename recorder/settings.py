@@ -10,14 +10,12 @@ from recorder.keys import KeySource
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
 from schemas.topics import is_private
+from tape.keep import Keep
 
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
 
 RING_AFTER_S = 10.0
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 
 
 class Patience(NamedTuple):
@@ -55,6 +53,7 @@ class Settings:
     min_free: stop early when the disk has less room than this; None: never.
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
+    keep: what is beyond that is pruned after each sealing; None: nothing is.
     keys: of an account; None where there are none, and so no topics of one.
     ring: keep only so much, in memory, and write it when something has happened; None: keep all.
     ring_after: what still belongs to it after that.
@@ -73,6 +72,7 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    keep: Keep | None = None
     markets_every: float | None = 300.0
     keys: KeySource | None = None
     ring: float | None = None
@@ -82,18 +82,6 @@ class Settings:
     def private(self) -> bool:
         """Whether what is recorded may be of an account, so that only its owner may read it."""
         return self.keys is not None or any(map(is_private, self.topics))
-
-
-def seconds(text: str) -> float:
-    """``30s``, ``1.5h``, ``2d`` in seconds; raises ConfigError.
-
-    >>> seconds("90s")
-    90.0
-    """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not float(match[1]):
-        raise ConfigError(f"{text!r} is not a duration: write it as 30s, 10m, 1h or 7d")
-    return float(match[1]) * _UNITS[match[2]]
 
 
 def as_url(text: str, schemes: tuple[str, ...]) -> str:

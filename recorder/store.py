@@ -11,7 +11,6 @@ from typing import NamedTuple
 from recorder.disk import Disk, Notice
 from recorder.intake import Intake
 from recorder.next_journal import NextJournal
-from recorder.quantities import pretty_size
 from recorder.roll import Roll
 from recorder.sealer import Sealer
 from recorder.session import new_session
@@ -22,6 +21,7 @@ from schemas.frames import SegmentHead
 from schemas.rows import SCHEMA
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
+from tape.quantities import pretty_size
 from tape.version import FORMAT, code_version
 
 FLUSH_EVERY_S = 0.05

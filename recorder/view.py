@@ -17,12 +17,13 @@ from recorder.tally import Tally, TopicLine
 REFRESH_S = 0.5
 LINE_EVERY_S = 10.0
 _NOTICES = 4
-_FRAME_LINES = 8  # of the screen, for what is not the table's body
+_FRAME_LINES = 9  # of the screen, for what is not the table's body
 _STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty": "dim"}
 
 
 class View:
-    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing.
+    """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing;
+    ``forecast``: how long the disk will do.
 
     status: what else there is to say right now, empty if nothing.
     """
@@ -31,6 +32,7 @@ class View:
         self._console = console
         self.status: Callable[[], str] = str
         self._alarm: Callable[[], str] = str
+        self._forecast: Callable[[], str] = str
         self._notices: list[str] = []
         self._before: dict[str, int] = {}
         self._frames_before = 0
@@ -48,9 +50,12 @@ class View:
             self._console.show_cursor(True)
 
     @asynccontextmanager
-    async def showing(self, tally: Tally, alarm: Callable[[], str]) -> AsyncIterator[None]:
+    async def showing(
+        self, tally: Tally, alarm: Callable[[], str], forecast: Callable[[], str] = str
+    ) -> AsyncIterator[None]:
         """Show in the background."""
         self._alarm = alarm
+        self._forecast = forecast
         show = self._table if self._console.is_terminal else self._lines
         task = asyncio.create_task(show(tally))
         try:
@@ -101,6 +106,8 @@ class View:
         self._before = {line.topic: line.frames for line in lines}
         hidden = len(lines) - len(busiest)
         foot = [Text(f"and {hidden} quieter topics", style="dim")] if hidden else []
+        if forecast := self._forecast():
+            foot.append(Text(forecast, style="dim"))
         if status := self.status():
             foot.append(Text(status))
         if alarm := self._alarm():

@@ -164,6 +164,8 @@ async def _serve(server: Server, log: "Log", leave: bool) -> int:
     loop.set_exception_handler(log.trouble)
     async with server:
         log.ready(server)
+        for note in server.notes:
+            log.say("note", {"what": note})
         keyboard = Keyboard(server.playback, server.control, told.set, log.note)
         watch = asyncio.create_task(log.watch(server.control))
         with keys(keyboard.press):

@@ -17,6 +17,7 @@ from schemas.errors import TapeError
 from schemas.frames import Frame
 from schemas.privacy import Privacy, is_private_row
 from schemas.rows import Row
+from tape.batches import PrunedFile
 from tape.columns import filed_topic
 from tape.files import sha256_of
 from tape.layout import ACCOUNT, DAY_NS, FRAMES, Tape, date_folder
@@ -91,12 +92,17 @@ class StoredRows:
                 self._files.setdefault(_stored_in(entry), []).append(entry)
 
     def compare(self, replayed: dict[Part, str]) -> tuple[list[Part], list[Finding]]:
-        """Parts whose stored rows are not those of the replay, and files that cannot be read."""
+        """Parts whose stored rows are not those of the replay, and files that cannot be read.
+
+        What was pruned is neither.
+        """
         differing, unreadable = [], []
         for part in sorted({*replayed, *self._files}, key=str):
             try:
                 if self._digest(part) != replayed.get(part):
                     differing.append(part)
+            except PrunedFile:
+                continue
             except TapeError as error:
                 files = self._files[part]
                 unreadable.append(

@@ -7,7 +7,7 @@ from pathlib import Path
 from market.book import Book
 from market.state import Channels, State
 from replay.pace import Clock, Pace, SystemClock, Waiter
-from replay.sealed import check_sealed
+from replay.sealed import check_sealed, playable
 from replay.selection import Selection
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
@@ -18,6 +18,7 @@ from schemas.topics import depth_topic, is_private
 from tape.layout import Tape
 from tape.moment import moment, stamp
 from tape.patterns import nearest
+from tape.prunings import pruned
 from tape.reader import segments
 from tape.recorded import depth_markets, recorded_topics
 from tape.view import permitted
@@ -50,7 +51,8 @@ class Replay:
         All have the same frames.
     clock: another one than the computer's, for tests.
 
-    segments: manifests of all sealed segments, whether or not they are played.
+    segments: manifests of all sealed segments, whether or not they are played, but for those whose
+        frames were pruned. pruned: what that was.
     tape: the recording. Where its folder ``account`` is not there, or may not be read, all else is
         played, and ``tape.public`` says so.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
@@ -77,7 +79,9 @@ class Replay:
     ) -> None:
         self.tape = Tape.open(data)
         check_sealed(self.tape)
-        self.segments = tuple(segments(self.tape, merge=merge, generation=generation))
+        self.pruned = pruned(self.tape)
+        found = segments(self.tape, merge=merge, generation=generation)
+        self.segments = tuple(playable(found, self.pruned))
         self.tape = permitted(self.tape, self.segments)
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)

@@ -19,6 +19,7 @@ from tape.leftovers import remove_leftovers
 from tape.manifest import FileEntry, Manifest
 from tape.reader import read_frames
 from tape.rebuild import rebuild
+from tape.stored import there_or_lost
 from tape.tasks import Done, Task, first_of, left
 
 _ACCOUNT = Done(
@@ -68,7 +69,7 @@ def lost_with(manifest: Manifest) -> str | None:
 
 def _problems(tape: Tape, segments: Sequence[Generations], progress: Progress) -> dict[str, str]:
     """What is wrong, by the path of the file."""
-    files = named(manifest for each in segments for manifest in each.kept)
+    files = there_or_lost(tape, named(m for each in segments for m in each.kept))
     done, total = 0, sum(entries[0].bytes for entries in files.values())
     found = {}
     for path, entries in files.items():

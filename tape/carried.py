@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.frames import Frame, Kind
 from schemas.gaps import GapKey
+from tape.ends import Carried
 from tape.layout import Tape
 from tape.manifest import Manifest
 from tape.reader import read_frames
@@ -34,15 +35,6 @@ class _Keyframe(msgspec.Struct):
     outage: _Hole | None = None
     gap: _Hole | None = None
     loss: _Hole | None = None
-
-
-class Carried(msgspec.Struct, frozen=True):
-    """A gap. ts_since: when the frame before it arrived, ns since the epoch, UTC."""
-
-    key: GapKey
-    cause: str
-    missing: int | None
-    ts_since: int
 
 
 def carried(tape: Tape, segment: Manifest) -> Iterator[Carried]:

@@ -16,6 +16,7 @@ from tape.manifest import Manifest
 from tape.moment import moment
 from tape.outfile import FORMATS
 from tape.patterns import Patterns, nearest
+from tape.prunings import pruned
 from tape.reader import segments
 from tape.recorded import recorded_topics
 
@@ -77,7 +78,8 @@ def command(**options: Any) -> None:
     Lines stand in the order of the recording: sessions one after another, and in each by seq. The
     symbol is a column. Nothing is rounded: in CSV and JSON prices, quantities and rates are decimal
     texts, times ISO 8601 with nanoseconds; an empty field of CSV is null, an empty text is "".
-    Rows are those of the generation that counts; what is not sealed is left out.
+    Rows are those of the generation that counts; what is not sealed, or was pruned, is left out,
+    and a note says so.
 
     What may be of an account is in there too, unless --public-only leaves it out; only you may
     read those files then.
@@ -106,6 +108,7 @@ def command(**options: Any) -> None:
         made = export(tape, found, order, progress.show)
     if waiting := len(tape.journals()):
         click.echo(f"journals that are not sealed are left out: {waiting}", err=True)
+    console.say_notes(pruned(tape).notes())
     console.show_lines(_COLUMNS, made, asked.as_json, nothing="nothing to export")
 
 

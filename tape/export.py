@@ -27,8 +27,10 @@ from tape.generations import rows_files
 from tape.layout import FRAMES, Tape
 from tape.manifest import FileEntry, Manifest
 from tape.outfile import FORMATS, Outfile, Target
+from tape.prunings import pruned
 from tape.reader import read_batches
 from tape.segment import labels
+from tape.stored import Left, left_of
 from tape.view import seen, without_account
 
 Progress = Callable[[float, float], None]
@@ -70,15 +72,17 @@ def export(
     order: Order,
     progress: Progress = lambda done, total: None,
 ) -> list[Exported]:
-    """Make the files; they get their names when all are whole.
+    """Make the files; they get their names when all are whole. What was pruned is left out.
 
     manifests: segments, in recording order. Raises UsageError for what cannot be asked for,
-    TapeError for what cannot be read and OSError where the disk refuses.
+    TapeError for what cannot be read, pruned frames among it that would say which rows are asked
+    for, and OSError where the disk refuses.
     """
     view = without_account(tape) if order.choice.public_only else tape
     tables = _tables(manifests, order)
     targets = {table: _target(manifests, order, table) for table in tables}
     _check_out(tape, order, targets.values())
+    left = left_of(tape, manifests, pruned(tape))
     meter = _Meter(progress, sum(_size(m, order, table) for m in manifests for table in tables))
     make_folder(order.out)
     made: list[tuple[Outfile, Exported]] = []
@@ -87,7 +91,7 @@ def export(
             file = FORMATS[order.form](target)
             unfinished.callback(file.abandon)
             for manifest in manifests:
-                for batch in _Lines(view, manifest, order.choice, meter).of(table):
+                for batch in _Lines(view, manifest, order.choice, left, meter).of(table):
                     file.write(batch)
             size = file.complete()
             if file.rows or order.tables is not None:
@@ -116,10 +120,13 @@ class _Meter:
 class _Lines:
     """The lines of one segment that are asked for, in order."""
 
-    def __init__(self, tape: Tape, manifest: Manifest, choice: Choice, meter: _Meter) -> None:
+    def __init__(
+        self, tape: Tape, manifest: Manifest, choice: Choice, left: Left, meter: _Meter
+    ) -> None:
         self._tape = tape
         self._manifest = manifest
         self._choice = choice
+        self._left = left
         self._meter = meter
 
     def of(self, table: str) -> Iterator[pa.RecordBatch]:
@@ -128,8 +135,9 @@ class _Lines:
         if not choice.segment(manifest):
             return iter(())
         if table == FRAMES:
-            return choice.frames(self._meter.count(self._frames()))
-        found = [entry for entry in rows_files(manifest) if entry.table == table]
+            there = self._left.has_frames(manifest)
+            return choice.frames(self._meter.count(self._frames())) if there else iter(())
+        found = [e for e in rows_files(manifest) if e.table == table and self._left.has(e)]
         files = sorted(filter(choice.file, found), key=lambda e: (e.symbol or "", e.path))
         return self._rows(table, files) if files else iter(())
 

@@ -4,6 +4,7 @@ that may be set meanwhile."""
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -14,13 +15,16 @@ from schemas.rows import Clock, Session
 from tape.batches import read_lines
 from tape.columns import arrow_to_frames
 from tape.doubts import Hole, read_table
+from tape.ends import Cut, Ends
 from tape.layout import FRAMES, Tape
 from tape.manifest import Manifest
-from tape.reader import read_frames, unkept
+from tape.prunings import Pruning
+from tape.reader import Part, read_frames, unkept
 from tape.spans import Stretch
 from tape.view import seen
 
 DAMAGED = "damaged"  # was recorded, and is lost on disk
+PRUNED = "pruned"  # was recorded, and removed on purpose
 STEP_NS = 10_000_000  # less than that between two looks at the clocks is no step
 
 _SUBSCRIBE, _UNSUBSCRIBE = "SUBSCRIBE", "UNSUBSCRIBE"
@@ -49,41 +53,46 @@ class Lap(NamedTuple):
     until: int
 
 
-class _Cut(NamedTuple):
-    """Where a lap ends and the next begins, with this frame: when, by the clock of the one and of
-    the other; and what is recorded from there on, None if that is as before."""
-
-    seq: int
-    until: int
-    start: int
-    topics: frozenset[str] | None
-
-
 def head(tape: Tape, segment: Manifest) -> Frame:
     """The first frame of a segment, without making any other."""
     first = seen(tape, segment.files_of(FRAMES))[0]
     return next(read_lines(tape.root, first, lambda batch: arrow_to_frames(batch.slice(0, 1))))[0]
 
 
-def laps(tape: Tape, segments: Sequence[Manifest], heads: Sequence[Frame]) -> Iterator[Lap]:
+def ends(tape: Tape, segment: Manifest) -> Ends:
+    """What `laps` and `breaks` want to know of the frames of a segment; few of them are made."""
+    first, last_ts = head(tape, segment), segment.last_ts
+    topics, changes = _recorded(tape, segment, first)
+    steps = [row for row in read_table(tape, segment, Clock) if abs(row.step_ns) >= STEP_NS]
+    if steps:  # the highest time need not be that of the last frame
+        last_ts = _from(tape, segment, segment.last_seq).ts_recv
+    cuts = [Cut(row.seq, row.ts_recv - row.step_ns, row.ts_recv) for row in steps]
+    return Ends(
+        kind=first.kind,
+        topics=tuple(sorted(topics)),
+        head_ts=first.ts_recv,
+        tail_ts=last_ts,
+        cuts=tuple(sorted([*cuts, *changes], key=attrgetter("seq"))),
+    )
+
+
+def laps(segments: Sequence[Part], known: Sequence[Ends]) -> Iterator[Lap]:
     """Those of one session, in order; where the wall clock was set, or another set of topics
     subscribed, one ends and another begins.
 
-    heads: the `head` of each segment.
+    known: the `ends` of each segment.
     """
-    for number, segment in enumerate(segments):
-        topics, changes = _recorded(tape, segment, heads[number])
-        steps = [row for row in read_table(tape, segment, Clock) if abs(row.step_ns) >= STEP_NS]
-        first, last = segment.first_ts, segment.last_ts
-        if steps:  # the lowest and the highest time need not be those of the first and last frame
-            first, last = heads[number].ts_recv, _from(tape, segment, segment.last_seq).ts_recv
-        if number + 1 < len(heads) and _goes_on(segment, heads[number + 1]):
-            last = max(last, heads[number + 1].ts_recv)
-        cuts = [_Cut(row.seq, row.ts_recv - row.step_ns, row.ts_recv, None) for row in steps]
-        begun = _Cut(segment.first_seq, first, first, topics)
-        for cut in (*sorted([*cuts, *changes]), _Cut(segment.last_seq + 1, last, last, None)):
-            yield Lap(segment.session, topics, begun.seq, cut.seq - 1, begun.start, cut.until)
-            begun, topics = cut, topics if cut.topics is None else cut.topics
+    for number, (segment, its) in enumerate(zip(segments, known, strict=True)):
+        topics, seq, last = frozenset(its.topics), segment.first_seq, its.tail_ts
+        was_set = any(cut.until != cut.start for cut in its.cuts)
+        start = its.head_ts if was_set else segment.first_ts  # the lowest time may be another's
+        for following, first in zip(segments[number + 1 :][:1], known[number + 1 :], strict=False):
+            if _goes_on(segment, following, first):
+                last = max(last, first.head_ts)
+        for cut in (*its.cuts, Cut(segment.last_seq + 1, last, last)):
+            yield Lap(segment.session, topics, seq, cut.seq - 1, start, cut.until)
+            topics = topics.union(cut.added).difference(cut.removed)
+            seq, start = cut.seq, cut.start
 
 
 def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
@@ -98,17 +107,36 @@ def damage(tape: Tape, segments: Sequence[Manifest]) -> Iterator[Hole]:
                 )
 
 
-def breaks(segments: Sequence[Manifest], heads: Sequence[Frame]) -> Iterator[Stretch]:
+def holes_of_pruned(segments: Sequence[Part]) -> Iterator[Hole]:
+    """What was pruned wholly of a session, as holes in all its topics."""
+    for segment in segments:
+        if isinstance(segment, Pruning):
+            yield Hole(
+                session=segment.session,
+                topic=None,
+                cause=PRUNED,
+                state="open",
+                missing=None,
+                ts_shown=segment.first_ts,
+                since_seq=segment.first_seq,
+                ts_since=segment.first_ts,
+                until_seq=segment.last_seq,
+                ts_until=None,  # it lasts as long as the segment, or to the next one
+                lasted_ns=None,
+            )
+
+
+def breaks(segments: Sequence[Part], known: Sequence[Ends]) -> Iterator[Stretch]:
     """Between segments of a session where the end of one, the head of the next, or whole ones are
     lost. What was not to be kept is not."""
-    for (one, following), first in zip(pairwise(segments), heads[1:], strict=True):
-        if not _goes_on(one, first) and not unkept(one, following):
+    for (one, following), first in zip(pairwise(segments), known[1:], strict=True):
+        if not _goes_on(one, following, first) and not unkept(one, following):
             yield Stretch(one.last_ts, following.first_ts)
 
 
-def _goes_on(segment: Manifest, head: Frame) -> bool:
-    """Whether the first frame of the next one follows on a segment, and stands for no lost ones."""
-    return head.seq == segment.last_seq + 1 and head.kind is not Kind.LOSS
+def _goes_on(segment: Part, following: Part, first: Ends) -> bool:
+    """Whether a segment follows on another, and its first frame stands for no lost ones."""
+    return following.first_seq == segment.last_seq + 1 and first.kind != Kind.LOSS
 
 
 def _from(tape: Tape, segment: Manifest, seq: int) -> Frame:
@@ -121,7 +149,7 @@ def _from(tape: Tape, segment: Manifest, seq: int) -> Frame:
     return found
 
 
-def _recorded(tape: Tape, segment: Manifest, head: Frame) -> tuple[frozenset[str], list[_Cut]]:
+def _recorded(tape: Tape, segment: Manifest, head: Frame) -> tuple[set[str], list[Cut]]:
     """What a segment was to record as it began, and how that changed.
 
     What is first spoken of by a request that subscribes it, was not recorded before. All frames
@@ -134,13 +162,15 @@ def _recorded(tape: Tape, segment: Manifest, head: Frame) -> tuple[frozenset[str
             begun.update(name for name in request.params if name not in spoken)
         spoken.update(request.params)
     begun |= set(segment.topics) - {""} - (spoken if head.kind is Kind.SEGMENT else set())
-    now, changes = frozenset(begun), []
+    now, changes = set(begun), []
     for row, request in requests:
-        names = now.union if request.method == _SUBSCRIBE else now.difference
-        if (then := names(request.params)) != now:
-            now = then
-            changes.append(_Cut(row.seq, row.ts_recv, row.ts_recv, now))
-    return frozenset(begun), changes
+        names, comes = set(request.params), request.method == _SUBSCRIBE
+        added, removed = (names - now, set[str]()) if comes else (set[str](), names & now)
+        if added or removed:
+            now = (now | added) - removed
+            sets = tuple(sorted(added)), tuple(sorted(removed))
+            changes.append(Cut(row.seq, row.ts_recv, row.ts_recv, *sets))
+    return begun, changes
 
 
 def _requests(tape: Tape, segment: Manifest) -> Iterator[tuple[Session, _Request]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.errors import TapeError
-from tape.batches import check_footer
+from tape.batches import PrunedFile, check_footer
 from tape.files import ASIDE, remove, remove_all
 from tape.generations import Generations, all_generations, rows_files
 from tape.layout import DAMAGED_ENDING, FRAMES, PARQUET_ENDING, ROWS, SegmentName, Tape, tree_of
@@ -132,9 +132,15 @@ def _in_place(tape: Tape, segment: Generations) -> bool:
     """Whether the generation that counts can be read, as far as footers say so."""
     manifest = segment.current
     assert manifest is not None
+    return all(_is_sound(tape, entry) for entry in manifest.files)
+
+
+def _is_sound(tape: Tape, entry: FileEntry) -> bool:
+    """Whether a file is there, or was pruned."""
     try:
-        for entry in manifest.files:
-            check_footer(tape.root, entry)
+        check_footer(tape.root, entry)
+    except PrunedFile:
+        return True
     except TapeError:
         return False
     return True

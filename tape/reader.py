@@ -3,7 +3,7 @@
 Only what a manifest names is read. Whatever is wrong on disk is a TapeError that names the file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge as merge_sorted
 from itertools import chain, groupby, islice, pairwise
 from operator import attrgetter
@@ -22,11 +22,15 @@ from tape.columns import arrow_to_frames, arrow_to_rows
 from tape.generations import current
 from tape.layout import FRAMES, SegmentName, Tape, generation_of
 from tape.manifest import FileEntry, Manifest, Origin, outline
+from tape.prunings import Pruning
 from tape.view import seen
 
 _FILED_ROWS = 1_024  # of a list: it is made in 1 to 2 ms
 
 Line = TypeVar("Line")
+Part = Manifest | Pruning  # a segment that is there, or is not any more
+
+_NONE: Mapping[SegmentName, Pruning] = {}
 
 
 class Filed(NamedTuple):
@@ -69,39 +73,65 @@ def segments(
     return found
 
 
-def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
-    """Segments that are missing between others of their session."""
+def holes(
+    manifests: Sequence[Manifest], gone: Mapping[SegmentName, Pruning] = _NONE
+) -> list[SegmentName]:
+    """Segments that are missing between others of their session. gone: those that were pruned."""
     missing: list[SegmentName] = []
     for one, following in pairwise(manifests):
-        if one.session == following.session and not unkept(one, following):
-            between = range(one.number + 1, following.number)
-            missing.extend(SegmentName(one.session, number) for number in between)
+        if one.session != following.session:
+            continue
+        parts: list[Part] = [one, *pruned_between(one, following, gone), following]
+        for before, after in pairwise(parts):
+            if not unkept(before, after):
+                between = range(before.number + 1, after.number)
+                missing.extend(SegmentName(one.session, number) for number in between)
     return missing
 
 
-def unkept(one: Manifest, following: Manifest) -> bool:
+def pruned_between(
+    one: Manifest, following: Manifest, gone: Mapping[SegmentName, Pruning]
+) -> list[Pruning]:
+    """Those of a session that were pruned between two others."""
+    names = (SegmentName(one.session, n) for n in range(one.number + 1, following.number))
+    return [gone[name] for name in names if name in gone]
+
+
+def headless(
+    manifests: Iterable[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[Manifest]:
+    """First segments of sessions that began before them, with segments that are not here. Those
+    before the first dump of a ring are not missed.
+
+    gone: those that were pruned.
+    """
+    first: dict[str, Manifest] = {}
+    for manifest in manifests:
+        first.setdefault(manifest.session, manifest)
+    all_of_it = (m for m in first.values() if m.ring is None)
+    late = [m for m in all_of_it if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+    return [m for m in late if SegmentName(m.session, m.number - 1) not in gone]
+
+
+def unkept(one: Part, following: Part) -> bool:
     """Whether those in between two segments of a session were not to be kept: between two dumps of
     a ring, or before the first one of the next."""
     apart = one.session == following.session and one.number + 1 < following.number
     return apart and one.ring is not None and (one.end or "").startswith(DUMP)
 
 
-def headless(manifests: Iterable[Manifest]) -> list[Manifest]:
-    """First segments of sessions that began before them, with segments that are not here. Those
-    before the first dump of a ring are not missed."""
-    first: dict[str, Manifest] = {}
-    for manifest in manifests:
-        first.setdefault(manifest.session, manifest)
-    all_of_it = (m for m in first.values() if m.ring is None)
-    return [m for m in all_of_it if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+def discontinued(
+    tape: Tape, manifests: Sequence[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[tuple[Manifest, SegmentName]]:
+    """Sessions whose last segment was to be continued by one that is not there, sealed or not.
 
-
-def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
-    """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
+    gone: those that were pruned.
+    """
     there = {*map(SegmentName.of, tape.journals()), *tape.generations()}
     last = {manifest.session: manifest for manifest in manifests}
     following = [(m, SegmentName(m.session, m.number + 1)) for m in last.values()]
-    return [(m, name) for m, name in following if m.end == "roll" and name not in there]
+    missing = [(m, name) for m, name in following if m.end == "roll" and name not in there]
+    return [(m, name) for m, name in missing if name not in gone]
 
 
 def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:

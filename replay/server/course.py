@@ -1,13 +1,13 @@
 """The frames of a recording from any position on, and where a time or a number is in it."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.errors import UsageError
 from schemas.rows import Gap
 from tape.history import Mark
-from tape.layout import Tape
+from tape.layout import SegmentName, Tape
 from tape.manifest import Manifest
 from tape.moment import moment, stamp
 from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at, unkept
@@ -42,6 +42,7 @@ class Stretch(NamedTuple):
 class Course:
     """All segments of a recording, one after another.
 
+    left_out: segments that were pruned.
     start, end: the positions between which it is played: before the first frame, at the last.
     """
 
@@ -51,9 +52,11 @@ class Course:
         segments: Sequence[Manifest],
         start: int | str | None = None,
         until: int | str | None = None,
+        left_out: Container[SegmentName] = frozenset(),
     ) -> None:
         self.segments = segments
         self._tape = tape
+        self._left_out = left_out
         self._zeros: dict[str, int] = {}
         last = len(segments) - 1
         self.start = Mark(0, segments[0].first_seq - 1)
@@ -144,8 +147,13 @@ class Course:
         return self._zero(segment.session) + last.ts_mono
 
     def is_apart(self, index: int) -> bool:
-        """Whether what came before a segment in its session was not to be kept."""
-        return index > 0 and unkept(self.segments[index - 1], self.segments[index])
+        """Whether what came before a segment in its session was not to be kept, or was pruned."""
+        if index == 0 or self.segments[index - 1].session != self.segments[index].session:
+            return False
+        before, segment = self.segments[index - 1], self.segments[index]
+        numbers = before.number + 1, segment.number - 1
+        pruned = any(SegmentName(segment.session, n) in self._left_out for n in numbers)
+        return pruned or unkept(before, segment)
 
     def begins_anew(self, stretch: Stretch) -> bool:
         """Whether a stretch is the first of such a segment."""
