@@ -10,7 +10,7 @@ from recorder.control_client import ask
 from recorder.control_socket import Request
 from recorder.quantities import pretty_size
 from recorder.status import Status
-from tape.console import Group, as_json, print_json, show_table
+from tape.console import Group, as_json, cell, print_json, show_table
 
 
 @click.group(cls=Group)
@@ -109,7 +109,7 @@ def _split(topics: tuple[str, ...]) -> list[str]:
 
 def _say_names(names: list[str]) -> None:
     for name in names:
-        click.echo(name)
+        click.echo(cell(name))
 
 
 def _show(found: Status) -> None:
