@@ -16,7 +16,7 @@ from recorder.cli_ctl import ctl
 from recorder.commands import carrier
 from recorder.keys import key_source
 from recorder.quantities import octets, pretty_size
-from recorder.recorder import Recorder
+from recorder.recorder import NO_RING, Recorder
 from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings, as_url, seconds
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
@@ -237,9 +237,10 @@ async def _record(settings: Settings) -> int:
     recorder.carry = carrier(recorder)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
+    pull = partial(view.notice, NO_RING)  # by itself the signal would end the process
     if recorder.ring is not None:
         pull = partial(recorder.ring.pull, "SIGUSR1")
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
     view.status = recorder.status
     async with view.showing(recorder.tally, recorder.alarm):
         failure = await _run(recorder, stop)
