@@ -16,6 +16,7 @@ from market.markets import Markets
 from market.notes import clock_row, reject_row, session_row
 from market.state import Channels, State
 from market.sync_states import State as BookState
+from market.unknown import Unknown
 from schemas import wire
 from schemas.digest import state_digest
 from schemas.errors import InexactNumber
@@ -39,7 +40,7 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self.unknown: Counter[str] = Counter()
+        self.unknown = Unknown()
         self.late: Counter[str] = Counter()
         # Bounded, as sealing and replay never take from it.
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
@@ -146,8 +147,7 @@ class Engine:
         state = self._connections.export(self._heard, self._lanes.ended)
         if state:
             yield "", state
-        for lane in self._known():
-            yield lane.name, lane.tracker.export()
+        yield from self._lanes.keyframes()
         yield from self._markets.export()
 
     def digest(self) -> str:
@@ -160,7 +160,7 @@ class Engine:
     def _unknown(self, frame: Frame, envelope: wire.Envelope) -> list[Row]:
         """No stream of ours: an error reply, or something the venue has added."""
         if envelope.stream is not None:
-            self.unknown[Topic.parse(envelope.stream).channel[:64]] += 1
+            self.unknown.see(Topic.parse(envelope.stream).channel)
             return []
         if envelope.error:
             return [session_row(frame, "error")]
@@ -183,7 +183,7 @@ class Engine:
             return [reject_row(frame, None, "bad_field", str(error))]
         event = event_name(envelope)
         if event and event not in lane.events:
-            self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
+            self.unknown.see(lane.topic.channel, event)
             return []
         reason = "inexact" if isinstance(error, InexactNumber) else "bad_field"
         return [*self._lost(frame, lane), reject_row(frame, lane.topic, reason, str(error))]

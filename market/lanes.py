@@ -1,7 +1,7 @@
 """The streams that an engine follows, each with its decoder, its handler and its memory."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from schemas.rows import Row
 from schemas.topics import Topic
 
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
+LARGEST_STATE = 48 << 20  # bytes of a keyframe: it fits into a batch of the journal
+LONGEST_NAME = 128  # of a stream that is followed; a market has 64 at most
 ALL_MARKETS_CHANNEL = "liquidation"  # the one public stream that may be about no market
 
 Decode = Callable[[Raw], Any]
@@ -113,6 +115,14 @@ class Lanes(dict[str | None, Lane | None]):
         if name:
             del self.channels[Topic.parse(name).channel][name]
 
+    def keyframes(self) -> Iterator[tuple[str, bytes]]:
+        """Name and state of each. One that is too large for the tape, such as that of a book with
+        millions of levels, is forgotten where a segment ends, live as in replay."""
+        for lane in self.values():
+            state = b"" if lane is None else lane.tracker.export()
+            if lane is not None and len(state) <= LARGEST_STATE:
+                yield lane.name, state
+
     def begin(self, name: str) -> None:
         """A stream is subscribed, or heard of where nobody announced it."""
         self.ended.pop(name, None)
@@ -151,7 +161,9 @@ class Lanes(dict[str | None, Lane | None]):
 
 
 def _stream(name: str) -> Stream | None:
-    """The kind of a stream; None for a name that is of none, or lacks its market."""
+    """The kind of a stream; None for a name that is of none, is too long, or lacks its market."""
+    if len(name) > LONGEST_NAME:
+        return None
     topic = Topic.parse(name)
     stream = STREAMS.get(topic.channel)
     if stream is None or topic.symbol or stream.private or topic.channel == ALL_MARKETS_CHANNEL:

@@ -16,6 +16,7 @@ from schemas.requests import is_market_list
 from schemas.rows import Market, Row
 from schemas.times import iso
 
+MARKETS_LIMIT = 10_000  # in a list, so that its keyframe is bounded; the venue has about 200
 _LONGEST_WORD = 64
 _INT64_MAX = 2**63 - 1
 _MS = 1_000_000  # ns
@@ -82,10 +83,14 @@ class Markets:
 
 
 def read_listings(body: bytes) -> Listings:
-    """The body of a market list; raises MsgspecError where it is none, or a market has no name."""
+    """The body of a market list; raises MsgspecError where it is none, has too many, or a market
+    has no name."""
     if too_deep(body):
         raise msgspec.DecodeError("nested too deep")
-    return {_symbol(members): _listing(members) for members in _decode(body)}
+    found = _decode(body)
+    if len(found) > MARKETS_LIMIT:
+        raise msgspec.ValidationError(f"a list of {len(found)} markets")
+    return {_symbol(members): _listing(members) for members in found}
 
 
 def _news(frame: Frame, before: Listings, listings: Listings) -> Iterator[Row]:

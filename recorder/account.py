@@ -75,8 +75,9 @@ class Account:
         self._intake = intake
         self._notice = notice
         self._wanted: dict[str, None] = {}
-        self._asked: dict[str, None] = {}  # on this connection, and not left since
-        self._joined: dict[str, None] = {}  # those of them not refused since, newest last
+        self._asked: dict[str, None] = {}  # by what is on the tape, and not known to be left
+        self._parted: set[str] = set()  # those of them that are left by what is on the tape
+        self._joined: dict[str, None] = {}  # those not refused on this connection, newest last
         self._connection: TapConnection | None = None
         self._conn = 0
         self._denials = 0  # refusals heard that are nobody's yet
@@ -107,9 +108,12 @@ class Account:
         self.want(self._wanted)
 
     def end(self) -> None:
-        """It is gone; the next one begins anew."""
+        """It is gone; the next one begins anew. What is not wanted any more by then is left there,
+        as replay would go on with it else."""
         self._connection = None
-        self._asked.clear()
+        for name in self._parted:
+            self._asked.pop(name, None)
+        self._parted.clear()
         self._joined.clear()
 
     def close(self) -> None:
@@ -131,22 +135,28 @@ class Account:
                         await self._changed.wait()
 
     def _next(self) -> Request | None:
-        """A request that is due. What was refused is left all the same when nobody wants it any
-        more, as the refusal may have been for another."""
-        join = [Request(SUBSCRIBE, name) for name in self._wanted if name not in self._joined]
-        leave = [Request(UNSUBSCRIBE, name) for name in self._asked if name not in self._wanted]
+        """A request that is due."""
         now = asyncio.get_running_loop().time()
-        for request in join + leave:
+        for request in self._open():
             refusal = self.refused.get(request.topic)
             if refusal is None or refusal.due <= now:
                 return request
         return None
 
+    def _open(self) -> list[Request]:
+        """What is still to be asked. What was refused is left all the same when nobody wants it any
+        more, as the refusal may have been for another."""
+        joined = self._joined.keys() - self._parted
+        join = [Request(SUBSCRIBE, name) for name in self._wanted if name not in joined]
+        leave = [Request(UNSUBSCRIBE, name) for name in self._asked if name not in self._wanted]
+        return join + leave
+
     def _due(self) -> float | None:
         """When something is tried again; None if nothing is."""
         if self._connection is None:
             return None
-        return min((refusal.due for refusal in self.refused.values()), default=None)
+        refusals = (self.refused.get(request.topic) for request in self._open())
+        return min((refusal.due for refusal in refusals if refusal is not None), default=None)
 
     async def _ask(self, connection: TapConnection, request: Request, behind: Behind) -> None:
         """Ask, and wait until it is refused or had the time to be; raises ConnectionClosed."""
@@ -154,9 +164,8 @@ class Account:
         if connection is not self._connection or self._denials:
             return  # what has changed meanwhile comes first
         if isinstance(signer, str):
-            self._put_off(request.topic, f"not asked for: {signer}")
+            self._put_off(request, f"not asked for: {signer}")
             return
-        self._asked[request.topic] = None
         await self._send(connection, request, signer)
         await self._settle(connection)
         if connection is not self._connection:
@@ -172,6 +181,7 @@ class Account:
                 self._notice(f"{request.topic} was not refused this time")
 
     def _left(self, topic: str) -> None:
+        self._parted.discard(topic)
         for names in (self._asked, self._joined, self.refused):
             names.pop(topic, None)
 
@@ -189,6 +199,12 @@ class Account:
 
     async def _send(self, connection: TapConnection, request: Request, signer: Signer) -> None:
         """What goes on the tape first is the request without key and signature."""
+        self._asked[request.topic] = None
+        if request.method == UNSUBSCRIBE:
+            self._parted.add(request.topic)
+        else:
+            self._parted.discard(request.topic)
+            self._joined.pop(request.topic, None)
         command = {"method": request.method, "params": [request.topic]}
         *_, timestamp, window = signature = signer.sign(self._timestamp_ms())
         shown = [REDACTED, REDACTED, timestamp, window]
@@ -235,10 +251,13 @@ class Account:
             return
         cause = _cause(await behind())
         what = "refused" if request.method == SUBSCRIBE else "not let go"
-        self._put_off(request.topic, f"{what} ({INVALID_SIGNATURE} Invalid signature): {cause}")
+        self._put_off(request, f"{what} ({INVALID_SIGNATURE} Invalid signature): {cause}")
 
-    def _put_off(self, topic: str, why: str) -> None:
-        """Until later, longer each time."""
+    def _put_off(self, request: Request, why: str) -> None:
+        """Until later, longer each time; not where it has been asked off meanwhile."""
+        if request not in self._open():
+            return
+        topic = request.topic
         before = self.refused.get(topic)
         first = self._patience.refused
         delay = first if before is None else min(2 * before.delay, max(first, LONGEST_DELAY_S))

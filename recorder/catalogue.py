@@ -19,6 +19,7 @@ _DERIVATIVE_CHANNELS = ("markPrice", "openInterest")
 _STOCK_CHANNELS = ("stockPrice", "stockIndicativeQuote")  # bare stock tickers, in no list
 _ALL_MARKETS_CHANNEL = "liquidation"
 _PRIVATE = tuple(channel for channel in STREAMS if channel not in PUBLIC)
+_IN_TIME = "; the variables count only where such a topic is named at the start"
 _NO_MARKET_CHANNEL = "account.balanceUpdate"
 _RFQ_CHANNEL, _RFQ = "account.rfqUpdate", "_RFQ"  # such markets are in no list (section 6)
 # What `*` stands for as a channel: one stream of each kind that needs nothing more than a market.
@@ -96,7 +97,7 @@ class Catalogue:
     def _resolve_private(self, text: str, topic: Topic) -> list[str]:
         """Never by a pattern of channels that would mean more than an account."""
         if not self._keys:
-            raise TopicError(f"{text!r} is of an account and there are no keys: {HOW}")
+            raise TopicError(f"{text!r} is of an account and there are no keys: {HOW}{_IN_TIME}")
         if topic == (f"{ACCOUNT}.*", "", ""):
             return list(_PRIVATE)
         if topic.channel not in _PRIVATE:

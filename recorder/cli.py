@@ -13,7 +13,7 @@ from rich.console import Console
 from recorder.cli_ctl import ctl
 from recorder.commands import carrier
 from recorder.options import read_file, settings_of
-from recorder.recorder import Recorder
+from recorder.recorder import NO_RING, Recorder
 from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings
 from recorder.summary import exit_code, forecast, print_summary
 from recorder.view import View
@@ -154,9 +154,10 @@ async def _record(settings: Settings) -> int:
     recorder.carry = carrier(recorder)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
+    pull = partial(view.notice, NO_RING)  # by itself the signal would end the process
     if recorder.ring is not None:
         pull = partial(recorder.ring.pull, "SIGUSR1")
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
     view.status = recorder.status
     async with view.showing(recorder.tally, recorder.alarm, partial(forecast, recorder)):
         failure = await _run(recorder, stop)

@@ -9,7 +9,7 @@ from rich.console import Console
 from recorder.control_client import ask
 from recorder.control_socket import Request
 from recorder.status import Status
-from tape.console import Group, as_json, print_json, show_table
+from tape.console import Group, as_json, cell, print_json, show_table
 from tape.quantities import pretty_size
 
 
@@ -109,7 +109,7 @@ def _split(topics: tuple[str, ...]) -> list[str]:
 
 def _say_names(names: list[str]) -> None:
     for name in names:
-        click.echo(name)
+        click.echo(cell(name))
 
 
 def _show(found: Status) -> None:

@@ -25,6 +25,8 @@ HOW = (
 )
 
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
+_SHOWN = re.compile(r"[A-Za-z0-9+/_-]{43}=|[0-9a-fA-F]{64}")  # 32 bytes, wherever they stand
+_BARE = re.compile(r"\W*[A-Za-z0-9+/_-]{43}\W*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -204,7 +206,11 @@ def _decoded(name: str, text: str) -> str | None:
 
 
 def _is_key(text: str) -> bool:
-    return _HEX.fullmatch(text) is not None or _decoded("", text) is None
+    """Whether it is one, or has one in it and is the name of no file."""
+    if _HEX.fullmatch(text) is not None or _decoded("", text) is None:
+        return True
+    has_one = _SHOWN.search(text) is not None or _BARE.fullmatch(text) is not None
+    return has_one and not os.path.exists(text)
 
 
 def _bytes(text: str) -> bytes:

@@ -33,7 +33,6 @@ class Live:
     loop, so that ``book(symbol)`` is the book at the row you hold, exactly as in `replay.Replay`.
     A loop that falls ``lag_limit`` frames behind gets BackpackError; what is recorded is whole all
     the same. What is subscribed may change on the way, from any thread.
-    the same.
 
     Topics of an account need ``keys``: a file with ``api_key`` and ``api_secret`` (TOML, mode 600)
     or a `KeyPair`; by default BP_API_KEY and BP_API_SECRET of the environment. Raises ConfigError.

@@ -46,6 +46,7 @@ class MarketLists:
         self._bodies: dict[str, bytes] = {}  # the newest of each path that can be read
         self._taped: dict[str, bytes] = {}
         self._waiting: list[_Taken] = []
+        self._is_open = False  # the tape
         self._troubled: set[str] = set()  # paths of which people were told that they fail
         self._sizes: dict[str, tuple[int | None, int | None]] = {}  # tick and step by market
 
@@ -65,8 +66,10 @@ class MarketLists:
 
     def tape(self) -> None:
         """The tape is open: what was fetched before."""
+        self._is_open = True
         for path, asked, got in self._waiting:
-            self._take(path, self._bodies[path], (asked, got))
+            if path in self._bodies:
+                self._take(path, self._bodies[path], (asked, got))
         self._waiting.clear()
 
     async def need(self, texts: Iterable[str]) -> bool:
@@ -75,8 +78,9 @@ class MarketLists:
         if PREDICTED in self._bodies or not _predict(texts):
             return False
         await self._fetch(PREDICTED)
-        self._waiting.clear()
-        self._take(PREDICTED, self._bodies[PREDICTED])
+        if self._is_open:
+            self._waiting.clear()
+            self._take(PREDICTED, self._bodies[PREDICTED])
         try:
             self._read(self._bodies)
         except VenueError:

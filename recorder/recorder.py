@@ -32,6 +32,7 @@ from schemas.requests import SnapshotRequest
 from tape.layout import Tape
 from tape.lock import lock
 
+NO_RING = "there is no ring to dump: everything is written (bp-record --ring)"
 PAUSED = "PAUSED: nothing is subscribed; bp-record ctl resume goes on"
 
 Notice = Callable[[str], None]
@@ -138,7 +139,7 @@ class Recorder:
         Raises UsageError without a ring, BackpackError where the recording ends without it.
         """
         if self.ring is None:
-            raise UsageError("there is no ring to dump: everything is written (bp-record --ring)")
+            raise UsageError(NO_RING)
         return await self.ring.dump(reason)
 
     @property

@@ -52,6 +52,7 @@ async def status(recorder: Recorder) -> Status:
     now = recorder.intake.clock().ts_recv
     names = program.names if program is not None else ()
     trouble = [recorder.store.disk.alarm, str((link and link.trouble) or "")]
+    trouble += [f"{name} was {no.why}" for name, no in recorder.account.refused.items()]
     return Status(
         pid=os.getpid(),
         session=recorder.store.session,

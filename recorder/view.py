@@ -13,6 +13,7 @@ from rich.text import Text
 
 from recorder.stamp import now
 from recorder.tally import Tally, TopicLine
+from tape.console import cell
 
 REFRESH_S = 0.5
 LINE_EVERY_S = 10.0
@@ -39,7 +40,8 @@ class View:
         self._display: LiveDisplay | None = None
 
     def notice(self, text: str) -> None:
-        """A line for people, such as a reconnect."""
+        """A line for people, such as a reconnect; whatever a venue put into it."""
+        text = cell(text)
         if self._display is None:
             _say(text)
         self._notices = [*self._notices, text][-_NOTICES:]
@@ -109,9 +111,9 @@ class View:
         if forecast := self._forecast():
             foot.append(Text(forecast, style="dim"))
         if status := self.status():
-            foot.append(Text(status))
+            foot.append(Text(cell(status)))
         if alarm := self._alarm():
-            foot.append(Text(alarm, style="bold red"))
+            foot.append(Text(cell(alarm), style="bold red"))
         return Group(table, *foot, *(Text(text, style="yellow") for text in self._notices))
 
     def _rate(self, line: TopicLine) -> float:
@@ -131,4 +133,4 @@ def _cells(line: TopicLine, rate: float) -> tuple[str | Text, ...]:
     age = f"{(now().ts_recv - line.last) / 1e9:.1f}s" if line.last else "-"
     state = Text(line.state, style=_STATE_STYLE.get(line.state, ""))
     gaps = Text(str(line.gaps), style="red" if line.gaps else "dim")
-    return line.topic, f"{rate:.0f}", age, state, line.spread, gaps
+    return Text(cell(line.topic)), f"{rate:.0f}", age, state, line.spread, gaps

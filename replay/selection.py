@@ -8,7 +8,7 @@ import msgspec
 
 from schemas import wire
 from schemas.frames import Frame, Kind
-from schemas.requests import depth_symbol
+from schemas.requests import depth_symbol, is_market_list
 from schemas.rows import Audit, BookKeyframe, Depth, Gap, Row
 from schemas.topics import Topic, depth_topic
 from tape.patterns import Patterns
@@ -44,7 +44,8 @@ class Selection(Patterns):
         if frame.kind is Kind.DATA:
             return self._role_of(_stream(frame.payload))
         if frame.kind is Kind.KEYFRAME:
-            wanted = not frame.topic or self.wants(frame.topic)
+            about_no_stream = not frame.topic or is_market_list(frame.topic)
+            wanted = about_no_stream or self.wants(frame.topic)
         else:
             symbol = depth_symbol(frame.topic) if frame.kind in _REST else None
             wanted = symbol is None or self.book(symbol)

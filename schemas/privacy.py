@@ -1,7 +1,7 @@
 """What of a recording is of an account, and lies apart on disk: one rule for all that ask.
 
 Private are frames of the streams of an account and their keyframes; and, where such streams may be
-subscribed, messages whose stream cannot be read and that are no error reply: they might be of the
+heard, messages whose stream cannot be read and that are no error reply: they might be of the
 account. Private are the rows made of a private frame, and all rows about an account or its topics.
 """
 
@@ -26,6 +26,13 @@ class _Head(msgspec.Struct):
     topics: tuple[str, ...] = ()
 
 
+class _Notes(msgspec.Struct):
+    """What matters here of the keyframe that is about no stream. ended: streams that were
+    unsubscribed, and the connection on which messages of them may be on their way; 0: none."""
+
+    ended: dict[str, int] = {}
+
+
 class Privacy:
     """Sees the frames of one segment in order, and tells of each whether it is private.
 
@@ -47,6 +54,8 @@ class Privacy:
             return private
         if frame.kind in _CHANGES:
             self._change(frame)
+        elif frame.kind is Kind.KEYFRAME and not frame.topic:
+            self._in_doubt = self._in_doubt or _comes_late(frame.payload)
         return frame.kind is Kind.KEYFRAME and is_private(frame.topic)
 
     def _unread(self, frame: Frame) -> bool:
@@ -74,6 +83,16 @@ def _subscribes(head: bytes) -> bool:
     except _UNREADABLE:
         return True
     return any(map(is_private, topics))
+
+
+def _comes_late(notes: bytes) -> bool:
+    """Whether messages of streams of an account may be on their way; a bad keyframe tells
+    nothing."""
+    try:
+        ended = msgspec.json.decode(notes, type=_Notes).ended
+    except _UNREADABLE:
+        return True
+    return any(conn and is_private(name) for name, conn in ended.items())
 
 
 def _is_error(payload: bytes) -> bool:

@@ -20,6 +20,8 @@ Id = Annotated[int, Meta(ge=0, le=2**63 - 2)]
 Micros = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000)]
 Millis = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000_000)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=64)]
+Word = Annotated[str, Meta(max_length=64)]  # texts are bounded, as some are kept by the thousand
+Text = Annotated[str, Meta(max_length=128)]
 Level = tuple[str, str]
 
 
@@ -98,8 +100,8 @@ class Trade(Event, gc=False, kw_only=True):
     p: str
     q: str
     m: bool
-    a: str = ""
-    b: str = ""
+    a: Text = ""
+    b: Text = ""
 
 
 class Rolling(Event, gc=False, kw_only=True):
@@ -165,7 +167,7 @@ class Liquidation(Event, gc=False, kw_only=True):
     e: Literal["liquidation"]
     p: str
     q: str
-    S: str
+    S: Word
     s: Symbol
     T: Micros | None = None
 
@@ -175,7 +177,7 @@ class StockPrice(StockEvent, gc=False, kw_only=True):
 
     e: Literal["stockPrice", ""] = ""
     mid: str | None = None
-    session: str | None = None
+    session: Word | None = None
 
 
 class StockIndicativeQuote(StockEvent, gc=False, kw_only=True):

@@ -19,7 +19,9 @@ from tape.patterns import Patterns
 
 _BOOKS = frozenset({Depth.TABLE, BookKeyframe.TABLE})
 _ABOUT_NOTHING = frozenset({Clock.TABLE})
-_MAY_MATTER = [Kind.SEGMENT.value, Kind.SENT.value, Kind.LOSS.value]  # to what is private
+_MAY_MATTER = [  # to what is private
+    kind.value for kind in (Kind.SEGMENT, Kind.KEYFRAME, Kind.SENT, Kind.LOSS)
+]
 _LOWEST_TS = 2  # format since which a manifest's times are the lowest and the highest
 
 Lines = Iterator[pa.RecordBatch]

@@ -1,5 +1,6 @@
 """Export: the rows and frames of a recording as plain files, one for each table, in its order."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -254,7 +255,7 @@ def _may_be_private(manifests: Sequence[Manifest], table: str) -> bool:
 def _check_out(tape: Tape, order: Order, targets: Iterable[Target]) -> None:
     if order.out.resolve().is_relative_to(tape.root.resolve()):
         raise UsageError(f"{order.out} is in the recording itself: name a folder of its own")
-    there = [target.path.name for target in targets if target.path.exists()]
+    there = [target.path.name for target in targets if os.path.lexists(target.path)]
     if there and not order.force:
         raise UsageError(
             f"{order.out} has {', '.join(there)} already: name another folder, or --force"

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from market.engine import Engine
 from recorder import KeyPair, Live
 from recorder.account import Account
 from recorder.connection import dial
@@ -23,6 +24,7 @@ from recorder.intake import Intake
 from recorder.keys import KeyFile
 from recorder.settings import Patience, Settings
 from recorder.stamp import Clock, Stamp, now
+from recorder.status import status
 from recorder.subscriptions import Subscriptions
 from recorder.summary import exit_code, print_summary
 from schemas.account_rows import Balance
@@ -88,6 +90,12 @@ def scene(*script: Step, topics: tuple[str, ...], ahead_ms: int = 0) -> Scene[Sc
 
 
 RUNS: dict[str, Run] = {}
+TROUBLE: list[str] = []
+
+
+async def look(_: Venue) -> None:
+    """What the recorder of the scene "one" says when it is asked for its status."""
+    TROUBLE.append((await status(RUNS["one"].recorder)).trouble)
 
 
 def key_file(folder: Path) -> Path:
@@ -157,6 +165,7 @@ def scenes(root: Path) -> dict[str, Scene[Scenery]]:
         "one": scene(
             *[accept(ALICE.key, refuse=(POSITIONS,)), *joined(SOL, ORDERS, BALANCES, RFQS)],
             *[asked(POSITIONS, 4), Send(balance(3)), says("one", POSITIONS, times=4)],
+            Do(look),
             topics=("account.*", SOL),
         ),
         "keys": scene(
@@ -307,6 +316,13 @@ def test_one_topic_that_is_refused_costs_only_itself(played: Played[Scenery]) ->
     assert not [line for line in run.notices if line.split()[0] in {*ALL} - {POSITIONS}]
 
 
+def test_who_asks_is_told_what_is_refused(played: Played[Scenery]) -> None:
+    """By bp-record ctl status too, not only those who saw the line."""
+    assert played.outcome("one").run.recorder.account.refused
+    (trouble,) = TROUBLE
+    assert trouble.startswith(f"{POSITIONS} was refused (4003 Invalid signature): ")
+
+
 def test_what_is_refused_to_the_end_is_in_the_summary(
     played: Played[Scenery], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -333,12 +349,16 @@ def test_a_key_file_that_is_replaced_needs_no_restart(played: Played[Scenery]) -
 class Hand:
     """Subscriptions on connections to a venue, without the rest of a recorder.
 
-    told: what people were told.
+    told: what people were told. clocks: set while they can be compared; comparing: somebody has
+        asked for that.
     """
 
     def __init__(self, far_end: Venue, *topics: str, clock: Clock = now) -> None:
         wish = Settings(topics, None, keys=KeyPair(*ALICE), patience=QUICK)
         self.told: list[str] = []
+        self.comparing = False
+        self.clocks = asyncio.Event()
+        self.clocks.set()
         self._intake = Intake(lambda request: None, clock=clock)
         self._account = Account(wish, self._intake, self.told.append)
         self.subscriptions = Subscriptions(topics, self._intake, self._account)
@@ -346,8 +366,19 @@ class Hand:
         self._conn = 0
         self._work = asyncio.create_task(self._account.run(self._behind))
 
+    @property
+    def engine(self) -> Engine:
+        """Which knows what is on the tape."""
+        return self._intake.engine
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something that must come true."""
+        while not true():
+            await asyncio.sleep(0.002)
+
     async def _behind(self) -> None:
-        return None
+        self.comparing = True
+        await self.clocks.wait()
 
     async def connect(self) -> None:
         """Connect, and hand the connection over."""
@@ -471,6 +502,59 @@ def test_what_could_not_be_left_is_tried_again() -> None:
     by_hand(act, BALANCES, ORDERS)
 
 
+def test_what_could_not_be_left_may_be_wanted_again() -> None:
+    """Though it was heard all the time: by what is on the tape it had been left."""
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        accounts = far_end.options.accounts
+        assert accounts is not None
+        await hears(far_end, BALANCES, ORDERS)
+        accounts.refuses.add(BALANCES)
+        await hand.subscriptions.remove([BALANCES])
+        await hand.until(lambda: bool(hand.told))
+        assert hand.engine.has_ended(BALANCES)
+        accounts.refuses.clear()
+        await hand.subscriptions.add([BALANCES])
+        await hand.until(lambda: not hand.engine.has_ended(BALANCES))
+
+    by_hand(act, BALANCES, ORDERS)
+
+
+def test_a_change_of_mind_while_a_refusal_is_looked_into_keeps_nobody_busy() -> None:
+    """To compare the clocks takes a while; what is wanted by then counts."""
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        accounts = far_end.options.accounts
+        assert accounts is not None
+        await hears(far_end, BALANCES)
+        accounts.refuses.add(BALANCES)
+        hand.clocks.clear()
+        await hand.subscriptions.remove([BALANCES])
+        await hand.until(lambda: hand.comparing)
+        accounts.refuses.clear()
+        await hand.subscriptions.add([BALANCES])
+        hand.clocks.set()
+        await hand.until(lambda: not hand.engine.has_ended(BALANCES))
+        assert hand.told == []
+
+    by_hand(act, BALANCES)
+
+
+def test_what_is_wanted_no_more_while_away_is_left_on_the_tape() -> None:
+    """Else a replay would go on with what was known of it."""
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        await hears(far_end, BALANCES, ORDERS)
+        await hand.disconnect()
+        await hand.subscriptions.remove([BALANCES])
+        await hand.connect()
+        await hand.until(lambda: hand.engine.has_ended(BALANCES))
+        await hears(far_end, ORDERS)
+        assert not hand.engine.has_ended(ORDERS)
+
+    by_hand(act, BALANCES, ORDERS)
+
+
 def test_a_refusal_that_comes_late_is_taken_for_the_newest_topic() -> None:
     """Nobody can know better; it is asked for again, which does no harm where it was good."""
 
@@ -493,7 +577,7 @@ def test_a_refusal_that_comes_late_is_taken_for_the_newest_topic() -> None:
 
 PUBLIC_AND_PRIVATE = [TRADES, SOL, *ALL, f"{ORDERS}.SOL_USDC"]
 NAMES_OF = st.lists(st.sampled_from(PUBLIC_AND_PRIVATE), min_size=1, max_size=3)
-MOVE = st.tuples(st.sampled_from(("add", "remove", "reconnect", "pause")), NAMES_OF)
+MOVE = st.tuples(st.sampled_from(("add", "remove", "away", "reconnect", "pause")), NAMES_OF)
 REFUSE = st.tuples(st.sampled_from(("refuse", "allow")), NAMES_OF)
 DENY = st.tuples(st.just("deny"), NAMES_OF)
 MOVES = st.lists(MOVE | REFUSE, max_size=10) | st.lists(MOVE | DENY, max_size=10)
@@ -516,11 +600,12 @@ def test_in_the_end_the_venue_knows_what_is_wanted(
             await make(move, names, far_end, hand)
             if move == "add":
                 wanted |= set(names)
-            if move == "remove":
+            if move in ("remove", "away"):
                 wanted -= set(names)
         assert set(hand.subscriptions.topics) == wanted
         await make("allow", ALL + PUBLIC_AND_PRIVATE, far_end, hand)
         await hears(far_end, *wanted)
+        await hand.until(lambda: set(hand.engine.streams) == wanted)
 
     _, accounts = by_hand(act, *first)
     signatures = [signature[1] for _, signature in accounts.seen]
@@ -542,6 +627,10 @@ async def make(move: str, names: list[str], far_end: Venue, hand: Hand) -> None:
             accounts.refuses -= set(names)
         case "reconnect":
             await hand.disconnect()
+            await hand.connect()
+        case "away":
+            await hand.disconnect()
+            await hand.subscriptions.remove(names)
             await hand.connect()
         case "deny":
             far_end.force(DENIED)

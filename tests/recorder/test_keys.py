@@ -212,11 +212,22 @@ def test_there_is_one_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         assert "BP_API_SECRET in the env" in refused(partial(key_source, [], other))
 
 
-@pytest.mark.parametrize("text", [*ALICE, HEX, f"{ALICE.key[:-1]}="])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *[*ALICE, HEX, f"{ALICE.key[:-1]}=", f" {ALICE.secret}\n", ALICE.secret[:-1], URL_SAFE],
+        *[f"api_secret={ALICE.secret}", ":".join(ALICE), f"./{ALICE.secret}", f"0x{HEX} "],
+    ],
+)
 def test_a_key_is_not_taken_for_the_name_of_a_file(text: str) -> None:
     """Nor repeated where others might read it."""
     assert "revoke it" in refused(lambda: key_source([], text))
     assert "revoke it" in refused(lambda: Live([], keys=text))
+
+
+def test_a_file_may_be_called_like_a_key(tmp_path: Path) -> None:
+    path = ALICE.write(tmp_path / f"{HEX}.toml")
+    assert key_source([], path) == KeyFile(path)
 
 
 def test_keys_are_not_shown_or_written_down() -> None:

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from recorder import Live
+from recorder.intake import Intake
+from recorder.market_lists import MarketLists
+from recorder.rest import Reply
 from replay import Replay
 from schemas.errors import TopicError, UsageError, VenueError
 from schemas.frames import Kind
@@ -262,6 +265,36 @@ def test_coverage_knows_when_a_topic_was_recorded(played: Played[Run]) -> None:
     assert day[SOL].covered_ns == sent[2] - first + last - sent[4]
     assert day[TRADES].covered_ns == sent[3] - sent[1] + last - sent[5]
     assert {missing.cause for line in day.values() for missing in line.missing} == {"unrecorded"}
+
+
+class Lists:
+    """A venue that lists the same under every path."""
+
+    base_url = ""
+
+    async def turn(self) -> None:
+        """At once."""
+
+    async def get(self, path: str) -> Reply:
+        """A list, whatever is asked for."""
+        return Reply(markets_body([MARKET]).encode(), None)
+
+
+def test_lists_asked_for_before_the_tape_is_open_are_taped_then() -> None:
+    """So that the head of the first segment stays the first frame."""
+    intake = Intake(lambda request: None)
+    lists = MarketLists(Lists(), intake, print, False)  # type: ignore[arg-type]
+
+    async def ask() -> None:
+        await lists.begin([SOL])
+        assert await lists.need(["trade.*_PREDICTION"])
+
+    asyncio.run(ask())
+    assert intake.seq == 0
+    taped: list[str] = []
+    intake.listeners.append(lambda frame, rows: taped.append(frame.topic))
+    lists.tape()
+    assert taped == [MARKETS_PATH] * 2 + [f"{MARKETS_PATH}?marketType=PREDICTION"] * 2
 
 
 async def live_scene(folder: Path) -> list[str]:

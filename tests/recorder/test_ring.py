@@ -380,6 +380,19 @@ def test_bp_record_dumps_at_a_signal(tmp_path: Path) -> None:
     assert verify(Tape(data)) == []
 
 
+def test_the_signal_ends_no_recorder_without_a_ring(tmp_path: Path) -> None:
+    """Where nothing handles it, it ends the process at once and unsealed."""
+    with (
+        venue("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0") as far_end,
+        at_work(*options(far_end, tmp_path / "tape", *far_end.topics)) as recording,
+    ):
+        recording.until((tmp_path / "tape/journal").exists)
+        recording.interrupt(SIGUSR1)
+        recording.hear("there is no ring to dump")
+        recording.interrupt()
+        assert recording.end().code == WHOLE
+
+
 def test_without_a_ring_there_is_nothing_to_dump(tmp_path: Path) -> None:
     """And that is said."""
     recorder = Recorder(Settings((TRADES,), tmp_path))

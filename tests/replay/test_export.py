@@ -327,6 +327,9 @@ def test_what_is_there_is_not_written_over(busy: Tape, tmp_path: Path) -> None:
     assert run(*words, "--force").exit_code == 0
     assert (tmp_path / "out/trade.parquet").stat().st_ino != before
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["trade.parquet"]
+    (tmp_path / "out/trade.parquet").unlink()
+    (tmp_path / "out/trade.parquet").symlink_to("elsewhere")  # which is not there
+    assert run(*words).exit_code == 2
 
 
 @pytest.mark.parametrize(

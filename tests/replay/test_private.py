@@ -297,6 +297,23 @@ def test_what_cannot_be_read_is_private_where_it_may_be() -> None:
     assert (privacy.see(bad_head, ""), privacy.see(unread, None)) == (False, True)
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_comes_late_may_be_private_in_the_next_segment_too(closed: bool) -> None:
+    """Its head names no stream of an account any more; unless the connection is over."""
+    engine, seen = Engine(), Privacy()
+    texts = {method: b'{"method":"%s","params":["account.rfqUpdate"]}' % method for method in (
+        b"SUBSCRIBE", b"UNSUBSCRIBE")}  # fmt: skip
+    for seq, text in enumerate(texts.values(), 1):
+        engine.feed(Frame(seq, seq, seq, 1, Kind.SENT, "", text))
+    if closed:
+        engine.feed(Frame(3, 3, 3, 1, Kind.CLOSE, "", b'{"code":1006,"reason":""}'))
+    head = Frame(4, 4, 4, 0, Kind.SEGMENT, "", b'{"topics":["trade.SOL_USDC"]}')
+    keyframes = [Frame(5, 5, 5, 0, Kind.KEYFRAME, *keyframe) for keyframe in engine.keyframes()]
+    for frame in (head, *keyframes):
+        seen.see(frame, filed_topic(frame))
+    assert seen.see(Frame(6, 6, 6, 1, Kind.DATA, "", b'{"da'), None) is not closed
+
+
 @needs_shared
 def test_frames_as_captured_lie_apart(tmp_path: Path) -> None:
     recording = play(tmp_path / "tape", [])

@@ -1,5 +1,6 @@
 """The state at the row in hand: wherever a replay begins, whatever it selects."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 from market.engine import Engine
 from market.state import State
 from replay import Replay
+from schemas.frames import Kind
+from schemas.requests import MARKETS_PATH
+from schemas.rows import Market
 from tests.market.texts import ACCOUNT, WELL_FORMED
 from tests.tapes import Recording, Setting
+from tests.venue.catalogue import Listing, market_object
 
 SOL = "SOL_USDC"
 RFQ = ACCOUNT["account.rfqUpdate"]
@@ -58,6 +63,27 @@ def test_nothing_is_known_of_streams_that_are_left_out(recording: Recording) -> 
         assert not state.quotes()
     assert state.trades(SOL)
     assert state.tickers()
+
+
+def test_market_lists_are_known_whatever_is_selected(tmp_path: Path) -> None:
+    """What is new in one is what is new to the one before, in an earlier segment."""
+    recording = Recording(tmp_path)
+    recording.begin()
+    recording.connect()
+    take_markets(recording, "SOL_USDC")
+    recording.data(WELL_FORMED["trade"])
+    recording.roll()
+    take_markets(recording, "SOL_USDC", "ETH_USDC")
+    recording.stop()
+    for topics in (None, ["trade.*"]):
+        rows = [row for row in Replay(tmp_path, topics=topics) if isinstance(row, Market)]
+        assert [row.market for row in rows] == ["SOL_USDC", "ETH_USDC"]
+
+
+def take_markets(recording: Recording, *symbols: str) -> None:
+    """The venue lists these."""
+    listed = [market_object(Listing(symbol, "0.01", "0.1")) for symbol in symbols]
+    recording.take(Kind.REPLY, json.dumps(listed).encode(), topic=MARKETS_PATH)
 
 
 @pytest.mark.parametrize("merge", [False, True])
