@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from recorder.log import SAY, Say, say_json
+from recorder.messages import Level, Message
 from recorder.quantities import octets, pretty_size
 from recorder.recorder import Recorder
-from recorder.settings import REST_URL, WS_URL, Settings, as_url, seconds
+from recorder.settings import REST_URL, WS_URL, Listen, Settings, as_url, seconds
+from recorder.status_server import watched
 from recorder.summary import exit_code, print_summary
 from recorder.view import View
-from schemas.errors import BackpackError, ConfigError
-from tape.console import LOSSES, Command
+from schemas.errors import BackpackError, ConfigError, UsageError
+from tape.console import FAILED, LOSSES, USAGE, Command
 from tape.version import code_version
 
 Value = TypeVar("Value")
@@ -28,7 +31,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every"),
+    *("memory", "min_free", "audit_every", "metrics_port", "metrics_host", "log_format"),
 )
 
 
@@ -49,6 +52,8 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     for name, value in values.items():
         if name == "topics" and not _is_texts(value):
             raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
+        if name == "metrics_port" and type(value) is int:
+            continue
         if name != "topics" and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     context.default_map = values
@@ -102,6 +107,26 @@ def _is_texts(value: object) -> bool:
     " are asked for, so 200 books take 80s at least. Default: never.",
 )
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Serve /metrics for Prometheus, and /healthz, there. Default: not at all.",
+)
+@click.option(
+    "--metrics-host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve them on. There is no password: keep it private.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(tuple(SAY)),
+    default="text",
+    show_default=True,
+    help="What is said on stderr: lines for people, or a JSON object a line.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -118,6 +143,7 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
     bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of one market
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
+    bp-record -t 'depth.*' --metrics-port 9466 --log-format json
 
     \b
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
@@ -128,10 +154,18 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
-    raise SystemExit(asyncio.run(_record(_settings(topics, data, texts))))
+    say = SAY[texts["log_format"]]
+    try:
+        code = asyncio.run(_record(_settings(topics, data, texts), say))
+    except BackpackError as error:
+        if say is not say_json:
+            raise
+        say(Message(str(error), "failed", Level.ERROR))
+        code = USAGE if isinstance(error, UsageError) else FAILED
+    raise SystemExit(code)
 
 
-def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None]) -> Settings:
+def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> Settings:
     """The options as one value; raises ConfigError."""
     settings = Settings(
         topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
@@ -143,6 +177,7 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
         memory=octets(texts["memory"] or ""),
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
+        metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -154,17 +189,23 @@ def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, str | None])
     return settings
 
 
+def _listen(host: str, port: int | None) -> Listen | None:
+    return None if port is None else Listen(host, port)
+
+
 def _optional(read: Callable[[str], Value], text: str | None) -> Value | None:
     return None if text is None else read(text)
 
 
-async def _record(settings: Settings) -> int:
+async def _record(settings: Settings, say: Say) -> int:
     console = Console()
-    view = View(console)
+    view = View(console, say)
     recorder = Recorder(settings, view.notice)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
-    async with view.showing(recorder.tally, recorder.alarm):
+    async with watched(recorder) as port, view.showing(recorder.tally, recorder.alarm):
+        if port is not None:
+            view.notice(_served(settings, port))
         failure = await _run(recorder, stop)
     print_summary(console, recorder)
     if failure is not None:
@@ -172,6 +213,12 @@ async def _record(settings: Settings) -> int:
     if not recorder.topics:
         raise BackpackError("stopped before anything was recorded")
     return exit_code(recorder)
+
+
+def _served(settings: Settings, port: int) -> Message:
+    host = settings.metrics.host if settings.metrics else ""
+    where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return Message(f"metrics at {where}/metrics, health at {where}/healthz", "serving", port=port)
 
 
 async def _run(recorder: Recorder, stop: asyncio.Event) -> BackpackError | None:
@@ -192,7 +239,8 @@ def _stop_on_signals(stop: asyncio.Event, view: View) -> None:
         if stop.is_set():
             view.leave()
             os._exit(LOSSES)  # everything is flushed, or named as lost by the next start
-        view.notice("stopping: flushing and sealing (again to leave that to the next start)")
+        text = "stopping: flushing and sealing (again to leave that to the next start)"
+        view.notice(Message(text, "stopping"))
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

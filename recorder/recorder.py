@@ -66,8 +66,8 @@ class Recorder:
         )
         self.store = Store(self.intake, self.sealer, settings, notice)
         self._notice = notice
-        self._snapshots: Snapshots | None = None
-        self._link: Link | None = None
+        self.snapshots: Snapshots | None = None
+        self.link: Link | None = None
 
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
@@ -146,28 +146,28 @@ class Recorder:
     async def _capture(self, rest: Rest) -> None:
         """The tasks that work until stopped; the first to fail ends all."""
         settings, patience = self.settings, self.settings.patience.clock
-        self._snapshots = Snapshots(rest, self.intake)
+        self.snapshots = Snapshots(rest, self.intake)
         subscriptions = Subscriptions(self.topics, self.intake)
-        self._link = Link(settings, subscriptions, self.intake, self._notice)
+        self.link = Link(settings, subscriptions, self.intake, self._notice)
         clocks = Clocks(self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._snapshots.run())
-            tasks.create_task(self._link.run())
+            tasks.create_task(self.snapshots.run())
+            tasks.create_task(self.link.run())
             tasks.create_task(self.store.run())
             tasks.create_task(self.store.watch())
             tasks.create_task(clocks.watch())
             tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
             if settings.audit_every is not None:
                 audits = Audits(self.topics, settings.audit_every, self._notice)
-                tasks.create_task(audits.run(self.intake, self._snapshots))
+                tasks.create_task(audits.run(self.intake, self.snapshots))
             if self.space is not None:
                 tasks.create_task(self.space.watch())
 
     async def _stop(self, capture: asyncio.Task[None]) -> None:
         capture.cancel()
         failure = await _failure(capture)
-        if failure is None and self._link is not None and not self._link.conn:
-            failure = self._link.trouble  # stopped before the venue was ever reached
+        if failure is None and self.link is not None and not self.link.conn:
+            failure = self.link.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(self.stopped)
@@ -216,8 +216,8 @@ class Recorder:
         self.intake.take(Kind.REPLY, markets.body, topic=markets.path, stamp=markets.got)
 
     def _ask(self, request: SnapshotRequest) -> None:
-        if self._snapshots is not None:
-            self._snapshots.ask(request)
+        if self.snapshots is not None:
+            self.snapshots.ask(request)
 
 
 async def _failure(capture: asyncio.Task[None]) -> BaseException | None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from recorder.messages import Level, Message
 from recorder.quantities import pretty_span
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
@@ -222,7 +223,8 @@ class Sealer:
         else:
             problem += f"what was there to seal ends with {sealed.last_seq}: was it replaced?"
         self.lost[name] = problem
-        self._notice(f"LOST frames of {name}: {problem}")
+        text = f"LOST frames of {name}: {problem}"
+        self._notice(Message(text, "segment_lost", Level.ERROR, segment=str(name)))
 
     def _refuse(self, journal: Path, reason: str) -> None:
         """The disk refused, which may change; but not after the end."""
@@ -230,11 +232,13 @@ class Sealer:
             self._fail(journal, reason)
             return
         if journal not in self._refused:
-            self._notice(f"sealing {journal.name} is put off, the disk refuses: {reason}")
+            text = f"sealing {journal.name} is put off, the disk refuses: {reason}"
+            self._notice(Message(text, "sealing_put_off", Level.WARNING, journal=journal.name))
         self._refused[journal] = asyncio.get_running_loop().time() + RETRY_S
 
     def _fail(self, journal: Path, reason: str) -> None:
-        self._notice(f"sealing {journal.name} failed, the journal is kept: {reason}")
+        text = f"sealing {journal.name} failed, the journal is kept: {reason}"
+        self._notice(Message(text, "sealing_failed", Level.ERROR, journal=journal.name))
         self.failed.append(journal)
         self._queue.remove(journal)
 

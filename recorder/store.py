@@ -69,6 +69,11 @@ class Store:
         return self._name.session
 
     @property
+    def segment(self) -> int:
+        """Number of the segment that is being recorded."""
+        return self._name.number
+
+    @property
     def waiting(self) -> int:
         """Calls to the disk that have not returned: who makes time leap, as our tests do, has to
         wait for them."""
