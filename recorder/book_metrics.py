@@ -24,8 +24,8 @@ def _states(watch: Watch) -> Counts:
 
 
 def _absences(watch: Watch) -> Counts:
-    for name in watch.books():
-        yield (name,), watch.without_book_ns(name) / 1e9
+    for name, span_ns in watch.without_books().items():
+        yield (name,), span_ns / 1e9
 
 
 def _gaps(watch: Watch) -> Counts:

@@ -85,7 +85,7 @@ def _shedding(watch: Watch) -> str:
 
 
 def _book(watch: Watch) -> str:
-    spans = {name: watch.without_book_ns(name) / 1e9 for name in watch.books()}
+    spans = {name: span / 1e9 for name, span in watch.without_books().items()}
     late = sorted(name for name, span in spans.items() if span > BOOK_S)
     if not late:
         return ""

@@ -54,16 +54,13 @@ class Watch:
         engine = self.recorder.intake.engine
         return {name: engine.book_state(name) for name in self.topics(_DEPTH)}
 
-    def without_book_ns(self, topic: str) -> int:
-        """For how long its book has not been live, as far as was looked; 0 if it is."""
-        since = self._without.get(topic)
-        return 0 if since is None else self.mono - since
-
-    def look(self) -> None:
-        """See which books are not live now."""
-        since, now = self._without, self.mono
-        missing = [name for name, state in self.books().items() if state is not State.LIVE]
-        self._without = {name: since.get(name, now) for name in missing}
+    def without_books(self) -> dict[str, int]:
+        """For how many ns the books of depth topics have not been live, as far as anybody looked;
+        0 for those that are."""
+        before, now, states = self._without, self.mono, self.books()
+        missing = (name for name, state in states.items() if state is not State.LIVE)
+        self._without = {name: before.get(name, now) for name in missing}
+        return {name: now - self._without.get(name, now) for name in states}
 
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[None]:
@@ -85,7 +82,7 @@ class Watch:
 
     async def _look(self) -> None:
         while True:
-            self.look()
+            self.without_books()
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _ask(self) -> None:
