@@ -52,9 +52,9 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     for name, value in values.items():
         if name == "topics" and not _is_texts(value):
             raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
-        if name == "metrics_port" and type(value) is int:
-            continue
-        if name != "topics" and not isinstance(value, str):
+        if name == "metrics_port" and type(value) is not int:
+            raise ConfigError(f"configuration {path}: metrics_port is a number, not {value!r}")
+        if name not in ("topics", "metrics_port") and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     context.default_map = values
 

@@ -11,6 +11,7 @@ from recorder.clocks import Clocks
 from recorder.intake import Intake
 from recorder.link import Link
 from recorder.memory import Memory
+from recorder.messages import Level, Message
 from recorder.rest import Rest
 from recorder.sealer import Sealer
 from recorder.settings import Settings
@@ -130,14 +131,14 @@ class Recorder:
             yield
             return
         for journal in self.tape.journals():
-            self._notice(f"sealing {journal.name}, left by an earlier run")
+            self._notice(Message(f"sealing {journal.name}, left by an earlier run", "sealing"))
             self.sealer.add(journal)
         worker = asyncio.create_task(self.sealer.run())
         try:
             yield
         finally:
             if self.sealer.waiting:
-                self._notice(f"sealing: {self.sealer.waiting} to go")
+                self._notice(Message(f"sealing: {self.sealer.waiting} to go", "sealing"))
             await self.sealer.finish(worker)
             worker.cancel()
             with suppress(asyncio.CancelledError):
@@ -170,7 +171,7 @@ class Recorder:
             failure = self.link.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
-            self._notice(self.stopped)
+            self._notice(Message(self.stopped, "stopped_early", Level.WARNING))
         try:
             await self.store.finish()
         except BackpackError as error:

@@ -204,7 +204,33 @@ async def cut_off(folder: Path) -> None:
         assert (await seen.scrape()).value("connections_total") == 2
 
 
-SCENES: dict[str, Scene[Any]] = {s.__name__: s for s in (everything, late, cut_off)}
+async def full_disk(folder: Path) -> None:
+    """One that is full, until memory is full too; and back."""
+    full, more = asyncio.Event(), asyncio.Event()
+    script = [
+        *[WaitSubscribed(SOL), Send(bid(11)), wait(full), Send(bid(12))],
+        *[wait(more), binary(urandom(MEMORY * 9 // 10)), text(TOO_LARGE)],
+    ]
+    far_end = Venue(script, snapshots=SNAPSHOTS)
+    with tmpfs(folder, "4m") as disk:
+        async with far_end, watching(far_end, disk.root / "tape", memory=MEMORY) as seen:
+            await seen.turns()
+            disk.fill()
+            full.set()
+            assert "No space left" in (await seen.turns("disk"))["disk"]
+            assert (await seen.scrape()).value("disk_trouble") == 1
+            more.set()
+            wrong = await seen.turns("disk", "shedding")
+            assert wrong["shedding"] == "1 frames were lost so far"
+            assert (await seen.scrape()).value("shedding") == 1
+            disk.empty()
+            await seen.turns()
+            said = await seen.scrape()
+            assert said.value("disk_trouble_seconds_total") > 0
+            assert said.value("shed_frames_total") == 1
+
+
+SCENES: dict[str, Scene[Any]] = {s.__name__: s for s in (everything, late, cut_off, full_disk)}
 
 
 @pytest.fixture(scope="module")
@@ -345,37 +371,7 @@ def test_a_recording_that_is_watched_is_none_the_worse(
     assert plain.payloads(folder) == [frame.payload for frame in messages]
 
 
-@pytest.mark.parametrize("name", ["late", "cut_off"])
+@pytest.mark.parametrize("name", ["late", "cut_off", "full_disk"])
 def test_health_turns_and_turns_back(played: Played[Any], name: str) -> None:
     """What the scene itself says."""
     played.outcome(name)
-
-
-def test_health_knows_of_the_disk(tmp_path: Path) -> None:
-    """One that is full, until memory is full too; and back."""
-    with tmpfs(tmp_path / "disk", "4m") as disk:
-
-        async def scene() -> None:
-            full, more = asyncio.Event(), asyncio.Event()
-            script = [
-                *[WaitSubscribed(SOL), Send(bid(11)), wait(full), Send(bid(12))],
-                *[wait(more), binary(urandom(MEMORY * 9 // 10)), text(TOO_LARGE)],
-            ]
-            far_end = Venue(script, snapshots=SNAPSHOTS)
-            async with far_end, watching(far_end, disk.root / "tape", memory=MEMORY) as seen:
-                await seen.turns()
-                disk.fill()
-                full.set()
-                assert "No space left" in (await seen.turns("disk"))["disk"]
-                assert (await seen.scrape()).value("disk_trouble") == 1
-                more.set()
-                wrong = await seen.turns("disk", "shedding")
-                assert wrong["shedding"] == "1 frames were lost so far"
-                assert (await seen.scrape()).value("shedding") == 1
-                disk.empty()
-                await seen.turns()
-                said = await seen.scrape()
-                assert said.value("disk_trouble_seconds_total") > 0
-                assert said.value("shed_frames_total") == 1
-
-        asyncio.run(scene())
