@@ -25,7 +25,8 @@ class Histogram:
 
     def see(self, span_ns: int) -> None:
         """Take one."""
-        span_ns = max(span_ns, 0)
+        if span_ns < 0:
+            span_ns = 0
         self._counts[bisect_left(self._bounds, span_ns)] += 1
         self._sum += span_ns
 

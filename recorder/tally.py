@@ -17,16 +17,8 @@ from schemas.numbers import pretty_price, pretty_qty
 from schemas.rows import Audit, Clock, Depth, Gap, Reject, Row, Session
 from schemas.topics import Topic
 
-TOPIC_LIMIT = 20_000
 ERROR_REPLY = "error"  # event of such a session row
-_NOTES = (Gap, Audit, Session, Reject, Clock)
-
-
-class TopicCount(msgspec.Struct, gc=False):
-    """Frames of a topic so far, and when the last came, in ns."""
-
-    frames: int = 0
-    last: int = 0
+_NOTES = frozenset((Gap, Audit, Session, Reject, Clock))
 
 
 class TopicLine(NamedTuple):
@@ -52,7 +44,6 @@ class Tally:
         self._notice = notice
         self.errors = 0
         self._stream = wire.decoder(wire.StreamName).decode
-        self._topics: dict[str, TopicCount] = {}
         self.frames = 0
         self.rows: Counter[str] = Counter()
         self.holes = Holes()
@@ -67,7 +58,7 @@ class Tally:
         self.frames += 1
         self._last_mono = frame.ts_mono
         if frame.kind is Kind.DATA:
-            self.traffic.see(self._count(frame), frame, rows)
+            self.traffic.see(self._stream_of(frame), frame, rows)
         elif frame.kind is Kind.BINARY:
             self.traffic.see(None, frame, rows)
         for row in rows:
@@ -111,32 +102,25 @@ class Tally:
 
     def topics(self) -> list[TopicLine]:
         """A line for each stream heard of or waited for, by name."""
-        names = sorted({*self._topics, *self._engine.streams})
-        return [self._line(name, self._topics.get(name) or TopicCount()) for name in names]
+        return [self._line(name) for name in sorted({*self.traffic.streams, *self._engine.streams})]
 
     def last(self, name: str) -> int:
         """When the last message of a stream came, ns; 0 before the first."""
-        return self._topics[name].last if name in self._topics else 0
+        stream = self.traffic.streams.get(name)
+        return 0 if stream is None else stream.last
 
-    def _count(self, frame: Frame) -> str | None:
-        """The stream that a message names."""
+    def _stream_of(self, frame: Frame) -> str | None:
         try:
             name: str | None = self._stream(frame.payload).stream
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None  # the engine has made a reject row of it
-        if name is None:
-            return None
-        count = self._topics.get(name)
-        if count is None and len(self._topics) < TOPIC_LIMIT:
-            count = self._topics[name] = TopicCount()
-        if count is not None:
-            count.frames += 1
-            count.last = frame.ts_recv
         return name
 
-    def _line(self, name: str, count: TopicCount) -> TopicLine:
+    def _line(self, name: str) -> TopicLine:
+        stream = self.traffic.streams.get(name)
+        frames, last = (stream.frames, stream.last) if stream is not None else (0, 0)
         state, spread = self._book(name)
-        return TopicLine(name, count.frames, count.last, state, spread, self.gaps[name])
+        return TopicLine(name, frames, last, state, spread, self.gaps[name])
 
     def _book(self, name: str) -> tuple[str, str]:
         topic = Topic.parse(name)

@@ -11,12 +11,12 @@ Counts = Iterator[tuple[Labels, float]]
 
 
 def _frames(watch: Watch) -> Counts:
-    for name, channel in watch.recorder.tally.traffic.channels():
+    for name, channel in watch.recorder.tally.traffic.channels().items():
         yield (name,), channel.frames
 
 
 def _bytes(watch: Watch) -> Counts:
-    for name, channel in watch.recorder.tally.traffic.channels():
+    for name, channel in watch.recorder.tally.traffic.channels().items():
         yield (name,), channel.bytes
 
 
@@ -84,7 +84,9 @@ TRAFFIC: tuple[Metric, ...] = (
         "lag_seconds",
         "Age of messages when they were read off the socket: receive time less E, the venue's send"
         " time, corrected by backpack_recorder_clock_offset_seconds once that is known.",
-        lambda watch: (((n,), c.lag.buckets) for n, c in watch.recorder.tally.traffic.channels()),
+        lambda watch: (
+            ((n,), c.lag.buckets) for n, c in watch.recorder.tally.traffic.channels().items()
+        ),
         "channel",
     ),
     gauge("silence_seconds", "Since the last message of any topic, or the start.", one(_silence)),

@@ -159,7 +159,7 @@ def test_a_venue_cannot_make_up_channels(names: list[str | None]) -> None:
     traffic = Traffic()
     for number, name in enumerate(names):
         traffic.see(name, Frame(number, 0, 0, 1, Kind.DATA, "", b"12"), [])
-    counted = dict(traffic.channels())
+    counted = traffic.channels()
     assert set(counted) <= {*STREAMS, "other"}
     assert sum(channel.frames for channel in counted.values()) == len(names)
     assert sum(channel.bytes for channel in counted.values()) == 2 * len(names)
