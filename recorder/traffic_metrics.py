@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from recorder.histogram import Buckets
 from recorder.metric import Labels, Metric, counter, gauge, histogram, one
 from recorder.unread import unread
 from recorder.watch import Watch
@@ -18,6 +19,11 @@ def _frames(watch: Watch) -> Counts:
 def _bytes(watch: Watch) -> Counts:
     for name, channel in watch.recorder.tally.traffic.channels().items():
         yield (name,), channel.bytes
+
+
+def _lags(watch: Watch) -> Iterator[tuple[Labels, Buckets]]:
+    for name, channel in watch.recorder.tally.traffic.channels().items():
+        yield (name,), channel.lag.buckets
 
 
 def _ages(watch: Watch) -> Counts:
@@ -84,10 +90,7 @@ TRAFFIC: tuple[Metric, ...] = (
         "lag_seconds",
         "Age of messages when they were read off the socket: receive time less E, the venue's send"
         " time, corrected by backpack_recorder_clock_offset_seconds once that is known.",
-        lambda watch: (
-            ((n,), c.lag.buckets) for n, c in watch.recorder.tally.traffic.channels().items()
-        ),
-        "channel",
+        *(_lags, "channel"),
     ),
     gauge("silence_seconds", "Since the last message of any topic, or the start.", one(_silence)),
     gauge(

@@ -320,7 +320,8 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
             f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
             f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
             'duration = "300ms"\nroll = "1h"\nmemory = "100MB"\nmin_free = "1kB"\n'
-            'audit_every = "1m"\nmetrics_port = 0\nmetrics_host = "localhost"\nlog_format = "json"\n'
+            'audit_every = "1m"\nmetrics_port = 0\nmetrics_host = "localhost"\n'
+            'log_format = "json"\n'
         )
         with at_work("--config", str(config), "-t", SOL, "--data", str(ours)) as recording:
             alone = bp_record("--config", str(config))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from recorder.settings import Listen
+from recorder.settings import Listen, Patience
 from recorder.stamp import Clock, Stamp, now
 from recorder.status_server import watched
 from schemas.frames import Frame, Kind
@@ -189,15 +189,20 @@ async def cut_off(folder: Path) -> None:
         *[WaitSubscribed(SOL), Send(bid(12))],
     ]
     far_end = Venue(script, snapshots=SNAPSHOTS)
-    async with far_end, watching(far_end, folder) as seen:
+    ping = ("backpack_recorder_ping_round_trip_seconds", ())
+    often = Patience(ping=0.05)
+    async with far_end, watching(far_end, folder, patience=often) as seen:
         await seen.turns()
-        assert (await seen.scrape()).value("connected") == 1
+        while ping not in (said := await seen.scrape()).values:
+            assert said.value("connected") == 1
+        assert 0 < said.values[ping] < 60
         leave.set()
         await seen.turns("no_connection")
         await seen.run.until(lambda: seen.run.said("no websocket at"))
         assert "503" in (await seen.turns("no_connection"))["no_connection"]
         said = await seen.scrape()
         assert (said.value("connected"), said.value("connection_number")) == (0, 1)
+        assert ping not in said.values
         assert said.value("book_state", topic=SOL, state="live") == 0
         back.set()
         assert await seen.turns() == {}
