@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, flock
 from os import urandom
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -168,11 +169,14 @@ async def late(folder: Path) -> None:
         said = await seen.scrape()
         assert 120 < said.value("silence_seconds") < 200
         assert 120 < said.value("book_not_live_seconds", topic=SOL) < 200
+        assert 120 < said.value("topic_last_frame_age_seconds", topic=SOL) < 200
+        assert (said.value("topics_unheard"), said.value("snapshots_waiting")) == (1, 1)
         assert said.by("problem", "reason") == {"silence": 1, "book": 1}
         go_on.set()
         await seen.turns("book")
         await seen.run.until(lambda: seen.run.is_live(SOL))
         assert await seen.turns() == {}
+        assert (await seen.scrape()).value("snapshots_waiting") == 0
         release.set()
 
 
@@ -196,6 +200,10 @@ async def cut_off(folder: Path) -> None:
         while ping not in (said := await seen.scrape()).values:
             assert said.value("connected") == 1
         assert 0 < said.values[ping] < 60
+        assert said.value("sealing_queue_segments") == 0
+        assert (
+            said.by("last_verdict", "verdict") == said.by("segments_sealed_total", "verdict") == {}
+        )
         leave.set()
         await seen.turns("no_connection")
         await seen.run.until(lambda: seen.run.said("no websocket at"))
@@ -235,7 +243,37 @@ async def full_disk(folder: Path) -> None:
             assert said.value("shed_frames_total") == 1
 
 
-SCENES: dict[str, Scene[Any]] = {s.__name__: s for s in (everything, late, cut_off, full_disk)}
+def hold(folder: Path, files: ExitStack) -> None:
+    """Nobody can seal the journals that are there, until these files are closed."""
+    for name in plain.journals(folder):
+        with suppress(FileNotFoundError, BlockingIOError):  # sealed meanwhile, or about to be
+            file = files.enter_context((folder / "journal" / name).open("rb"))
+            flock(file, LOCK_EX | LOCK_NB)
+
+
+async def sealing(folder: Path) -> None:
+    """Segments are sealed, then they wait, as the first of them is held up."""
+    far_end = Venue([WaitSubscribed(SOL), Send(bid(11))], snapshots=SNAPSHOTS)
+    async with far_end, watching(far_end, folder, roll=0.4) as seen:
+        certified = 0.0
+        with ExitStack() as files:
+            while not certified:
+                said = await seen.scrape()
+                certified = said.by("segments_sealed_total", "verdict").get("certified", 0)
+            assert said.by("last_verdict", "verdict") == {"certified": 1}
+            assert said.value("segment_number") > certified
+            assert certified <= len(plain.manifests(folder))
+            hold(folder, files)
+            while said.value("sealing_queue_segments") < 2:
+                said = await seen.scrape()
+            assert len(plain.journals(folder)) >= 2
+        assert set(said.by("segments_sealed_total", "verdict")) == {"certified"}
+        assert said.by("segments_not_sealed", "why") == {}
+
+
+SCENES: dict[str, Scene[Any]] = {
+    s.__name__: s for s in (everything, late, cut_off, full_disk, sealing)
+}
 
 
 @pytest.fixture(scope="module")
@@ -376,7 +414,7 @@ def test_a_recording_that_is_watched_is_none_the_worse(
     assert plain.payloads(folder) == [frame.payload for frame in messages]
 
 
-@pytest.mark.parametrize("name", ["late", "cut_off", "full_disk"])
-def test_health_turns_and_turns_back(played: Played[Any], name: str) -> None:
-    """What the scene itself says."""
+@pytest.mark.parametrize("name", ["late", "cut_off", "full_disk", "sealing"])
+def test_scenes(played: Played[Any], name: str) -> None:
+    """What the scene itself says: health turns and turns back, segments are sealed or wait."""
     played.outcome(name)
