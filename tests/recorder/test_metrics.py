@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from fcntl import LOCK_EX, flock
 from os import urandom
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,6 +60,13 @@ class Watched(NamedTuple):
     async def reasons(self) -> dict[str, str]:
         """What is wrong with it."""
         return await asyncio.to_thread(reasons, self.port)
+
+    async def until(self, true: Callable[[Scraped], bool]) -> Scraped:
+        """Wait for something its metrics must come to say."""
+        async with asyncio.timeout(60):
+            while not true(said := await self.scrape()):
+                await asyncio.sleep(0.01)
+        return said
 
     async def turns(self, *wrong: str) -> dict[str, str]:
         """Wait until just these things are wrong with it."""
@@ -125,14 +132,16 @@ class Outcome(NamedTuple):
 
 
 async def everything(folder: Path) -> Outcome:
-    """The eventful script, scraped without a pause."""
+    """The eventful script, scraped all the time."""
     stage = Stage()
     far_end, scrapes = Venue(eventful(stage), snapshots=SNAPSHOTS), 0
     async with far_end, watching(far_end, folder, memory=MEMORY) as seen:
         run = stage.run = seen.run
-        while not (run.is_live(SOL) and run.last_id("SOL_USDC") == 41):
-            scrapes += 1
-            await seen.scrape()
+        async with asyncio.timeout(60):
+            while not (run.is_live(SOL) and run.last_id("SOL_USDC") == 41):
+                scrapes += 1
+                await seen.scrape()
+                await asyncio.sleep(0.02)
         await run.until(lambda: not run.recorder.intake.memory.held)
         said = await seen.scrape()
         return Outcome(run.frames[:], run.rows[:], said, scrapes)
@@ -197,8 +206,8 @@ async def cut_off(folder: Path) -> None:
     often = Patience(ping=0.05)
     async with far_end, watching(far_end, folder, patience=often) as seen:
         await seen.turns()
-        while ping not in (said := await seen.scrape()).values:
-            assert said.value("connected") == 1
+        said = await seen.until(lambda said: ping in said.values)
+        assert said.value("connected") == 1
         assert 0 < said.values[ping] < 60
         assert said.value("sealing_queue_segments") == 0
         assert (
@@ -221,8 +230,10 @@ async def full_disk(folder: Path) -> None:
     """One that is full, until memory is full too; and back."""
     full, more = asyncio.Event(), asyncio.Event()
     script = [
-        *[WaitSubscribed(SOL), Send(bid(11)), wait(full), Send(bid(12))],
-        *[wait(more), binary(urandom(MEMORY * 9 // 10)), text(TOO_LARGE)],
+        *[WaitSubscribed(SOL), Send(bid(11)), wait(full)],
+        # More than a page, as there may be room in the last one of the journal.
+        *[binary(urandom(MEMORY // 5)), wait(more), binary(urandom(MEMORY * 7 // 10))],
+        text(TOO_LARGE),
     ]
     far_end = Venue(script, snapshots=SNAPSHOTS)
     with tmpfs(folder, "4m") as disk:
@@ -243,31 +254,22 @@ async def full_disk(folder: Path) -> None:
             assert said.value("shed_frames_total") == 1
 
 
-def hold(folder: Path, files: ExitStack) -> None:
-    """Nobody can seal the journals that are there, until these files are closed."""
-    for name in plain.journals(folder):
-        with suppress(FileNotFoundError, BlockingIOError):  # sealed meanwhile, or about to be
-            file = files.enter_context((folder / "journal" / name).open("rb"))
-            flock(file, LOCK_EX | LOCK_NB)
-
-
 async def sealing(folder: Path) -> None:
-    """Segments are sealed, then they wait, as the first of them is held up."""
-    far_end = Venue([WaitSubscribed(SOL), Send(bid(11))], snapshots=SNAPSHOTS)
-    async with far_end, watching(far_end, folder, roll=0.4) as seen:
-        certified = 0.0
-        with ExitStack() as files:
-            while not certified:
-                said = await seen.scrape()
-                certified = said.by("segments_sealed_total", "verdict").get("certified", 0)
-            assert said.by("last_verdict", "verdict") == {"certified": 1}
-            assert said.value("segment_number") > certified
-            assert certified <= len(plain.manifests(folder))
-            hold(folder, files)
-            while said.value("sealing_queue_segments") < 2:
-                said = await seen.scrape()
-            assert len(plain.journals(folder)) >= 2
-        assert set(said.by("segments_sealed_total", "verdict")) == {"certified"}
+    """A segment is sealed; the next one waits, as somebody else has its journal."""
+    far_end, clock, hour = Venue([], snapshots=SNAPSHOTS), Leap(), 3_600 * SECOND
+    async with far_end, watching(far_end, folder, clock) as seen:
+        await seen.turns()
+        clock.ahead += hour
+        said = await seen.until(lambda said: bool(said.by("last_verdict", "verdict")))
+        assert said.by("last_verdict", "verdict") == {"certified": 1}
+        assert said.by("segments_sealed_total", "verdict") == {"certified": 1}
+        (name,) = plain.journals(folder)
+        with (folder / "journal" / name).open("rb") as file:
+            flock(file, LOCK_EX)
+            clock.ahead += hour
+            said = await seen.until(lambda said: said.value("sealing_queue_segments") > 0)
+            assert said.value("sealing_queue_segments") == 1
+            assert said.value("segment_number") == 3
         assert said.by("segments_not_sealed", "why") == {}
 
 
