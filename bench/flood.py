@@ -11,8 +11,8 @@ from bench.process import Watched
 from bench.report import line
 from bench.rounds import SPAN_NS, WALL_NS
 from bench.served import SERVER_CPU, Address, Listener, Served, crowd
-from replay.moment import stamp
 from tape.layout import Tape
+from tape.moment import stamp
 from tape.reader import segments
 
 ROUNDS = {"plain": 48, "deflate": 8}  # of the capture, with some 60,000 messages each

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from bench.report import line
 from bench.served import Served
-from replay.moment import stamp
 from schemas.requests import DEPTH_PATH
 from tape.layout import Tape
 from tape.manifest import Manifest
+from tape.moment import stamp
 from tape.reader import segments
 
 POSITIONS = 30

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from bench.listener import Heard
 from bench.process import Watched, take_place
-from replay.moment import moment
+from tape.moment import moment
 
 _BP_REPLAY = str(Path(sys.executable).parent / "bp-replay")
 _CPUS = sorted(os.sched_getaffinity(0))

@@ -6,6 +6,8 @@ a row is always that of the message.
 
 from schemas import account_rows as rows
 from schemas import account_wire as wire
+from schemas.errors import InexactNumber
+from schemas.figures import Figure
 from schemas.frames import Frame
 from schemas.numbers import (
     optional_price,
@@ -20,6 +22,8 @@ from schemas.rows import Row
 from schemas.times import optional_micros, optional_millis
 from schemas.topics import Topic
 
+_LONGEST_SHARE = 64
+
 
 def order(topic: Topic, frame: Frame, message: wire.Order) -> list[Row]:
     """Section 4.1."""
@@ -28,7 +32,7 @@ def order(topic: Topic, frame: Frame, message: wire.Order) -> list[Row]:
         frame.seq, frame.ts_recv, message.E * 1_000, message.s, optional_micros(message.T),
         message.e, str(message.i), message.c, message.S, message.o, message.f,
         optional_price(message.p), optional_qty(message.q), optional_wide(message.Q),
-        optional_price(message.P), message.B, _optional_text(message.Y),
+        optional_price(message.P), message.B, _optional_share(message.Y),
         optional_price(message.a), optional_price(message.j), message.d,
         optional_price(message.b), optional_price(message.k), message.g,
         message.X, message.er if message.R is None else message.R,
@@ -80,3 +84,10 @@ def rfq(topic: Topic, frame: Frame, message: wire.Rfq) -> list[Row]:
 
 def _optional_text(value: str | int | None) -> str | None:
     return None if value is None else str(value)
+
+
+def _optional_share(value: Figure | None) -> str | None:
+    """A quantity, or a share of one; raises InexactNumber for what is neither by its length."""
+    if value is not None and len(value) > _LONGEST_SHARE:
+        raise InexactNumber(f"{value[:40]!r} is too long for a quantity")
+    return _optional_text(value)

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 
 from market.book import Book
-from market.control import UNREADABLE, patience_ns, subscribed
+from market.control import UNREADABLE, patience_ns
 from market.deltas import read_snapshot
 from market.depth import DepthTracker
 from market.lanes import Lanes
+from market.memory import Memory
 from market.notes import reject_row
 from market.sync_states import State
 from schemas.frames import Frame
-from schemas.requests import depth_symbol
+from schemas.requests import depth_symbol, subscribed
 from schemas.rows import Row
 from schemas.topics import WINDOWS, depth_topic
 
@@ -52,6 +53,8 @@ class Books:
             lane = self._lanes[name]
             if lane is not None and isinstance(lane.tracker, DepthTracker):
                 result += lane.tracker.opened(frame)
+            elif lane is not None and isinstance(lane.tracker, Memory):
+                lane.tracker.opened(frame)
         return result
 
     def closed(self, frame: Frame) -> list[Row]:
@@ -60,6 +63,9 @@ class Books:
         for tracker in self.trackers():
             if tracker.conn == frame.conn:
                 result += tracker.closed(frame)
+        for lane in self._lanes.values():
+            if lane is not None and isinstance(lane.tracker, Memory):
+                lane.tracker.closed(frame)
         return result
 
     def requested(self, frame: Frame) -> None:

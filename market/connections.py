@@ -14,13 +14,14 @@ _INT64_MAX = 2**63 - 1
 class ConnectionState(msgspec.Struct):
     """Keyframe of what the engine knows beside the streams.
 
-    heard: the newest frame that a connection brought.
+    heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`.
     """
 
     heard: Seen | None = None
     open: list[int] = []
     gap: Hole | None = None
     loss: Hole | None = None
+    ended: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Connections:
@@ -40,6 +41,11 @@ class Connections:
         self._open: set[int] = set()
         self._gap: Hole | None = None
         self._loss: Hole | None = None
+
+    @property
+    def any_open(self) -> bool:
+        """Whether one is known to be open."""
+        return bool(self._open)
 
     def opened(self, frame: Frame) -> list[Row]:
         """A connection was opened."""
@@ -77,20 +83,22 @@ class Connections:
         hole.missing = lost.frames
         return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
 
-    def export(self, heard: Frame | Seen | None) -> bytes:
+    def export(self, heard: Frame | Seen | None, ended: dict[str, int]) -> bytes:
         """Keyframe of it all; empty where there is nothing to remember."""
         newest = None if heard is None else Seen.at(heard)
-        state = ConnectionState(newest, sorted(self._open), self._gap, self._loss)
+        state = ConnectionState(
+            newest, sorted(self._open), self._gap, self._loss, ended or msgspec.UNSET
+        )
         return b"" if state == ConnectionState() else msgspec.json.encode(state)
 
-    def restore(self, payload: bytes) -> Seen | None:
-        """Become what a keyframe says, and the newest frame heard by then; raises MsgspecError if
-        it cannot be read."""
+    def restore(self, payload: bytes) -> ConnectionState:
+        """Become what a keyframe says, and all that it says; raises MsgspecError if it cannot be
+        read."""
         saved = msgspec.json.decode(payload, type=ConnectionState)
         self._open = set(saved.open)
         self._gap = saved.gap
         self._loss = saved.loss
-        return saved.heard
+        return saved
 
 
 def _read_loss(payload: bytes) -> FramesLost:

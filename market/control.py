@@ -14,11 +14,6 @@ _IN_ORDER = 1000
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, InexactNumber, RecursionError)
 
 
-class _Command(msgspec.Struct):
-    method: str = ""
-    params: list[str] = []
-
-
 class _EventName(msgspec.Struct):
     e: str = ""
 
@@ -28,7 +23,6 @@ class _End(msgspec.Struct):
     stopped: bool | None = None
 
 
-_decode_command = msgspec.json.Decoder(_Command).decode
 _decode_event = msgspec.json.Decoder(_EventName).decode
 _decode_end = msgspec.json.Decoder(_End).decode
 _decode_failure = msgspec.json.Decoder(RequestFailed).decode
@@ -40,15 +34,6 @@ def event_name(envelope: wire.Envelope) -> str:
         return _decode_event(envelope.data).e
     except UNREADABLE:
         return ""
-
-
-def subscribed(text: bytes) -> list[str]:
-    """The topics that a request of ours subscribes to; none where it does something else."""
-    try:
-        command = _decode_command(text)
-    except UNREADABLE:
-        return []
-    return command.params if command.method == "SUBSCRIBE" else []
 
 
 def is_stop(closed: bytes) -> bool:

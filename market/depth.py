@@ -116,6 +116,18 @@ class DepthTracker:
         self._heard.fresh = True
         return rows
 
+    def unsubscribed(self, frame: Frame) -> list[Row]:
+        """Nobody asks for the stream any more. What is missing ends here, and is not looked for
+        from the ids of before when it is subscribed again."""
+        rows: list[Row] = [
+            *self._outage.end(Place(frame, self.topic), Ending("unsubscribed", Seen.at(frame)))
+        ]
+        rows += self._ended(frame)
+        self.sync.closed()
+        self._heard.reset()
+        self.conn = 0
+        return rows
+
     def shed(self, frame: Frame) -> list[Row]:
         """Frames that arrived are not on the tape, of this stream perhaps."""
         rows = self._ended(frame)

@@ -12,13 +12,17 @@ from market.control import UNREADABLE, event_name
 from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Lane, Lanes
+from market.markets import Markets
 from market.notes import clock_row, reject_row, session_row
-from market.sync_states import State
+from market.state import Channels, State
+from market.sync_states import State as BookState
+from market.unknown import Unknown
 from schemas import wire
+from schemas.digest import state_digest
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
-from schemas.requests import SnapshotRequest
+from schemas.requests import SnapshotRequest, is_market_list, subscribed, unsubscribed
 from schemas.rows import Row
 from schemas.topics import Topic
 
@@ -30,16 +34,21 @@ class Engine:
     """Makes rows of frames and keeps the order books (design section 2).
 
     ``feed`` never raises for what a venue sent: what cannot be read becomes a reject row.
+    state: what else it keeps of the streams, for queries.
     unknown: frames of unknown streams and events, by name; they are kept raw on the tape.
+    late: frames of streams that were unsubscribed, by stream; they make no rows.
     """
 
     def __init__(self) -> None:
-        self.unknown: Counter[str] = Counter()
+        self.unknown = Unknown()
+        self.late: Counter[str] = Counter()
         # Bounded, as sealing and replay never take from it.
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
-        self._lanes = Lanes(self._outbox)
+        self._lanes = Lanes(self._outbox, self._came_late)
         self._books = Books(self._lanes)
+        self.state = State(lambda: self.channels)
         self._connections = Connections()
+        self._markets = Markets()
         self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
         self._noted: Frame | None = None  # the newest of all others
         self._envelope = wire.decoder(wire.Envelope).decode
@@ -98,14 +107,14 @@ class Engine:
         """The live book of a market, real time before throttled; None while none is live."""
         return self._books.live(symbol)
 
-    def book_state(self, topic: str) -> State:
+    def book_state(self, topic: str) -> BookState:
         """Where the book of a depth stream stands."""
         return self._books.state(topic)
 
     @property
     def repeats(self) -> int:
         """Depth and trade frames of the segment that were ignored, their ids having been seen."""
-        return sum(lane.tracker.repeats for lane in self._known() if lane.tracker is not None)
+        return sum(lane.tracker.repeats for lane in self._known())
 
     @property
     def audited(self) -> int:
@@ -120,18 +129,30 @@ class Engine:
 
     @property
     def streams(self) -> list[str]:
-        """Names of the streams heard of or waited for."""
-        return [lane.name for lane in self._known()]
+        """Names of the streams heard of or waited for, but for those that were unsubscribed."""
+        return [lane.name for lane in self._known() if lane.name not in self._lanes.ended]
+
+    def has_ended(self, topic: str) -> bool:
+        """Whether a stream was unsubscribed, and nobody has heard of it since."""
+        return topic in self._lanes.ended
+
+    @property
+    def channels(self) -> Channels:
+        """The same by channel and name, with all that is kept of them."""
+        return self._lanes.channels
 
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
-        """Stream name and state of everything remembered, for the head of the next segment. What
-        is about no stream has no name."""
-        state = self._connections.export(self._heard)
+        """Stream name and state of everything remembered, for the head of the next segment. A list
+        of markets has its path for a name, what is about neither has none."""
+        state = self._connections.export(self._heard, self._lanes.ended)
         if state:
             yield "", state
-        for lane in self._known():
-            if lane.tracker is not None:
-                yield lane.name, lane.tracker.export()
+        yield from self._lanes.keyframes()
+        yield from self._markets.export()
+
+    def digest(self) -> str:
+        """Of all that is remembered, see `schemas.digest.state_digest`."""
+        return state_digest(self.keyframes())
 
     def _known(self) -> Iterator[Lane]:
         return (lane for lane in self._lanes.values() if lane is not None)
@@ -139,7 +160,7 @@ class Engine:
     def _unknown(self, frame: Frame, envelope: wire.Envelope) -> list[Row]:
         """No stream of ours: an error reply, or something the venue has added."""
         if envelope.stream is not None:
-            self.unknown[Topic.parse(envelope.stream).channel[:64]] += 1
+            self.unknown.see(Topic.parse(envelope.stream).channel)
             return []
         if envelope.error:
             return [session_row(frame, "error")]
@@ -162,7 +183,7 @@ class Engine:
             return [reject_row(frame, None, "bad_field", str(error))]
         event = event_name(envelope)
         if event and event not in lane.events:
-            self.unknown[f"{lane.topic.channel}/{event[:64]}"] += 1
+            self.unknown.see(lane.topic.channel, event)
             return []
         reason = "inexact" if isinstance(error, InexactNumber) else "bad_field"
         return [*self._lost(frame, lane), reject_row(frame, lane.topic, reason, str(error))]
@@ -182,22 +203,25 @@ class Engine:
     def _segment(self, frame: Frame) -> list[Row]:
         """A segment begins: whatever it needs of the past comes as keyframes."""
         for lane in list(self._known()):
-            if lane.tracker is not None:
+            if isinstance(lane.tracker, DepthTracker):  # somebody may hold its book
                 lane.tracker.reset()
             else:  # a fresh engine has not heard of it either, and its lanes are counted
                 del self._lanes[lane.name]
         self.unknown.clear()
+        self.late.clear()
         self._outbox.clear()
+        self._lanes.restore({})
         self._connections.reset()
+        self._markets.reset()
         self._heard = None
         return [session_row(frame)]
 
     def _keyframe(self, frame: Frame) -> list[Row]:
-        if not frame.topic:
+        if not frame.topic or is_market_list(frame.topic):
             return self._restore(frame)
         lane = self._lanes[frame.topic]
         topic = lane.topic if lane else None
-        if lane is None or lane.tracker is None:
+        if lane is None:
             return [reject_row(frame, topic, "bad_field", f"keyframe of {frame.topic[:64]!r}")]
         try:
             return lane.tracker.restore(frame, frame.payload)
@@ -205,8 +229,14 @@ class Engine:
             return [reject_row(frame, topic, "bad_field", str(error))]
 
     def _restore(self, frame: Frame) -> list[Row]:
+        """What is about no stream."""
         try:
-            self._heard = self._connections.restore(frame.payload)
+            if frame.topic:
+                self._markets.restore(frame.topic, frame.payload)
+            else:
+                saved = self._connections.restore(frame.payload)
+                self._heard = saved.heard
+                self._lanes.restore(saved.ended or {})
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
         return []
@@ -230,17 +260,34 @@ class Engine:
             result += self._connections.lost(frame, before)
         except UNREADABLE as error:
             return [*result, reject_row(frame, None, "bad_field", str(error))]
+        if not self._connections.any_open:
+            self._lanes.closed()
         for lane in self._known():
-            if lane.tracker is not None:
-                result += lane.tracker.shed(frame)
+            result += lane.tracker.shed(frame)
         return result
 
     def _close(self, frame: Frame) -> list[Row]:
         gap = self._connections.closed(frame, self._heard)
+        self._lanes.closed(frame.conn)
         return [session_row(frame), *gap, *self._books.closed(frame)]
 
     def _sent(self, frame: Frame) -> list[Row]:
-        return [session_row(frame), *self._books.subscribed(frame)]
+        for name in subscribed(frame.payload):
+            self._lanes.begin(name)
+        rows = [session_row(frame), *self._books.subscribed(frame)]
+        for name in unsubscribed(frame.payload):
+            tracker = self._lanes.end(name, frame.conn)
+            rows += [] if tracker is None else tracker.unsubscribed(frame)
+        return rows
+
+    def _came_late(self, lane: Lane, frame: Frame, message: object) -> list[Row]:
+        """A frame of a stream that has ended; on another connection it is one nobody announced."""
+        del message
+        if self._lanes.ended[lane.name] == frame.conn:
+            self.late[lane.name] += 1
+            return []
+        self._lanes.begin(lane.name)
+        return self.feed(frame)
 
     def _binary(self, frame: Frame) -> list[Row]:
         self._heard = frame
@@ -252,7 +299,7 @@ class Engine:
         return [session_row(frame)]
 
     def _reply(self, frame: Frame) -> list[Row]:
-        return [session_row(frame), *self._books.replied(frame)]
+        return [session_row(frame), *self._books.replied(frame), *self._markets.replied(frame)]
 
     def _failed(self, frame: Frame) -> list[Row]:
         self._books.failed(frame)

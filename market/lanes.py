@@ -1,21 +1,25 @@
 """The streams that an engine follows, each with its decoder, its handler and its memory."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Raw
 
 from market.depth import DepthTracker
+from market.memory import Memory
+from market.quotes import QuoteTracker
 from market.streams import STREAMS, Stream, Tracker
 from schemas import wire
 from schemas.frames import Frame
 from schemas.requests import SnapshotRequest
-from schemas.rows import BookTicker, Row
+from schemas.rows import Row
 from schemas.topics import Topic
 
 LANE_LIMIT = 20_000  # streams followed at once; the venue has about 200 markets
+LARGEST_STATE = 48 << 20  # bytes of a keyframe: it fits into a batch of the journal
+LONGEST_NAME = 128  # of a stream that is followed; a market has 64 at most
 ALL_MARKETS_CHANNEL = "liquidation"  # the one public stream that may be about no market
 
 Decode = Callable[[Raw], Any]
@@ -29,10 +33,10 @@ class Lane:
     events: names that its events may have.
     decode: message bytes to the wire class; raises msgspec.MsgspecError.
     handle: frame and message to rows.
-    tracker: what is kept of the stream, if anything.
+    tracker: what is kept of the stream.
     """
 
-    __slots__ = ("decode", "events", "handle", "name", "symbol", "topic", "tracker")
+    __slots__ = ("_awake", "decode", "events", "handle", "name", "symbol", "topic", "tracker")
 
     def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
         self.name = name
@@ -42,26 +46,54 @@ class Lane:
         self.decode: Decode = (
             wire.several(stream.message) if stream.several else wire.decoder(stream.message).decode
         )
-        self.tracker = stream.tracker(self.topic, outbox) if stream.tracker else None
-        self.handle = _handle(stream, self.topic, self.tracker)
+        self.tracker = _tracker(stream, self.topic, outbox)
+        self.handle: Handle = self.tracker.rows
+        self._awake: tuple[Decode, Handle, str] | None = None
+
+    def bury(self, late: "Late") -> None:
+        """The stream was unsubscribed: what still comes of it is not decoded, and ``late``'s."""
+        if self._awake is None:
+            self._awake = self.decode, self.handle, self.symbol
+        self.decode, self.handle, self.symbol = _undecoded, partial(late, self), ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was unsubscribed."""
+        return self._awake is not None
+
+    def revive(self) -> None:
+        """It is followed again."""
+        if self._awake is not None:
+            self.decode, self.handle, self.symbol = self._awake
+            self._awake = None
 
 
-def _handle(stream: Stream, topic: Topic, tracker: Tracker | None) -> Handle:
-    if tracker is not None:
-        return tracker.rows
+Late = Callable[[Lane, Frame, Any], list[Row]]  # takes what comes of a stream that has ended
+
+
+def _tracker(stream: Stream, topic: Topic, outbox: deque[SnapshotRequest]) -> Tracker | Memory:
+    if stream.tracker is not None:
+        return stream.tracker(topic, outbox)
     if stream.handler is None:
         raise TypeError(f"{stream.channel} has neither a handler nor a tracker")
     handle = partial(stream.handler, topic)
-    return partial(_each, handle) if stream.several else handle
+    return stream.keep(topic, stream.row, partial(_each, handle) if stream.several else handle)
 
 
 class Lanes(dict[str | None, Lane | None]):
     """Streams by name. One is made when first asked for; None, and not kept, for a name that is
-    of no known kind, or for one stream too many."""
+    of no known kind, or for one stream too many.
 
-    def __init__(self, outbox: deque[SnapshotRequest]) -> None:
+    ended: streams that were unsubscribed, and the connection on which frames of them may still be
+        on their way; 0: none. Who hears of one elsewhere, hears of a stream nobody announced.
+    """
+
+    def __init__(self, outbox: deque[SnapshotRequest], late: Late) -> None:
         super().__init__()
+        self.ended: dict[str, int] = {}
         self._outbox = outbox
+        self.channels: dict[str, dict[str, Lane]] = {}
+        self._late = late
         self._depths: dict[str, list[DepthTracker]] = {}  # by symbol, all windows
 
     def __missing__(self, name: str | None) -> Lane | None:
@@ -69,11 +101,59 @@ class Lanes(dict[str | None, Lane | None]):
         if not name or stream is None or len(self) >= LANE_LIMIT:
             return None
         lane = self[name] = Lane(name, stream, self._outbox)
-        if stream.row is BookTicker:
-            lane.handle = partial(_quote, lane.handle, self._of(lane.symbol))
+        self.channels.setdefault(lane.topic.channel, {})[name] = lane
+        if isinstance(lane.tracker, QuoteTracker):
+            lane.tracker.depths = self._of(lane.symbol)
         if isinstance(lane.tracker, DepthTracker):
             self._of(lane.symbol).append(lane.tracker)
+        if name in self.ended:
+            lane.bury(self._late)
         return lane
+
+    def __delitem__(self, name: str | None) -> None:
+        super().__delitem__(name)
+        if name:
+            del self.channels[Topic.parse(name).channel][name]
+
+    def keyframes(self) -> Iterator[tuple[str, bytes]]:
+        """Name and state of each. One that is too large for the tape, such as that of a book with
+        millions of levels, is forgotten where a segment ends, live as in replay."""
+        for lane in self.values():
+            state = b"" if lane is None else lane.tracker.export()
+            if lane is not None and len(state) <= LARGEST_STATE:
+                yield lane.name, state
+
+    def begin(self, name: str) -> None:
+        """A stream is subscribed, or heard of where nobody announced it."""
+        self.ended.pop(name, None)
+        if lane := self.get(name):
+            lane.revive()
+
+    def end(self, name: str, conn: int) -> Tracker | Memory | None:
+        """A stream was unsubscribed on a connection; what is kept of it, if anything."""
+        if _stream(name) is None or (name not in self.ended and len(self.ended) >= LANE_LIMIT):
+            return None
+        self.ended[name] = conn
+        lane = self.get(name)
+        if lane is None:
+            return None
+        lane.bury(self._late)
+        return lane.tracker
+
+    def closed(self, conn: int | None = None) -> None:
+        """A connection is over, or perhaps any: nothing is on its way any more."""
+        for name, last in self.ended.items():
+            if conn in (None, last):
+                self.ended[name] = 0
+
+    def restore(self, ended: dict[str, int]) -> None:
+        """Streams that have ended, and no others."""
+        for name in list(self.ended):
+            self.begin(name)
+        self.ended = dict(ended)
+        for name in ended:
+            if lane := self.get(name):
+                lane.bury(self._late)
 
     def _of(self, symbol: str) -> list[DepthTracker]:
         """Depth streams of a market, to which one may be added."""
@@ -81,7 +161,9 @@ class Lanes(dict[str | None, Lane | None]):
 
 
 def _stream(name: str) -> Stream | None:
-    """The kind of a stream; None for a name that is of none, or lacks its market."""
+    """The kind of a stream; None for a name that is of none, is too long, or lacks its market."""
+    if len(name) > LONGEST_NAME:
+        return None
     topic = Topic.parse(name)
     stream = STREAMS.get(topic.channel)
     if stream is None or topic.symbol or stream.private or topic.channel == ALL_MARKETS_CHANNEL:
@@ -89,17 +171,19 @@ def _stream(name: str) -> Stream | None:
     return None
 
 
+class _Undecoded(NamedTuple):
+    """What was not looked into: it is about no market."""
+
+    s: str = ""
+
+
+_UNDECODED = _Undecoded()
+
+
+def _undecoded(data: Raw) -> _Undecoded:
+    del data
+    return _UNDECODED
+
+
 def _each(handle: Handle, frame: Frame, messages: wire.Several) -> list[Row]:
     return [row for message in messages.each for row in handle(frame, message)]
-
-
-def _quote(
-    handle: Handle, depths: list[DepthTracker], frame: Frame, message: wire.BookTicker
-) -> list[Row]:
-    """A bookTicker is compared with all books of its market, which share its numbering."""
-    rows = handle(frame, message)
-    row = rows[0]
-    if isinstance(row, BookTicker):
-        for tracker in depths:
-            rows += tracker.quoted(frame, row)
-    return rows

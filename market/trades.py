@@ -5,6 +5,7 @@ from collections import deque
 import msgspec
 
 from market.gaps import BACKWARDS_NS, Ending, Hole, Place, Seen, gap_row
+from market.memory import TRADES_KEPT
 from market.missing import Missing, MissingIds
 from schemas import wire
 from schemas.frames import Frame
@@ -23,6 +24,7 @@ class TradeState(msgspec.Struct):
     repeats: int
     shed: bool = False
     missing: list[Missing] = []
+    recent: list[Trade] = []
 
 
 class TradeTracker:
@@ -30,9 +32,10 @@ class TradeTracker:
     below it have not come.
 
     repeats: frames ignored, their ids having been seen.
+    recent: the newest trades by id, or by numbering where that began again.
     """
 
-    __slots__ = ("_missing", "_shed", "conn", "repeats", "seen", "topic", "ts_engine")
+    __slots__ = ("_missing", "_shed", "conn", "recent", "repeats", "seen", "topic", "ts_engine")
 
     def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         del outbox  # trades ask for nothing
@@ -47,6 +50,7 @@ class TradeTracker:
         self.repeats = 0
         self._shed = False  # frames of ours were lost since the newest trade
         self._missing = MissingIds()
+        self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
         """Rows of a trade frame: none for a repeat; a gap row first where ids are missing, or last
@@ -68,6 +72,7 @@ class TradeTracker:
         self.seen = Seen(message.t, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
         self.ts_engine = ts_engine
         self._shed = False
+        self.recent.append(row)
         return rows
 
     def _gap(self, row: Trade, frame: Frame, backwards: bool, seen: Seen) -> Gap:
@@ -84,7 +89,22 @@ class TradeTracker:
         if gap is None:
             self.repeats += 1
             return []
+        self._insert(row)
         return [row] if gap.left else [row, self._row(row, frame, gap.hole, "healed")]
+
+    def _insert(self, row: Trade) -> None:
+        """Among the recent trades, unless it is older than all that are kept. Those of an earlier
+        numbering are behind the first of this one, which no late id is below."""
+        recent = self.recent
+        at = len(recent)
+        while at and recent[at - 1].trade_id > row.trade_id:
+            at -= 1
+        if len(recent) == TRADES_KEPT:
+            if at == 0:
+                return
+            recent.popleft()
+            at -= 1
+        recent.insert(at, row)
 
     def _row(self, row: Trade, frame: Frame, hole: Hole, state: str) -> Gap:
         ending = Ending(state, Seen.at(frame, row.trade_id, row.ts_engine))
@@ -94,6 +114,14 @@ class TradeTracker:
         """Frames that arrived are not on the tape, of this stream perhaps."""
         del frame
         self._shed = True
+        return []
+
+    def unsubscribed(self, frame: Frame) -> list[Row]:
+        """Nobody asks for the stream any more: what comes of it later begins anew."""
+        del frame
+        repeats = self.repeats
+        self.reset()
+        self.repeats = repeats
         return []
 
     def _cause(self, frame: Frame, backwards: bool) -> str:
@@ -107,9 +135,10 @@ class TradeTracker:
         """Keyframe of this stream."""
         return msgspec.json.encode(
             TradeState(
-                self.conn, self.seen, self.ts_engine, self.repeats, self._shed, self._missing.gaps
+                self.conn, self.seen, self.ts_engine, self.repeats, self._shed,
+                self._missing.gaps, list(self.recent),
             )
-        )
+        )  # fmt: skip
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
         """Become what a keyframe says; raises MsgspecError if it cannot be read."""
@@ -121,4 +150,5 @@ class TradeTracker:
         self.repeats = saved.repeats
         self._shed = saved.shed
         self._missing.gaps = saved.missing
+        self.recent = deque(saved.recent, TRADES_KEPT)
         return []

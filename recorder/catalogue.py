@@ -6,9 +6,10 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from market.streams import PUBLIC
+from market.streams import PUBLIC, STREAMS
+from recorder.keys import HOW
 from schemas.errors import TopicError, VenueError
-from schemas.topics import INTERVALS, WINDOWS, Topic
+from schemas.topics import ACCOUNT, INTERVALS, WINDOWS, Topic
 from schemas.wire import Symbol
 
 DERIVATIVES = ("PERP", "IPERP", "DATED", "PREDICTION")  # they have mark price and open interest
@@ -17,6 +18,10 @@ CLOSED = "Closed"  # such a market never streams (protocol section 6)
 _DERIVATIVE_CHANNELS = ("markPrice", "openInterest")
 _STOCK_CHANNELS = ("stockPrice", "stockIndicativeQuote")  # bare stock tickers, in no list
 _ALL_MARKETS_CHANNEL = "liquidation"
+_PRIVATE = tuple(channel for channel in STREAMS if channel not in PUBLIC)
+_IN_TIME = "; the variables count only where such a topic is named at the start"
+_NO_MARKET_CHANNEL = "account.balanceUpdate"
+_RFQ_CHANNEL, _RFQ = "account.rfqUpdate", "_RFQ"  # such markets are in no list (section 6)
 # What `*` stands for as a channel: one stream of each kind that needs nothing more than a market.
 _EVERY_CHANNEL = tuple(
     channel
@@ -38,13 +43,15 @@ _decode = msgspec.json.Decoder(list[Market]).decode
 
 
 class Catalogue:
-    """The market list of the venue."""
+    """The market list of the venue. keys: whether there are any, without which no topic is of an
+    account."""
 
-    def __init__(self, markets: Iterable[Market]) -> None:
+    def __init__(self, markets: Iterable[Market], keys: bool = False) -> None:
         self._markets = {market.symbol: market for market in markets}
+        self._keys = keys
 
     @classmethod
-    def read(cls, *bodies: bytes) -> "Catalogue":
+    def read(cls, *bodies: bytes, keys: bool = False) -> "Catalogue":
         """From bodies of REST ``/markets``; raises VenueError."""
         try:
             markets = [market for body in bodies for market in _decode(body)]
@@ -54,7 +61,7 @@ class Catalogue:
             ) from None
         if not markets:
             raise VenueError("the venue lists no markets; is --rest-url right?")
-        return cls(markets)
+        return cls(markets, keys)
 
     def resolve(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Topic names for names and patterns, in order, each once; raises TopicError."""
@@ -65,13 +72,49 @@ class Catalogue:
             raise TopicError("no topics: name at least one, such as --topics depth.SOL_USDC")
         return tuple(names)
 
+    def offers(self, text: str) -> list[str]:
+        """Topic names for a name or pattern as the list is now; none where it cannot be, or its
+        market is closed."""
+        try:
+            return self._resolve(text)
+        except TopicError:
+            return []
+
+    def lists(self, symbol: str) -> bool:
+        """Whether there is such a market, open or not."""
+        return symbol in self._markets
+
     def _resolve(self, text: str) -> list[str]:
         topic = Topic.parse(text)
+        if topic.private:
+            return self._resolve_private(text, topic)
         channels, variants = self._channels(text, topic), _variants(text, topic)
         if any(mark in topic.symbol for mark in "*?["):
             return self._expand(text, topic, channels)
         found = [channel for channel in channels if self._exists(text, topic, channel)]
         return [str(Topic(channel, v, topic.symbol)) for channel in found for v in variants]
+
+    def _resolve_private(self, text: str, topic: Topic) -> list[str]:
+        """Never by a pattern of channels that would mean more than an account."""
+        if not self._keys:
+            raise TopicError(f"{text!r} is of an account and there are no keys: {HOW}{_IN_TIME}")
+        if topic == (f"{ACCOUNT}.*", "", ""):
+            return list(_PRIVATE)
+        if topic.channel not in _PRIVATE:
+            raise TopicError(f"no topic {text!r}: {_hint(topic.channel, _PRIVATE)}")
+        if text == topic.channel:
+            return [text]
+        if topic.channel == _NO_MARKET_CHANNEL:
+            raise TopicError(
+                f"no topic {text!r}: {topic.channel} is about no market, so leave it off"
+            )
+        if topic.channel == _RFQ_CHANNEL and _is_rfq(topic.symbol):
+            return [text]
+        if any(mark in topic.symbol for mark in "*?["):
+            return self._expand(text, topic, (topic.channel,))
+        if not self.lists(topic.symbol):
+            raise TopicError(f"no topic {text!r}: {self._hint(topic)}")
+        return [text]  # of a closed market too, where orders may be that are cancelled yet
 
     def _channels(self, text: str, topic: Topic) -> tuple[str, ...]:
         if topic.channel == "*":
@@ -125,6 +168,10 @@ class Catalogue:
         if topic.channel != "depth" or not any(fnmatchcase(name, symbol) for name in self._markets):
             return ""
         return f"no throttle {window!r}; there are {', '.join(WINDOWS)}"
+
+
+def _is_rfq(symbol: str) -> bool:
+    return symbol.endswith(_RFQ) and symbol != _RFQ and not any(mark in symbol for mark in "*?[")
 
 
 def _streams(market: Market, channel: str) -> bool:

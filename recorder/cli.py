@@ -3,67 +3,36 @@
 import asyncio
 import os
 import signal
-import tomllib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 
+from recorder.cli_ctl import ctl
+from recorder.commands import carrier
 from recorder.log import SAY, Say, say_json
 from recorder.messages import Level, Message
-from recorder.quantities import octets, pretty_size
-from recorder.recorder import Recorder
-from recorder.settings import REST_URL, WS_URL, Listen, Settings, as_url, seconds
+from recorder.options import read_file, settings_of
+from recorder.recorder import NO_RING, Recorder
+from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings
 from recorder.status_server import watched
-from recorder.summary import exit_code, print_summary
+from recorder.summary import exit_code, forecast, print_summary
 from recorder.view import View
-from schemas.errors import BackpackError, ConfigError, UsageError
-from tape.console import FAILED, LOSSES, USAGE, Command
+from schemas.errors import BackpackError, UsageError
+from tape.console import FAILED, LOSSES, USAGE, Group
 from tape.version import code_version
-
-Value = TypeVar("Value")
-
-SHORTEST_ROLL_S = 1.0
-
-LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
-
-_OPTIONS = (
-    *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
-    *("memory", "min_free", "audit_every", "metrics_port", "metrics_host", "log_format"),
-)
 
 
 def _load_config(context: click.Context, option: click.Option, path: Path | None) -> None:
     """Options from a TOML file become defaults, so that the command line wins."""
     del option
-    if path is None:
-        return
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"configuration {path} cannot be read: {error}") from None
-    if unknown := set(values) - set(_OPTIONS):
-        raise ConfigError(
-            f"configuration {path}: unknown {', '.join(sorted(unknown))};"
-            f" there are {', '.join(_OPTIONS)}"
-        )
-    for name, value in values.items():
-        if name == "topics" and not _is_texts(value):
-            raise ConfigError(f'configuration {path}: topics is a list, as in ["depth.SOL_USDC"]')
-        if name == "metrics_port" and type(value) is not int:
-            raise ConfigError(f"configuration {path}: metrics_port is a number, not {value!r}")
-        if name not in ("topics", "metrics_port") and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
-    context.default_map = values
+    if path is not None:
+        context.default_map = read_file(path)
 
 
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-@click.command(cls=Command)
+@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[ctl ...]")
 @click.option(
     "--topics",
     "-t",
@@ -84,8 +53,7 @@ def _is_texts(value: object) -> bool:
 @click.option(
     "--roll",
     metavar="TIME",
-    default="1h",
-    show_default=True,
+    show_default="1h",
     help="Seal a segment this often, on the full hour for 1h.",
 )
 @click.option(
@@ -105,6 +73,38 @@ def _is_texts(value: object) -> bool:
     metavar="TIME",
     help="Compare each live book with a fresh snapshot this often, as 10m. At most 2.5 a second"
     " are asked for, so 200 books take 80s at least. Default: never.",
+)
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="AGE|SIZE",
+    help="After each sealing, prune what is older than 90d, or beyond 500GB; repeatable. Segments"
+    " that are not certified stay. See bp-tape prune --help. Default: keep all.",
+)
+@click.option(
+    "--keys",
+    metavar="FILE",
+    help="TOML file with api_key and api_secret, mode 600, for topics of your account. Read again"
+    " when a key is refused. Default: BP_API_KEY and BP_API_SECRET of the environment.",
+)
+@click.option(
+    "--ring",
+    metavar="TIME",
+    help="Flight recorder: keep the last 60s, say, in memory only, and write it when something"
+    " happens: a gap, a crossed book, a crash, bp-record ctl dump.",
+)
+@click.option(
+    "--ring-after",
+    metavar="TIME",
+    show_default=f"{RING_AFTER_S:g}s",
+    help="With --ring: what comes so long after that is written too; may be 0s.",
+)
+@click.option(
+    "--markets-every",
+    metavar="TIME",
+    default="5m",
+    show_default=True,
+    help="Look this often whether the venue lists other markets, to follow patterns; never: not.",
 )
 @click.option(
     "--metrics-port",
@@ -135,7 +135,8 @@ def _is_texts(value: object) -> bool:
     help="TOML file with the options above (topics, data, ws_url, ..).",
 )
 @click.version_option(code_version())
-def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
+@click.pass_context
+def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     """Record the Backpack exchange: every frame byte for byte, and rows made from them.
 
     \b
@@ -143,20 +144,31 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
     bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of one market
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
+    bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
+    bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
     bp-record -t 'depth.*' --metrics-port 9466 --log-format json
 
     \b
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
     intervals) trade markPrice openInterest liquidation externalTicker, each with a market;
     stockPrice and stockIndicativeQuote with a stock ticker; liquidation alone for all markets.
-    In patterns, * stands for any text and ? for one character.
+    Of your account: account.orderUpdate account.positionUpdate account.rfqUpdate, alone or with
+    a market; account.balanceUpdate; account.* for all four. They take a key, out of a file
+    (--keys) or the environment.
+    In patterns, * stands for any text and ? for one character. They pick up markets that are
+    listed while recording, and drop those that close.
+
+    \b
+    bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
 
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
+    if context.invoked_subcommand is not None:
+        return
     say = SAY[texts["log_format"]]
     try:
-        code = asyncio.run(_record(_settings(topics, data, texts), say))
+        code = asyncio.run(_record(settings_of(topics, data, texts), say))
     except BackpackError as error:
         if say is not say_json:
             raise
@@ -165,60 +177,35 @@ def record(topics: tuple[str, ...], data: Path, **texts: Any) -> None:
     raise SystemExit(code)
 
 
-def _settings(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> Settings:
-    """The options as one value; raises ConfigError."""
-    settings = Settings(
-        topics=tuple(name.strip() for text in topics for name in text.split(",") if name.strip()),
-        data=data,
-        ws_url=as_url(texts["ws_url"] or "", ("ws", "wss")),
-        rest_url=as_url(texts["rest_url"] or "", ("http", "https")),
-        duration=_optional(seconds, texts["duration"]),
-        roll=seconds(texts["roll"] or ""),
-        memory=octets(texts["memory"] or ""),
-        min_free=_optional(octets, texts["min_free"]),
-        audit_every=_optional(seconds, texts["audit_every"]),
-        metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
-    )
-    if settings.roll < SHORTEST_ROLL_S:
-        raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
-    if settings.memory < LEAST_MEMORY:
-        least = pretty_size(LEAST_MEMORY)
-        raise ConfigError(f"--memory {texts['memory']}: large frames need {least} at least")
-    if not settings.topics:
-        raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
-    return settings
-
-
-def _listen(host: str, port: int | None) -> Listen | None:
-    return None if port is None else Listen(host, port)
-
-
-def _optional(read: Callable[[str], Value], text: str | None) -> Value | None:
-    return None if text is None else read(text)
+record.add_command(ctl)
 
 
 async def _record(settings: Settings, say: Say) -> int:
     console = Console()
     view = View(console, say)
     recorder = Recorder(settings, view.notice)
+    recorder.carry = carrier(recorder)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
-    async with watched(recorder) as port, view.showing(recorder.tally, recorder.alarm):
-        if port is not None:
-            view.notice(_served(settings, port))
+    pull = partial(
+        view.notice, Message(NO_RING, "no_ring", Level.WARNING)
+    )  # by itself the signal would end the process
+    if recorder.ring is not None:
+        pull = partial(recorder.ring.pull, "SIGUSR1")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
+    view.status = recorder.status
+    look_ahead = partial(forecast, recorder)
+    async with (
+        watched(recorder, view.notice),
+        view.showing(recorder.tally, recorder.alarm, look_ahead),
+    ):
         failure = await _run(recorder, stop)
     print_summary(console, recorder)
     if failure is not None:
         raise failure
-    if not recorder.topics:
+    if recorder.program is None:
         raise BackpackError("stopped before anything was recorded")
     return exit_code(recorder)
-
-
-def _served(settings: Settings, port: int) -> Message:
-    host = settings.metrics.host if settings.metrics else ""
-    where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    return Message(f"metrics at {where}/metrics, health at {where}/healthz", "serving", port=port)
 
 
 async def _run(recorder: Recorder, stop: asyncio.Event) -> BackpackError | None:
@@ -226,7 +213,7 @@ async def _run(recorder: Recorder, stop: asyncio.Event) -> BackpackError | None:
     try:
         await recorder.run(stop)
     except BackpackError as error:
-        if not recorder.topics:
+        if recorder.program is None:
             raise  # nothing was recorded yet
         return error
     return None

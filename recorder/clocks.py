@@ -12,6 +12,7 @@ from schemas.frames import ClockNoted, Kind, to_json
 TIME_PATH = "/api/v1/time"
 STEP_NS = 20_000_000  # a wall clock that runs this far from the monotonic one was set
 LOOK_EVERY_S = 0.05
+FRESH_S = 10.0  # a comparison this old is as good as a new one
 
 _LOOKS = 3  # a reading of two clocks may be interrupted in between: three of them are not
 _LARGEST_MS = (2**63 - 1) // 1_000_000  # what fits a column of ns
@@ -28,6 +29,9 @@ class Clocks:
         self._clock = intake.clock
         self._notice = notice
         self._noted = self._seen = _ahead(self._clock())
+        self._turn = asyncio.Lock()
+        self._compared: float | None = None  # when, on the loop; None: not since a step
+        self._behind_ns = 0
 
     async def watch(self) -> None:
         """Look for steps until cancelled."""
@@ -41,13 +45,27 @@ class Clocks:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            try:
-                async with asyncio.timeout_at(due + patience):
-                    await self._compare(rest)
-            except TimeoutError:
-                self._take(self._clock(), None, None)
+            async with self._turn:
+                await self._compare_until(loop.time() + patience, rest)
             due = max(due + every, loop.time())
             await asyncio.sleep(due - loop.time())
+
+    async def behind(self, rest: Rest, patience: float) -> float | None:
+        """By how many seconds our wall clock is behind the venue's, as of now or a moment ago;
+        negative where it is ahead, None where the venue does not say."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            if self._compared is None or loop.time() - self._compared > FRESH_S:
+                self._compared = None
+                await self._compare_until(loop.time() + patience, rest)
+            return None if self._compared is None else self._behind_ns / 1e9
+
+    async def _compare_until(self, deadline: float, rest: Rest) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._compare(rest)
+        except TimeoutError:
+            self._take(self._clock(), None, None)
 
     async def _compare(self, rest: Rest) -> None:
         await rest.turn()
@@ -55,7 +73,12 @@ class Clocks:
         reply = await rest.get(TIME_PATH)
         got = self._clock()
         venue_ms = None if reply.failure else _milliseconds(reply.body)
-        round_trip_ns = None if venue_ms is None else got.ts_mono - asked.ts_mono
+        if venue_ms is None:
+            self._take(got, None, None)
+            return
+        round_trip_ns = got.ts_mono - asked.ts_mono
+        self._compared = asyncio.get_running_loop().time()
+        self._behind_ns = venue_ms * 1_000_000 - (got.ts_recv - round_trip_ns // 2)
         self._take(got, venue_ms, round_trip_ns)
 
     def _look(self) -> None:
@@ -65,6 +88,7 @@ class Clocks:
         step = _ahead(stamp) - self._seen
         self._seen = _ahead(stamp)
         if abs(step) > STEP_NS:
+            self._compared = None
             self._take(stamp, None, None)
             way = "forward" if step > 0 else "back"
             text = f"the wall clock was set {way} by {abs(step) / 1e9:.3f} s"

@@ -1,6 +1,7 @@
 """One websocket connection. Each message is stamped when its bytes leave the socket."""
 
 from collections.abc import Callable
+from logging import INFO, Logger, getLogger
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
@@ -69,6 +70,14 @@ class TapConnection(ClientConnection):
 _MESSAGE = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
+def _logger() -> Logger:
+    """For a connection: at DEBUG the library would log all that is sent, signatures included. This
+    one is known to nobody who could turn it on."""
+    logger = Logger("websockets.client", INFO)
+    logger.parent = getLogger(logger.name)
+    return logger
+
+
 async def dial(url: str, sink: Sink, patience: Patience, clock: Clock) -> TapConnection:
     """A new connection; raises VenueError where there is none to be had."""
 
@@ -86,6 +95,7 @@ async def dial(url: str, sink: Sink, patience: Patience, clock: Clock) -> TapCon
             ping_timeout=patience.pong,
             close_timeout=patience.closing,
             max_size=LARGEST_MESSAGE,
+            logger=_logger(),
         )
     except (OSError, WebSocketException, ValueError, EOFError) as error:
         # ValueError: a host name that cannot be one; EOFError: a reply cut off.

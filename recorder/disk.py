@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from recorder.memory import Memory
 from recorder.messages import Level, Message
-from recorder.quantities import pretty_size, pretty_span
 from recorder.stamp import Clock
-from tape.journal import JournalGone
+from tape.journal_file import JournalGone
+from tape.quantities import pretty_size, pretty_span
 
 HANGS_S = 5.0  # a call that takes longer is trouble
 ALARM_EVERY_S = 60.0

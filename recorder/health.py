@@ -4,8 +4,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from recorder.quantities import pretty_span
 from recorder.watch import Watch
+from tape.quantities import pretty_span
 
 SILENCE_S = 120.0  # the venue sends tickers every second, and was seen to be silent for 30 s
 BOOK_S = 120.0  # 200 books take 40 s to come, at 5 snapshots a second

@@ -7,6 +7,7 @@ from market.engine import Engine
 from market.sync_states import State
 from schemas.frames import Frame, Kind
 from schemas.gaps import GapKey
+from schemas.requests import unsubscribed
 from schemas.rows import Depth, Gap, Row
 from schemas.topics import depth_topic
 
@@ -65,6 +66,10 @@ class Absence:
         for row in rows:
             if type(row) is Depth and row.action == "clear" and row.symbol is not None:
                 self._turn(depth_topic(row.symbol, row.window), frame.ts_mono)
+        if frame.kind is Kind.SENT:
+            for name in unsubscribed(frame.payload):  # nobody misses it any more
+                self._over += frame.ts_mono - self._since.pop(name, frame.ts_mono)
+                self._had.discard(name)
 
     def total(self, ts_mono: int) -> int:
         """Until this moment."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from market.engine import Engine
 from recorder.memory import Memory
 from recorder.stamp import Clock, Stamp, now
-from schemas.digest import Witness
+from schemas.digest import Witness, state_digest
 from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
 from schemas.requests import SnapshotRequest
 from schemas.rows import Row
@@ -16,6 +18,8 @@ CHECKPOINT_EVERY = 1_000  # frames
 # What is shed when memory is full. All else is small, and tells what happened.
 _LARGE = frozenset((Kind.DATA, Kind.BINARY, Kind.REPLY))
 _NO_MEMORY = "memory"  # cause of such a loss
+
+_NOTHING: tuple[int, list[tuple[str, bytes]]] = (-1, [])  # no keyframes yet
 
 Listener = Callable[[Frame, list[Row]], None]
 
@@ -48,10 +52,14 @@ class Intake:
         self._journal: JournalWriter | None = None
         self._witness = Witness()
         self._next_checkpoint = CHECKPOINT_EVERY
+        self._carried = _NOTHING  # by the segment that has ended, as of a seq
 
     def begin(self, head: SegmentHead, journal: JournalWriter | None) -> None:
         """Begin a segment: its head, then keyframes of all that the engine remembers."""
-        keyframes = list(self.engine.keyframes())
+        seq, keyframes = self._carried
+        if seq != self.seq:
+            keyframes = list(self.engine.keyframes())
+        self._carried = _NOTHING
         self._journal = journal
         self._witness = Witness()
         self._next_checkpoint = CHECKPOINT_EVERY
@@ -64,7 +72,7 @@ class Intake:
         if self.memory.shedding:
             self._end_shedding()
         if self.fault is None:
-            self._checkpoint(reason)
+            self._last_checkpoint(reason)
         journal, self._journal = self._journal, None
         return journal
 
@@ -121,9 +129,18 @@ class Intake:
             self._ask(request)
         for listener in self.listeners:
             listener(frame, rows)
-        if self._witness.count >= self._next_checkpoint:
+        due = self._witness.count >= self._next_checkpoint
+        if due and frame.kind is not Kind.CHECKPOINT:  # nothing may follow on that of the end
             self._next_checkpoint += CHECKPOINT_EVERY
-            self._checkpoint(None)
+            self._checkpoint()
 
-    def _checkpoint(self, end: str | None) -> None:
-        self.take(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))
+    def _checkpoint(self) -> None:
+        self.take(Kind.CHECKPOINT, to_json(self._witness.checkpoint()))
+
+    def _last_checkpoint(self, end: str) -> None:
+        """With what is remembered. To export that takes a while, so it is done once for the end of
+        this segment and the head of the next."""
+        keyframes = list(self.engine.keyframes())
+        noted = replace(self._witness.checkpoint(end), state=state_digest(keyframes))
+        self.take(Kind.CHECKPOINT, to_json(noted))
+        self._carried = self.seq, keyframes

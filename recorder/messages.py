@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from tape.console import cell
+
 
 class Level(StrEnum):
     """How bad it is. error: something is or may be lost, or somebody has to act."""
@@ -28,6 +30,10 @@ class Message(str):
         message = super().__new__(cls, text)
         message.event, message.level, message.facts = event, level, facts
         return message
+
+    def on_one_line(self) -> "Message":
+        """The same, whatever a venue put into it."""
+        return Message(cell(self), self.event, self.level, **self.facts)
 
     @classmethod
     def of(cls, text: str) -> "Message":

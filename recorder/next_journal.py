@@ -4,17 +4,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from recorder.worker import Worker
-from tape.journal import JournalGone, JournalWriter
+from tape.journal import JournalWriter
+from tape.journal_file import JournalGone
 from tape.layout import SegmentName, Tape
 
 
 class NextJournal:
     """Made before the segment before it has ended, if the disk has room. Kept until it is taken,
-    since a roll may have to be tried again."""
+    since a roll may have to be tried again. private: only its owner may read it."""
 
-    def __init__(self, tape: Tape, worker: Worker) -> None:
+    def __init__(self, tape: Tape, worker: Worker, private: bool) -> None:
         self._tape = tape
         self._worker = worker
+        self._private = private
         self._journal: JournalWriter | None = None
 
     async def take(self, name: SegmentName) -> JournalWriter:
@@ -39,4 +41,4 @@ class NextJournal:
             raise JournalGone(f"the folder {path.parent} is not there any more (was it unmounted?)")
         if path.exists() and not path.stat().st_size:
             path.unlink()  # of a try that failed half way
-        self._journal = JournalWriter(path)
+        self._journal = JournalWriter(path, private=self._private)

@@ -1,63 +1,66 @@
 """A recording from start to end: lock, seal what a crash left, capture, stop in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from typing import NamedTuple
+from functools import partial
 
+from recorder.account import Account
 from recorder.audits import Audits
-from recorder.catalogue import Catalogue
 from recorder.clocks import Clocks
+from recorder.control_socket import Carry, ControlSocket
+from recorder.dumps import Dump
+from recorder.failure import failure_of
 from recorder.intake import Intake
 from recorder.link import Link
+from recorder.market_lists import MarketLists
 from recorder.memory import Memory
 from recorder.messages import Level, Message
+from recorder.program import Program
 from recorder.rest import Rest
+from recorder.retention import Outlook, retaining
+from recorder.ring_store import RingStore
 from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
-from recorder.stamp import Clock, Stamp, now
+from recorder.stamp import Clock, now
 from recorder.store import Store
 from recorder.subscriptions import Subscriptions
 from recorder.tally import Tally
-from schemas.errors import BackpackError, VenueError
-from schemas.frames import Kind
-from schemas.requests import MARKETS_PATH, SnapshotRequest
+from recorder.wanted import Wanted
+from schemas.errors import BackpackError, UsageError
+from schemas.requests import SnapshotRequest
 from tape.layout import Tape
 from tape.lock import lock
 
-MARKET_TRIES = 3
-MARKET_RETRY_S = 1.0
-PREDICTION = "PREDICTION"  # market type, and ending of such symbols
+NO_RING = "there is no ring to dump: everything is written (bp-record --ring)"
+PAUSED = "PAUSED: nothing is subscribed; bp-record ctl resume goes on"
 
 Notice = Callable[[str], None]
-
-
-class MarketList(NamedTuple):
-    """Request and reply of the market list, for the tape, which is not open yet."""
-
-    path: str
-    asked: Stamp
-    got: Stamp
-    body: bytes
 
 
 class Recorder:
     """Captures until told to stop. ``notice`` is called with a line for people now and then.
 
     stopped: why it stopped early and in order; empty if it did not.
+    carry: carries out what comes in by the control socket; None: there is none.
+    program: what is recorded, once something is. wanted: names and patterns, in the words of those
+        who ask.
     """
 
     def __init__(
         self, settings: Settings, notice: Notice = lambda text: None, clock: Clock = now
     ) -> None:
         self.settings = settings
-        self.topics: tuple[str, ...] = ()
+        self.wanted = Wanted(settings.topics)
+        self.carry: Carry | None = None
+        self.program: Program | None = None
         self.stopped = ""
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
+        self.account = Account(settings, self.intake, notice)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
         self.sealer = (
@@ -65,21 +68,94 @@ class Recorder:
             if self.tape and self.space
             else None
         )
-        self.store = Store(self.intake, self.sealer, settings, notice)
+        self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
+        parts = (self.intake, self.sealer, settings, notice)
+        self.ring = RingStore(*parts) if settings.ring and settings.data else None
+        self.store = self.ring or Store(*parts)
         self._notice = notice
         self.snapshots: Snapshots | None = None
+        self._lists: MarketLists | None = None
+        self._subscriptions = self._subscribed(())
+        self._over = False
         self.link: Link | None = None
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What is subscribed, or will be as soon as there is a connection."""
+        return self._subscriptions.topics
 
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
-        return self.store.disk.alarm
+        paused = PAUSED if self.program is not None and self.program.paused else ""
+        return "; ".join(text for text in (self.store.disk.alarm, paused) if text)
+
+    async def subscribe(self, texts: Iterable[str]) -> list[str]:
+        """Record these topics too, names or patterns; those that are new by that. Before the
+        recording begins nobody can say which they are. Raises TopicError for what cannot be,
+        VenueError where that cannot be told, and then nothing has changed."""
+        texts = list(texts)
+        self._refuse_ended()
+        if self.program is None or self._lists is None:
+            self.wanted.add(texts)
+            return []
+        if await self._lists.need(texts):
+            await self.program.relist(self._lists.catalogue)
+        return await self.program.subscribe(texts)
+
+    async def unsubscribe(self, texts: Iterable[str]) -> list[str]:
+        """Record these no more, nor what a pattern matches later; as `subscribe`."""
+        texts = list(texts)
+        self._refuse_ended()
+        if self.program is None:
+            self.wanted.drop(texts)
+            return []
+        return await self.program.unsubscribe(texts)
+
+    async def pause(self) -> None:
+        """Unsubscribe everything, but stay connected. What changes meanwhile is what will be
+        subscribed."""
+        self._refuse_ended()
+        if self.program is not None:
+            await self.program.pause()
+
+    async def resume(self) -> None:
+        """Subscribe again what is wanted by now."""
+        self._refuse_ended()
+        if self.program is not None:
+            await self.program.resume()
+
+    def _subscribed(self, names: Iterable[str]) -> Subscriptions:
+        return Subscriptions(names, self.intake, self.account)
+
+    def _refuse_ended(self) -> None:
+        if self._over:
+            raise UsageError("the recording has ended: what is subscribed cannot change any more")
+
+    def status(self) -> str:
+        """What the ring holds; empty if there is none."""
+        return "" if self.ring is None else self.ring.status
+
+    async def dump(self, reason: str) -> Dump:
+        """Write what the ring holds, and what comes within `Settings.ring_after`; what was written.
+
+        Raises UsageError without a ring, BackpackError where the recording ends without it.
+        """
+        if self.ring is None:
+            raise UsageError(NO_RING)
+        return await self.ring.dump(reason)
+
+    @property
+    def outlook(self) -> Outlook:
+        """How fast the recording grows."""
+        sealed = self.sealer.sealed if self.sealer is not None else ()
+        return Outlook(sealed, self.retention, self.settings.keep)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until ``stop``, or for the duration asked; raises BackpackError."""
         stopping = asyncio.create_task(stop.wait())
         recording = asyncio.create_task(self._record(stopping))
         await asyncio.wait([stopping, recording], return_when=asyncio.FIRST_COMPLETED)
-        if not self.topics:  # nothing has begun yet that would have to end in order
+        if self.program is None:  # nothing has begun yet that would have to end in order
             recording.cancel()
         try:
             with suppress(asyncio.CancelledError):
@@ -98,21 +174,30 @@ class Recorder:
     @asynccontextmanager
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
+        self.account.check()
         with lock(self.tape.root) if self.tape else nullcontext(), self._threads():
             await self._check_space()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
-                markets = [await self._market_list(rest, path) for path in self._market_paths()]
-                catalogue = Catalogue.read(*(listed.body for listed in markets))
-                self.topics = catalogue.resolve(self.settings.topics)
+                has_keys = self.settings.keys is not None
+                self._lists = MarketLists(rest, self.intake, self._notice, has_keys)
+                catalogue = await self._lists.begin(self.wanted.texts)
+                catalogue.resolve(self.wanted.texts)
+                self._subscriptions = self._subscribed(self.wanted.names(catalogue))
+                self.program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
                 async with self._sealing():
-                    await self.store.begin(self.topics)
-                    for listed in markets:
-                        self._tape_markets(listed)
+                    await self.store.begin(lambda: self.topics)
+                    self._lists.tape()
                     capture = asyncio.create_task(self._capture(rest))
+                    error: Exception | None = None
                     try:
-                        yield capture
+                        async with self._control():
+                            yield capture
+                    except Exception as raised:
+                        error = raised
+                        raise
                     finally:
-                        await self._stop(capture)
+                        self._over = True
+                        await self._stop(capture, error)
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -121,8 +206,19 @@ class Recorder:
             yield
         finally:
             self.store.close()
+            self.account.close()
             if self.space is not None:
                 self.space.close()
+
+    @asynccontextmanager
+    async def _control(self) -> AsyncIterator[None]:
+        """Others may tell us things."""
+        if self.carry is None or self.tape is None or self.space is None:
+            yield
+            return
+        door = ControlSocket(self.tape.root, self.carry, self.space.worker, self._notice)
+        async with door.listening():
+            yield
 
     @asynccontextmanager
     async def _sealing(self) -> AsyncIterator[None]:
@@ -147,9 +243,11 @@ class Recorder:
     async def _capture(self, rest: Rest) -> None:
         """The tasks that work until stopped; the first to fail ends all."""
         settings, patience = self.settings, self.settings.patience.clock
+        assert self.program is not None
+        assert self._lists is not None
         self.snapshots = Snapshots(rest, self.intake)
-        subscriptions = Subscriptions(self.topics, self.intake)
-        self.link = Link(settings, subscriptions, self.intake, self._notice)
+        self.program.forget = self.snapshots.forget
+        self.link = Link(settings, self._subscriptions, self.intake, self._notice)
         clocks = Clocks(self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.snapshots.run())
@@ -158,26 +256,31 @@ class Recorder:
             tasks.create_task(self.store.watch())
             tasks.create_task(clocks.watch())
             tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
+            tasks.create_task(self.account.run(partial(clocks.behind, rest, patience)))
             if settings.audit_every is not None:
-                audits = Audits(self.topics, settings.audit_every, self._notice)
+                audits = Audits(lambda: self.topics, settings.audit_every, self._notice)
                 tasks.create_task(audits.run(self.intake, self.snapshots))
+            if settings.markets_every is not None:
+                tasks.create_task(self._lists.watch(settings.markets_every, self.program.relist))
             if self.space is not None:
                 tasks.create_task(self.space.watch())
 
-    async def _stop(self, capture: asyncio.Task[None]) -> None:
+    async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
+        """``error``: of who runs it."""
         capture.cancel()
-        failure = await _failure(capture)
+        failure = await failure_of(capture)
+        crash = failure or error
         if failure is None and self.link is not None and not self.link.conn:
             failure = self.link.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(Message(self.stopped, "stopped_early", Level.WARNING))
         try:
-            await self.store.finish()
+            await self.store.finish(crash)
         except BackpackError as error:
             if failure is None:
                 raise
-            self._notice(str(error))
+            self._notice(Message(str(error), "disk_trouble", Level.ERROR))
         if failure is not None:
             raise failure
 
@@ -190,46 +293,6 @@ class Recorder:
         except DiskLow as error:
             raise DiskLow(f"{error}: free some, or record into another folder") from None
 
-    def _market_paths(self) -> list[str]:
-        """The list leaves out prediction markets unless they are asked for (section 6)."""
-        predicted = any(PREDICTION in topic for topic in self.settings.topics)
-        return [MARKETS_PATH] + [f"{MARKETS_PATH}?marketType={PREDICTION}"] * predicted
-
-    async def _market_list(self, rest: Rest, path: str) -> MarketList:
-        """The markets there are; raises VenueError when the venue will not say."""
-        for attempt in range(MARKET_TRIES):
-            if attempt:
-                await asyncio.sleep(MARKET_RETRY_S)
-            await rest.turn()
-            asked = self.intake.clock()
-            reply = await rest.get(path)
-            if reply.failure is None:
-                return MarketList(path, asked, self.intake.clock(), reply.body)
-        assert reply.failure is not None
-        status = f"HTTP {reply.failure.status} " if reply.failure.status else ""
-        raise VenueError(
-            f"no market list from {rest.base_url}{path}: {status}{reply.failure.error};"
-            " is the address right, and is there a network?"
-        )
-
-    def _tape_markets(self, markets: MarketList) -> None:
-        self.intake.take(Kind.REQUEST, b"", topic=markets.path, stamp=markets.asked)
-        self.intake.take(Kind.REPLY, markets.body, topic=markets.path, stamp=markets.got)
-
     def _ask(self, request: SnapshotRequest) -> None:
         if self.snapshots is not None:
             self.snapshots.ask(request)
-
-
-async def _failure(capture: asyncio.Task[None]) -> BaseException | None:
-    """What a cancelled task had failed with before; of several failures the first."""
-    try:
-        await capture
-    except asyncio.CancelledError:
-        return None
-    except BaseExceptionGroup as group:
-        failure: BaseException = group
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
-        return failure
-    return None

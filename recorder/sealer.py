@@ -2,25 +2,27 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
+from recorder.child import run_child
 from recorder.messages import Level, Message
-from recorder.quantities import pretty_span
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
 from schemas.errors import BackpackError
 from tape.layout import SegmentName, Tape
 from tape.manifest import Verdict, load
+from tape.quantities import pretty_span
 
 RETRY_S = 30.0  # after the disk has refused
 LOOK_EVERY_S = 1.0  # whether there is room again
 LAST_WORD_S = 5.0  # for a sealing at work on a disk in trouble, at the end
 TELL_EVERY_S = 60.0
-DEATH_S = 2.0  # for one that was killed
+AROUND_EVERY_S = 60.0  # at least, while there is always something to seal
 
 NO_ROOM = "no room"
 NO_ANSWER = "no answer"
@@ -33,6 +35,8 @@ class Sealed(NamedTuple):
 
     name: SegmentName
     verdict: Verdict
+    first_ts: int
+    last_ts: int
     frames: int
     last_seq: int
     bytes: int
@@ -47,6 +51,8 @@ class Sealer:
     failed: journals that could not be sealed. left: those that were not, and why.
     lost: what is wrong with segments that do not have all that was recorded.
     paused: set while the disk is in trouble.
+    free: bytes on the disk after the last sealing; None before, and where it does not say.
+    after: called after sealing, such as to prune what is not to be kept.
     """
 
     def __init__(
@@ -64,6 +70,9 @@ class Sealer:
         self._at_work: Path | None = None
         self._last = False  # nothing is tried again any more
         self.paused = False
+        self.free: int | None = None
+        self._looked_around = 0.0
+        self.after: Callable[[], Awaitable[None]] | None = None
         self.sealed: list[Sealed] = []
         self.failed: list[Path] = []
         self.left: dict[Path, str] = {}
@@ -109,6 +118,20 @@ class Sealer:
         except (OSError, BackpackError) as error:
             self._fail(journal, str(error))
         self._at_work = None
+        await self._look_around()
+
+    async def _look_around(self) -> None:
+        """What there is to do and to know once a segment more is there. Sealing comes first: what
+        has time waits for the end of the queue, or a minute."""
+        now = asyncio.get_running_loop().time()
+        is_due = not self._queue or now - self._looked_around >= AROUND_EVERY_S
+        try:
+            if self.after is not None and is_due:
+                self._looked_around = now
+                await self.after()
+            self.free = await self._space.free()
+        except (OSError, BackpackError, msgspec.MsgspecError) as error:
+            self._notice(f"after sealing: {error}")
 
     async def finish(self, worker: asyncio.Task[None]) -> None:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
@@ -183,26 +206,11 @@ class Sealer:
         return False
 
     async def _seal(self, journal: Path) -> None:
-        command = (sys.executable, "-P", "-m", "recorder.seal", str(self._tape.root), str(journal))
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,  # ours may be a pipe, whose reader waits for its end
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the recorder, which lets the sealing finish
-        )
-        try:
-            _, errors = await process.communicate()
-        except asyncio.CancelledError:
-            process.kill()  # on a disk in trouble, at the end; it may be done again
-            with suppress(TimeoutError):  # within a call that hangs it does not even die
-                await asyncio.wait_for(process.wait(), DEATH_S)
-            raise
-        lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
-        if process.returncode == os.EX_TEMPFAIL:
-            self._refuse(journal, lines[-1])
-        elif process.returncode:
-            self._fail(journal, lines[-1])
+        ended = await run_child("recorder.seal", str(self._tape.root), str(journal))
+        if ended.code == os.EX_TEMPFAIL:
+            self._refuse(journal, ended.reason)
+        elif ended.code:
+            self._fail(journal, ended.reason)
         else:
             await self._note(journal)
 
@@ -251,4 +259,13 @@ def _outcome(journal: Path, tape: Tape) -> Sealed | None:
         return None
     manifest = load(path)
     size, losses = manifest.stored_bytes(), tuple(map(str, manifest.losses))
-    return Sealed(name, manifest.verdict, manifest.frames, manifest.last_seq, size, losses)
+    return Sealed(
+        name=name,
+        verdict=manifest.verdict,
+        first_ts=manifest.first_ts,
+        last_ts=manifest.last_ts,
+        frames=manifest.frames,
+        last_seq=manifest.last_seq,
+        bytes=size,
+        losses=losses,
+    )

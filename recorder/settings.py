@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from recorder.keys import KeySource
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
+from schemas.topics import is_private
+from tape.keep import Keep
 
 WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
+RING_AFTER_S = 10.0
 
 
 class Patience(NamedTuple):
@@ -26,6 +28,7 @@ class Patience(NamedTuple):
     reply: of a REST request.
     clock: until an answer to what time it is; then the frame is taken without one.
     sealing: of one segment, at the end.
+    refused: until a topic of an account that was refused is asked for again; longer each time.
     """
 
     opening: float = 10.0
@@ -35,6 +38,7 @@ class Patience(NamedTuple):
     reply: float = 15.0
     clock: float = 3.0
     sealing: float = 1_800.0
+    refused: float = 5.0
 
 
 PATIENCE = Patience()
@@ -57,6 +61,12 @@ class Settings:
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
     metrics: where bp-record serves /metrics and /healthz; None: nowhere.
+    keep: what is beyond that is pruned after each sealing; None: nothing is.
+    keys: of an account; None where there are none, and so no topics of one.
+    ring: keep only so much, in memory, and write it when something has happened; None: keep all.
+    ring_after: what still belongs to it after that.
+    markets_every: the venue's market list is looked at this often, which its cache keeps for five
+        minutes; None: never again.
     """
 
     topics: tuple[str, ...]
@@ -71,18 +81,16 @@ class Settings:
     audit_every: float | None = None
     clock_every: float = 60.0
     metrics: Listen | None = None
+    keep: Keep | None = None
+    markets_every: float | None = 300.0
+    keys: KeySource | None = None
+    ring: float | None = None
+    ring_after: float = RING_AFTER_S
 
-
-def seconds(text: str) -> float:
-    """``30s``, ``1.5h``, ``2d`` in seconds; raises ConfigError.
-
-    >>> seconds("90s")
-    90.0
-    """
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not float(match[1]):
-        raise ConfigError(f"{text!r} is not a duration: write it as 30s, 10m, 1h or 7d")
-    return float(match[1]) * _UNITS[match[2]]
+    @property
+    def private(self) -> bool:
+        """Whether what is recorded may be of an account, so that only its owner may read it."""
+        return self.keys is not None or any(map(is_private, self.topics))
 
 
 def as_url(text: str, schemes: tuple[str, ...]) -> str:

@@ -44,6 +44,11 @@ class Snapshots:
         self._audits[symbol] = None
         self._changed.set()
 
+    def forget(self, symbol: str) -> None:
+        """Nobody needs the book of a symbol any more; what is on its way is taped all the same."""
+        self._due.pop(symbol, None)
+        self._audits.pop(symbol, None)
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as fetches:

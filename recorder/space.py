@@ -5,9 +5,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from recorder.quantities import pretty_size
 from recorder.worker import Worker
 from schemas.errors import TapeError
+from tape.quantities import pretty_size
 
 LOOK_EVERY_S = 2.0
 SEALING_TAKES = 3  # times the size of a journal, at its peak

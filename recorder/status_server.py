@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from recorder.health import problems
+from recorder.messages import Message
 from recorder.metric import CONTENT_TYPE, expose
 from recorder.metrics import read
-from recorder.recorder import Recorder
+from recorder.recorder import Notice, Recorder
 from recorder.settings import Listen
 from recorder.watch import Watch
 from recorder.worker import Worker
@@ -69,9 +70,11 @@ class StatusServer:
 
 
 @asynccontextmanager
-async def watched(recorder: Recorder) -> AsyncIterator[int | None]:
-    """Serve what there is to see of a recorder, if its settings say where; the port. Raises
-    ConfigError where that is taken, before anything is recorded."""
+async def watched(
+    recorder: Recorder, notice: Notice = lambda text: None
+) -> AsyncIterator[int | None]:
+    """Serve what there is to see of a recorder, if its settings say where; the port, of which
+    ``notice`` hears too. Raises ConfigError where that is taken, before anything is recorded."""
     where = recorder.settings.metrics
     if where is None:
         yield None
@@ -81,9 +84,15 @@ async def watched(recorder: Recorder) -> AsyncIterator[int | None]:
     port = await server.open(where)
     try:
         async with watch.looking():
+            notice(_served(where.host, port))
             yield port
     finally:
         await server.close()
+
+
+def _served(host: str, port: int) -> Message:
+    where = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return Message(f"metrics at {where}/metrics, health at {where}/healthz", "serving", port=port)
 
 
 def _nobody() -> logging.Logger:

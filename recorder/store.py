@@ -5,12 +5,12 @@ bound that `recorder.memory` keeps, and is written when it takes writes again.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from recorder.disk import Disk, Notice
 from recorder.intake import Intake
 from recorder.next_journal import NextJournal
-from recorder.quantities import pretty_size
 from recorder.roll import Roll
 from recorder.sealer import Sealer
 from recorder.session import new_session
@@ -21,6 +21,7 @@ from schemas.frames import SegmentHead
 from schemas.rows import SCHEMA
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
+from tape.quantities import pretty_size
 from tape.version import FORMAT, code_version
 
 FLUSH_EVERY_S = 0.05
@@ -30,12 +31,23 @@ LAST_TRIES_S = 4.0  # at the end, on a disk in trouble
 LAST_ANSWER_S = 60.0  # at the end, on a disk that was well
 
 
-class _Ended(NamedTuple):
-    """A segment that has ended, with its journal, which is not closed yet."""
+class Ended(NamedTuple):
+    """A segment that has ended, with its journal, which is not closed yet.
+
+    since, until: when it began and ended, ns by the monotonic clock.
+    """
 
     journal: JournalWriter
     name: SegmentName
+    first_seq: int
     last_seq: int
+    since: int
+    until: int
+
+    @property
+    def frames(self) -> int:
+        """Frames of all kinds."""
+        return self.last_seq - self.first_seq + 1
 
 
 class Store:
@@ -53,14 +65,17 @@ class Store:
         self._settings = settings
         self._notice = notice
         self._clock = intake.clock
-        self._topics: tuple[str, ...] = ()
+        self._topics: Callable[[], tuple[str, ...]] = tuple
+        self._rolls: list[asyncio.Future[int]] = []  # who waits for the next segment
         self._journal: JournalWriter | None = None
-        self._ended: list[_Ended] = []  # oldest first
+        self._ended: list[Ended] = []  # oldest first
+        self._first_seq = self._since = 0  # of the open segment
         self._name = SegmentName("", 0)
         self._schedule = Roll(settings.roll, intake.clock)
         self._looked = 0.0
+        self._saved = "all frames are in the journal and will be sealed"
         self._worker = Worker("journal")
-        self._next = NextJournal(self._tape, self._worker) if self._tape else None
+        self._next = NextJournal(self._tape, self._worker, settings.private) if self._tape else None
         self.disk = Disk(intake.memory, notice, intake.clock)
 
     @property
@@ -79,8 +94,9 @@ class Store:
         wait for them."""
         return self._worker.waiting
 
-    async def begin(self, topics: tuple[str, ...]) -> None:
-        """Open the first segment; raises TapeError where the folder cannot be written."""
+    async def begin(self, topics: Callable[[], tuple[str, ...]]) -> None:
+        """Open the first segment; raises TapeError where the folder cannot be written. topics: what
+        is subscribed, for the head of each segment."""
         self._topics = topics
         try:
             session = await self._worker.do(lambda: new_session(self._tape, self._clock()))
@@ -98,15 +114,19 @@ class Store:
         while True:
             await asyncio.sleep(RETRY_S if self.disk.trouble else FLUSH_EVERY_S)
             if self._intake.fault is not None:
-                raise _faulty(self._intake.fault) from self._intake.fault
+                raise self._faulty(self._intake.fault) from self._intake.fault
             try:
-                await self._flush()
-                if self._schedule.is_due(self._intake.seq):
-                    await self._roll()
+                await self._work()
             except OSError as error:
                 self._pause(error)
             else:
                 self._resume()
+
+    async def roll(self) -> int:
+        """End the segment that is being recorded; the number of the next, once it is open."""
+        opened: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._rolls.append(opened)
+        return await opened
 
     async def watch(self) -> None:
         """Until cancelled: the bound, and alarms, also while a call to the disk hangs."""
@@ -117,12 +137,10 @@ class Store:
             if self._sealer is not None and self.disk.trouble:
                 self._sealer.paused = True
 
-    async def finish(self) -> None:
+    async def finish(self, failure: BaseException | None = None) -> None:
         """End the last segment in order; raises TapeError when the disk refuses for good, naming
-        what could not be written."""
-        journal = self._intake.end("stop")
-        if journal is not None:
-            self._ended.append(_Ended(journal, self._name, self._intake.seq))
+        what could not be written. failure: what ended the recording, if not who runs it did."""
+        self._end_last(failure)
         self._journal = None
         try:
             await self._close_in_time()
@@ -135,6 +153,16 @@ class Store:
     def close(self) -> None:
         """Let the thread end."""
         self._worker.close()
+
+    async def _work(self) -> None:
+        """What is due now; raises OSError where the disk refuses."""
+        await self._flush()
+        if self._rolls or self._schedule.is_due(self._intake.seq):
+            await self._roll()
+
+    def _end_last(self, failure: BaseException | None) -> None:
+        del failure  # what came before it is on the disk anyway
+        self._end("stop")
 
     async def _flush(self) -> None:
         """Everything taken so far is on disk afterwards. Compressing and syncing happen in
@@ -152,12 +180,12 @@ class Store:
 
     async def _close_ended(self) -> None:
         while self._ended:
-            journal, name, last_seq = self._ended[0]
-            await self._worker.do(journal.close)
+            ended = self._ended[0]
+            await self._worker.do(ended.journal.close)
             del self._ended[0]
-            self._intake.memory.release(journal)
-            if self._sealer is not None and self._tape is not None:
-                self._sealer.add(self._tape.journal(name), last_seq)
+            self._intake.memory.release(ended.journal)
+            if self._sealer is not None:
+                self._sealer.add(ended.journal.path, ended.last_seq)
 
     async def _close_in_time(self) -> None:
         """A disk in trouble gets a few more seconds; raises OSError when they are over."""
@@ -196,10 +224,8 @@ class Store:
         in between. The new journal is there before the old one ends, if the disk has room."""
         number = self._name.number + 1
         journal = await self._open(number)
-        ended, name, last_seq = self._intake.end("roll"), self._name, self._intake.seq
+        self._end("roll")
         self._begin_segment(journal, number)
-        if ended is not None:
-            self._ended.append(_Ended(ended, name, last_seq))
         await self._flush()
 
     async def _open(self, number: int) -> JournalWriter | None:
@@ -208,13 +234,29 @@ class Store:
             return None
         return await self._next.take(SegmentName(self.session, number))
 
+    def _end(self, reason: str) -> None:
+        """End the segment that is open."""
+        journal, until = self._intake.end(reason), self._clock().ts_mono
+        if journal is not None:
+            span = (self._first_seq, self._intake.seq, self._since, until)
+            self._keep(Ended(journal, self._name, *span))
+
+    def _keep(self, ended: Ended) -> None:
+        """It is to be closed, and sealed."""
+        self._ended.append(ended)
+
     def _begin_segment(self, journal: JournalWriter | None, number: int) -> None:
         self._schedule.begin(self._intake.seq)
         self._name = SegmentName(self.session, number)
+        self._first_seq, self._since = self._intake.seq + 1, self._clock().ts_mono
         self._journal = journal
         if journal is not None:
             self._intake.memory.watch(journal)
         self._intake.begin(self._head(), journal)
+        for opened in self._rolls:
+            if not opened.done():
+                opened.set_result(number)
+        self._rolls.clear()
 
     def _head(self) -> SegmentHead:
         return SegmentHead(
@@ -222,10 +264,16 @@ class Store:
             number=self._name.number,
             format=FORMAT,
             code=code_version(),
-            topics=self._topics,
+            topics=self._topics(),
             ws_url=self._settings.ws_url,
             rest_url=self._settings.rest_url,
             rows_schema=SCHEMA,
+        )
+
+    def _faulty(self, fault: Exception) -> BackpackError:
+        return BackpackError(
+            f"a fault of this program ended the recording ({type(fault).__name__}: {fault});"
+            f" {self._saved}; please report it"
         )
 
     def _give_up(self, error: OSError) -> TapeError:
@@ -248,10 +296,3 @@ def _fate(journal: JournalWriter) -> str:
     if journal.gone:
         return f"the {count} that were flushed are gone too, unless {name} comes back as it was"
     return f"the {count} that were flushed are safe in {name}, which the next start will seal"
-
-
-def _faulty(fault: Exception) -> BackpackError:
-    return BackpackError(
-        f"a fault of this program ended the recording ({type(fault).__name__}: {fault}); all frames"
-        " are in the journal and will be sealed; please report it"
-    )

@@ -7,27 +7,30 @@ from itertools import groupby
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
+from recorder.account import Account
 from recorder.connection import TapConnection
 from recorder.intake import Intake
 from schemas.frames import Kind
-from schemas.topics import Topic
+from schemas.requests import SUBSCRIBE, UNSUBSCRIBE
+from schemas.topics import Topic, is_private
 
 BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
-SUBSCRIBE = "SUBSCRIBE"
-UNSUBSCRIBE = "UNSUBSCRIBE"
 
 
 class Subscriptions:
     """Topics wanted, in order. They may change at any time; a new connection gets all of them.
 
-    Every request is on the tape before it is on the wire, so that replay follows.
+    Every request is on the tape before it is on the wire, so that replay follows. Topics of an
+    account are handed on to `Account`, which asks for each by itself, after the public ones.
     """
 
-    def __init__(self, topics: Iterable[str], intake: Intake) -> None:
+    def __init__(self, topics: Iterable[str], intake: Intake, account: Account) -> None:
         self._wanted = dict.fromkeys(topics)
         self._intake = intake
+        self._account = account
         self._connection: TapConnection | None = None
         self._conn = 0
+        self._told: dict[str, None] = {}  # what is subscribed by what is on the tape
         self._turn = asyncio.Lock()  # requests go out in the order in which they were made
 
     @property
@@ -39,16 +42,22 @@ class Subscriptions:
         """A connection is up; raises ConnectionClosed where it is not any more."""
         async with self._turn:
             self._connection, self._conn = connection, conn
-            for names in batches(self.topics):
+            # Without a connection nobody could be told, and the engine still waits for these.
+            for names in batches([name for name in self._told if name not in self._wanted]):
+                await self._send(UNSUBSCRIBE, names)
+            for names in batches(self._public(self.topics)):
                 await self._send(SUBSCRIBE, names)
+            self._account.want(self._private())
+            self._account.begin(connection, conn)
 
     def end(self) -> None:
         """The connection is gone; the next one begins anew."""
         self._connection = None
+        self._account.end()
 
     async def add(self, names: Iterable[str]) -> list[str]:
         """Want these too; returns those that were not wanted yet. Without a connection the next one
-        gets them."""
+        gets them. Those of an account are asked for in the background."""
         async with self._turn:
             new = [name for name in dict.fromkeys(names) if name not in self._wanted]
             self._wanted.update(dict.fromkeys(new))
@@ -64,9 +73,16 @@ class Subscriptions:
             await self._tell(UNSUBSCRIBE, old)
         return old
 
+    def _private(self) -> list[str]:
+        return [name for name in self._wanted if is_private(name)]
+
+    def _public(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if not is_private(name)]
+
     async def _tell(self, method: str, names: Sequence[str]) -> None:
+        self._account.want(self._private())
         try:
-            for batch in batches(names):
+            for batch in batches(self._public(names)):
                 await self._send(method, batch)
         except ConnectionClosed:
             pass  # whoever keeps it up sees that too, and begins the next one with what is wanted
@@ -77,6 +93,10 @@ class Subscriptions:
             return
         text = msgspec.json.encode({"method": method, "params": names})
         self._intake.take(Kind.SENT, text, conn=self._conn)
+        for name in names:
+            self._told.pop(name, None)
+        if method == SUBSCRIBE:
+            self._told.update(dict.fromkeys(names))
         await connection.send(text, text=True)
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from recorder.recorder import Recorder
 from recorder.sealer import Sealed
 from tape.console import FAILED, LOSSES, WHOLE
+from tape.forecast import pretty_days
 from tape.manifest import Verdict
 
 Fact = tuple[object, ...]
@@ -40,11 +41,16 @@ def exit_code(recorder: Recorder) -> int:
     tally = recorder.tally
     if tally.gaps or tally.rows["reject"] or tally.errors or tally.mismatches:
         return LOSSES
-    if recorder.stopped or recorder.intake.memory.lost.frames:
+    if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
     if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
     return WHOLE if all(verdict is Verdict.CERTIFIED for verdict in verdicts) else LOSSES
+
+
+def forecast(recorder: Recorder) -> str:
+    """How long the disk will do, in a line; empty while nobody can tell."""
+    return recorder.outlook.text(recorder.sealer.free if recorder.sealer is not None else None)
 
 
 def _print_counts(console: Console, name: str, unit: str, counts: dict[str, int]) -> None:
@@ -88,6 +94,8 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     for name, count in sorted(tally.mismatches.items()):
         yield "audit mismatches", name, count
     yield from _disk(recorder)
+    for topic, refusal in sorted(recorder.account.refused.items()):
+        yield "refused to the end", topic, refusal.why
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
     yield "repeats ignored", recorder.intake.engine.repeats
@@ -108,6 +116,8 @@ def _disk(recorder: Recorder) -> Iterator[Fact]:
         yield "disk", disk.trouble
     elif disk.lasted:
         yield "disk in trouble", f"{disk.lasted:.1f}", "s"
+    if recorder.ring is not None:
+        yield "dumps of the ring", recorder.ring.dumps.count
     if recorder.stopped:
         yield "stopped early", recorder.stopped.partition(": ")[2]
 
@@ -126,6 +136,7 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
     for sealed in _sealed(recorder):
         for loss in sealed.losses:
             yield "loss", sealed.name, loss
+    yield from _growth(recorder)
     for path in recorder.sealer.failed:
         yield "not sealed", path, "kept for the next start"
     for path, why in recorder.sealer.left.items():
@@ -133,6 +144,22 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
     for name, problem in recorder.sealer.lost.items():
         yield "lost", name, problem
     yield "recording", recorder.tape.root, "session", recorder.store.session
+
+
+def _growth(recorder: Recorder) -> Iterator[Fact]:
+    """How fast the recording grows, and what was pruned for that."""
+    outlook, retention = recorder.outlook, recorder.retention
+    if outlook.per_day:
+        yield "per day", outlook.per_day, "bytes"
+        free = recorder.sealer.free if recorder.sealer is not None else None
+        if (days := pretty_days(outlook.days_left(free))) is not None:
+            yield "disk full in", days, "days"
+        if (days := pretty_days(outlook.days_kept)) is not None:
+            yield "--keep takes effect in", days, "days"
+    if retention is not None:
+        yield "pruned", retention.segments, "segments", retention.freed, "bytes"
+        for name, why in retention.spared.items():
+            yield "spared", name, why
 
 
 def _sealed(recorder: Recorder) -> list[Sealed]:

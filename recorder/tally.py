@@ -109,6 +109,10 @@ class Tally:
         stream = self.traffic.streams.get(name)
         return 0 if stream is None else stream.last
 
+    def followed(self) -> list[TopicLine]:
+        """The same, without streams that were unsubscribed."""
+        return [line for line in self.topics() if not self._engine.has_ended(line.topic)]
+
     def _stream_of(self, frame: Frame) -> str | None:
         try:
             name: str | None = self._stream(frame.payload).stream

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from replay.moment import stamp
+from tape.moment import stamp
 
 _SHOWN = 5  # findings of a segment that are written out; one changed frame can make many
 

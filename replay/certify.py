@@ -5,12 +5,13 @@ from pathlib import Path
 
 from replay.certificate import Certificate, SegmentCertificate
 from replay.hearing import Hearing
-from replay.sealed import check_sealed
+from replay.sealed import check_sealed, playable
 from schemas.errors import TapeError
 from tape.generations import current
 from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest, load
+from tape.prunings import Pruned, pruned
 from tape.reader import discontinued, headless, holes
 
 Progress = Callable[[float, float], None]
@@ -26,14 +27,16 @@ def certify(data: Tape | Path | str, progress: Progress = lambda done, total: No
     """
     tape = data if isinstance(data, Tape) else Tape.open(data)
     check_sealed(tape)
-    manifests, missing, damaged = _manifests(tape)
+    away = pruned(tape)
+    found, missing, damaged = _manifests(tape, away)
+    manifests = playable(found, away)
     meter = _Meter(progress, sum(manifest.frames for manifest in manifests))
     return Certificate(
         segments=tuple(_certify(Hearing(tape, manifest), meter) for manifest in manifests),
         missing=tuple(missing),
         damaged=tuple(damaged),
-        lost=tuple(_lost(tape, manifests)),
-        notes=tuple(_notes(tape)),
+        lost=tuple(_lost(tape, found, away)),
+        notes=(*_notes(tape), *away.notes()),
     )
 
 
@@ -65,7 +68,7 @@ def _certify(hearing: Hearing, meter: _Meter) -> SegmentCertificate:
     )
 
 
-def _manifests(tape: Tape) -> tuple[list[Manifest], list[str], list[str]]:
+def _manifests(tape: Tape, away: Pruned) -> tuple[list[Manifest], list[str], list[str]]:
     """The generation that counts of each segment, what is said where none can be read, and where
     another one cannot."""
     found: list[Manifest] = []
@@ -81,7 +84,7 @@ def _manifests(tape: Tape) -> tuple[list[Manifest], list[str], list[str]]:
             one = found[-1]
             counts = tape.manifest(one.name, one.generation)
             damaged += _unreadable(path for path in paths if path != counts)
-    missing += [f"segment {name}" for name in holes(found) if name not in there]
+    missing += [f"segment {name}" for name in holes(found, away.gone) if name not in there]
     return found, missing, damaged
 
 
@@ -94,10 +97,10 @@ def _unreadable(paths: Iterable[Path]) -> Iterator[str]:
                 yield str(error)
 
 
-def _lost(tape: Tape, manifests: Sequence[Manifest]) -> Iterator[str]:
-    for manifest in headless(manifests):
+def _lost(tape: Tape, manifests: Sequence[Manifest], away: Pruned) -> Iterator[str]:
+    for manifest in headless(manifests, away.gone):
         yield f"{manifest.name} is not where its session began; what was before is not there"
-    for manifest, following in discontinued(tape, manifests):
+    for manifest, following in discontinued(tape, manifests, away.gone):
         yield f"{manifest.name} was to be continued by {following}, which is not there"
 
 

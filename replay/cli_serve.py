@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from replay.moment import stamp
 from replay.server.chaos import Chaos
 from replay.server.client import QUEUE_BYTES
 from replay.server.control import Control
@@ -26,6 +25,7 @@ from replay.server.log import Facts
 from replay.server.server import LOOPBACK, Server, Serving
 from schemas.errors import UsageError
 from tape import console
+from tape.moment import stamp
 
 _REFRESH_S = 0.5
 _SWITCH_S = 0.0005  # a frame that is due waits no longer for the thread that reads for REST
@@ -164,6 +164,8 @@ async def _serve(server: Server, log: "Log", leave: bool) -> int:
     loop.set_exception_handler(log.trouble)
     async with server:
         log.ready(server)
+        for note in server.notes:
+            log.say("note", {"what": note})
         keyboard = Keyboard(server.playback, server.control, told.set, log.note)
         watch = asyncio.create_task(log.watch(server.control))
         with keys(keyboard.press):

@@ -12,7 +12,7 @@ import msgspec
 from market.engine import Engine
 from replay.certificate import Finding, Outcome
 from replay.parting import PartingSearch
-from replay.parts import Part, PartDigests, StoredRows
+from replay.parts import Part, PartDigests, Sorter, StoredRows
 from replay.rewritten import rewritten, with_files
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
@@ -21,7 +21,7 @@ from tape.layout import FRAMES, Tape
 from tape.losses import next_seq
 from tape.manifest import Manifest
 from tape.reader import read_frames
-from tape.trial import Trial
+from tape.trial import STATE, Trial
 from tape.version import code_version
 
 _FILES_AT_ONCE = 32  # compared row by row side by side; bounds memory
@@ -43,8 +43,9 @@ class Hearing:
         self._rewritten = list(rewritten(tape, manifest))
         self._sealed = manifest
         self._manifest = with_files(manifest, self._rewritten)
-        self._trial = Trial()
-        self._parts = PartDigests()
+        self._engine = Engine()
+        self._trial = Trial(self._engine.digest)
+        self._parts = PartDigests(Sorter(manifest.private))
         self._recorded_by: str | None = None
         self._last_seq, self._next_seq = manifest.first_seq - 1, manifest.first_seq
         self._hole_ends = min((d.until_seq or _NEVER for d in manifest.damage), default=_NEVER)
@@ -73,7 +74,7 @@ class Hearing:
     def hold(self, count: Callable[[], None]) -> None:
         """Replay the segment and compare everything; ``count`` is called for each frame."""
         try:
-            for frame, rows in self._replay():
+            for frame, rows in self._replay(self._engine):
                 self._see(frame, rows)
                 count()
         except TapeError as error:
@@ -117,8 +118,7 @@ class Hearing:
                 f" rows are those of schema {SCHEMA}"
             )
 
-    def _replay(self) -> Iterator[tuple[Frame, list[Row]]]:
-        engine = Engine()
+    def _replay(self, engine: Engine) -> Iterator[tuple[Frame, list[Row]]]:
         for frame in read_frames(self._tape, self._manifest):
             yield frame, engine.feed(frame)
             engine.take_requests()
@@ -131,7 +131,7 @@ class Hearing:
         self.frames += 1
         self.rows += len(rows)
         self._trial.see(frame, rows, intact=frame.seq < self._hole_ends)
-        self._parts.see(rows)
+        self._parts.see(frame, rows)
         if frame.kind is Kind.CHECKPOINT:
             self.checkpoints += self._trial.agreed == frame.seq
         elif frame.kind is Kind.SEGMENT:
@@ -150,6 +150,8 @@ class Hearing:
             return
         if dispute.what == "frames":
             problem = "these frames, or the checkpoint after them, are not those that were recorded"
+        elif dispute.what == STATE:
+            problem = "the replay makes the same rows, but remembers other things at the end"
         else:
             problem = "the replay makes other rows of these frames than the live recorder did"
         if self._manifest.divergence is not None:
@@ -190,8 +192,8 @@ class Hearing:
         return [part for part in parts if part not in intact]
 
     def _partings(self, stored: StoredRows, parts: list[Part]) -> list[Finding]:
-        search = PartingSearch(stored, parts)
-        for frame, rows in self._replay():
+        search = PartingSearch(stored, parts, Sorter(self._manifest.private))
+        for frame, rows in self._replay(Engine()):
             search.see(frame, rows)
             if search.done:
                 return search.found

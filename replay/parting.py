@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from replay.certificate import Finding, Parting
-from replay.parts import Part, StoredRows, part_of
+from replay.parts import Part, Sorter, StoredRows
 from replay.printer import shown
 from schemas.frames import Frame
 from schemas.rows import Row
@@ -19,9 +19,10 @@ _to_json = msgspec.json.Encoder().encode
 class PartingSearch:
     """Finds, for each of some parts, the first row that the file and the replay do not share."""
 
-    def __init__(self, stored: StoredRows, parts: Iterable[Part]) -> None:
+    def __init__(self, stored: StoredRows, parts: Iterable[Part], sorter: Sorter) -> None:
         self.found: list[Finding] = []
         self._stored = stored
+        self._sorter = sorter
         self._open = {part: stored.rows(part) for part in parts}
 
     @property
@@ -31,8 +32,7 @@ class PartingSearch:
 
     def see(self, frame: Frame, rows: Iterable[Row]) -> None:
         """Take the next frame of the replay and its rows."""
-        for row in rows:
-            part = part_of(row)
+        for part, row in self._sorter.see(frame, rows):
             stored = self._open.get(part)
             if stored is None:
                 continue

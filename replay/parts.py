@@ -1,7 +1,8 @@
 """Rows of a replay against the files of rows of a segment, part by part.
 
-A part is what the tape keeps in one folder: a table, a day of receipt and a symbol. All parts are
-compared by digest; only those that differ are read again, row by row.
+A part is what the tape keeps in one folder: a table, a day of receipt and a symbol, and whether it
+is of an account. All parts are compared by digest; only those that differ are read again, row by
+row.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,11 +15,16 @@ from replay.certificate import Finding
 from schemas.digest import Digest
 from schemas.errors import TapeError
 from schemas.frames import Frame
+from schemas.privacy import Privacy, is_private_row
 from schemas.rows import Row
+from tape.batches import PrunedFile
+from tape.columns import filed_topic
 from tape.files import sha256_of
-from tape.layout import DAY_NS, FRAMES, Tape, date_folder
+from tape.layout import ACCOUNT, DAY_NS, FRAMES, Tape, date_folder
 from tape.manifest import FileEntry, Manifest
 from tape.reader import read_frames, read_rows
+
+_Key = tuple[str, int, str | None, bool]  # as `Part`, with the day as a number
 
 
 class Part(NamedTuple):
@@ -27,19 +33,43 @@ class Part(NamedTuple):
     table: str
     date: str
     symbol: str | None
+    private: bool = False
+
+
+class Sorter:
+    """Sees the frames of a segment with their rows, and tells the parts of the rows.
+
+    apart: what is of an account lies apart; in segments of before it did, all lies together.
+    """
+
+    def __init__(self, apart: bool) -> None:
+        self._privacy = Privacy() if apart else None
+
+    def see(self, frame: Frame, rows: Iterable[Row]) -> Iterator[tuple[Part, Row]]:
+        """The next frame."""
+        for key, row in self.keys(frame, rows):
+            yield _part(key), row
+
+    def keys(self, frame: Frame, rows: Iterable[Row]) -> Iterator[tuple[_Key, Row]]:
+        """The same, with what is quicker to make than a part."""
+        apart = self._privacy is not None
+        private = self._privacy is not None and self._privacy.see(frame, filed_topic(frame))
+        for row in rows:
+            mine = private or (apart and is_private_row(row))
+            yield (row.TABLE, row.ts_recv // DAY_NS, row.symbol, mine), row
 
 
 class PartDigests:
     """Digests of rows by part."""
 
-    def __init__(self) -> None:
-        self._digests: dict[tuple[str, int, str | None], Digest] = {}
+    def __init__(self, sorter: Sorter) -> None:
+        self._sorter = sorter
+        self._digests: dict[_Key, Digest] = {}
 
-    def see(self, rows: Iterable[Row]) -> None:
-        """Take rows into the digests of their parts."""
+    def see(self, frame: Frame, rows: Iterable[Row]) -> None:
+        """Take the rows of the next frame into the digests of their parts."""
         digests = self._digests
-        for row in rows:
-            key = (row.TABLE, row.ts_recv // DAY_NS, row.symbol)
+        for key, row in self._sorter.keys(frame, rows):
             digest = digests.get(key)
             if digest is None:
                 digest = digests[key] = Digest()
@@ -47,10 +77,7 @@ class PartDigests:
 
     def found(self) -> dict[Part, str]:
         """The digest of each part."""
-        return {
-            Part(table, _date(day), symbol): digest.hexdigest()
-            for (table, day, symbol), digest in self._digests.items()
-        }
+        return {_part(key): digest.hexdigest() for key, digest in self._digests.items()}
 
 
 class StoredRows:
@@ -65,12 +92,17 @@ class StoredRows:
                 self._files.setdefault(_stored_in(entry), []).append(entry)
 
     def compare(self, replayed: dict[Part, str]) -> tuple[list[Part], list[Finding]]:
-        """Parts whose stored rows are not those of the replay, and files that cannot be read."""
+        """Parts whose stored rows are not those of the replay, and files that cannot be read.
+
+        What was pruned is neither.
+        """
         differing, unreadable = [], []
         for part in sorted({*replayed, *self._files}, key=str):
             try:
                 if self._digest(part) != replayed.get(part):
                     differing.append(part)
+            except PrunedFile:
+                continue
             except TapeError as error:
                 files = self._files[part]
                 unreadable.append(
@@ -106,7 +138,8 @@ class StoredRows:
         files = self._files.get(part)
         if files:
             return files[0].path
-        return f"rows/{part.table}/{part.date}/ (no file of {part.symbol})"
+        top = f"{ACCOUNT}/" if part.private else ""
+        return f"{top}rows/{part.table}/{part.date}/ (no file of {part.symbol})"
 
     def _digest(self, part: Part) -> str | None:
         if part not in self._files:
@@ -117,9 +150,9 @@ class StoredRows:
         return digest.hexdigest()
 
 
-def part_of(row: Row) -> Part:
-    """Where a row is stored."""
-    return Part(row.TABLE, _date(row.ts_recv // DAY_NS), row.symbol)
+def _part(key: _Key) -> Part:
+    table, day, symbol, private = key
+    return Part(table, _date(day), symbol, private)
 
 
 @lru_cache(maxsize=64)
@@ -129,4 +162,4 @@ def _date(day: int) -> str:
 
 def _stored_in(entry: FileEntry) -> Part:
     """``rows/<table>/date=../symbol=../<segment>``: tables and dates never need quoting."""
-    return Part(entry.table, PurePosixPath(entry.path).parts[2], entry.symbol)
+    return Part(entry.table, PurePosixPath(entry.path).parts[-3], entry.symbol, entry.private)

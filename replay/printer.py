@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from replay.moment import stamp
 from schemas.arrow import columns
 from schemas.columns import Unit
 from schemas.numbers import pretty_price, pretty_qty
 from schemas.rows import Row
 from schemas.tables import TABLES
+from tape.moment import stamp
 
 _BATCH_BYTES = 1 << 16
 _NS = 1_000_000_000

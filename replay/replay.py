@@ -5,19 +5,23 @@ from functools import cached_property
 from pathlib import Path
 
 from market.book import Book
-from replay.moment import moment, stamp
+from market.state import Channels, State
 from replay.pace import Clock, Pace, SystemClock, Waiter
-from replay.recorded import depth_markets, recorded_topics
-from replay.sealed import check_sealed
-from replay.selection import Selection, nearest
+from replay.sealed import check_sealed, playable
+from replay.selection import Selection
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
 from schemas.errors import TopicError, UsageError
 from schemas.frames import Frame
 from schemas.rows import Row
-from schemas.topics import depth_topic
+from schemas.topics import depth_topic, is_private
 from tape.layout import Tape
+from tape.moment import moment, stamp
+from tape.patterns import nearest
+from tape.prunings import pruned
 from tape.reader import segments
+from tape.recorded import depth_markets, recorded_topics
+from tape.view import permitted
 
 Event = tuple[Frame, list[Row]]
 Moment = int | str
@@ -47,9 +51,14 @@ class Replay:
         All have the same frames.
     clock: another one than the computer's, for tests.
 
-    segments: manifests of all sealed segments, whether or not they are played.
+    segments: manifests of all sealed segments, whether or not they are played, but for those whose
+        frames were pruned. pruned: what that was.
+    tape: the recording. Where its folder ``account`` is not there, or may not be read, all else is
+        played, and ``tape.public`` says so.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
     session: of the frame given out last; empty before the first.
+    state: what else than books a client would ask for, at the row in hand and of its session; of
+        streams that are not selected it knows nothing.
 
     Rows come in order of ``seq``, those of one frame in the order they were made. Raises
     NotARecording, TopicError or another UsageError for what cannot be played, and TapeError, also
@@ -70,7 +79,10 @@ class Replay:
     ) -> None:
         self.tape = Tape.open(data)
         check_sealed(self.tape)
-        self.segments = tuple(segments(self.tape, merge=merge, generation=generation))
+        self.pruned = pruned(self.tape)
+        found = segments(self.tape, merge=merge, generation=generation)
+        self.segments = tuple(playable(found, self.pruned))
+        self.tape = permitted(self.tape, self.segments)
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
         self._selection.check(self.recorded_topics)
@@ -81,12 +93,14 @@ class Replay:
         self._clock = clock or SystemClock()
         self.session = ""
         self._playing: Sequence[Strand] = ()
+        self.state = State(self._channels)
         self._markets = depth_markets(self.recorded_topics)
 
     @cached_property
     def recorded_topics(self) -> list[str]:
-        """Streams that were recorded, selected or not."""
-        return recorded_topics(self.segments)
+        """Streams that were recorded and are there to be played, selected or not."""
+        recorded = recorded_topics(self.segments)
+        return [topic for topic in recorded if not (self.tape.public and is_private(topic))]
 
     @property
     def first_ts(self) -> int:
@@ -152,6 +166,11 @@ class Replay:
                 due = None if pace is None else pace.due(frame, group[0].session, strand.zero)
                 self.session = strand.session
                 yield due, strand, frame
+
+    def _channels(self) -> Channels:
+        """Of the session that the frame given out last is of."""
+        playing = (strand for strand in self._playing if strand.session == self.session)
+        return next((strand.engine.channels for strand in playing), {})
 
     def _no_book(self, symbol: str) -> TopicError:
         if symbol in self._markets:

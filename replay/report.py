@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from time import monotonic
 
-from replay.moment import length, stamp
 from replay.replay import Replay
 from schemas.frames import Frame
 from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
 from schemas.tables import TABLES
 from tape.manifest import Manifest
-from tape.reader import discontinued, headless, holes
+from tape.moment import length, stamp
+from tape.reader import Part, discontinued, headless, holes, pruned_between, unkept
 
 # Of gaps that are the recorder's own, and not the venue's.
 _OWN_CAUSES = {
@@ -29,6 +30,7 @@ class Report:
     def __init__(self, replay: Replay) -> None:
         self.frames = 0
         self._replay = replay
+        self._gone = replay.pruned.unplayable
         self._rows: Counter[type[Row]] = Counter()
         self._holes: dict[tuple[object, ...], str] = {}  # causes of gaps
         self._first: Frame | None = None
@@ -59,7 +61,7 @@ class Report:
         """What the recorder is known to have missed of what was played, as sentences."""
         segments, gaps = self._segments(), self.gaps()
         found = [f"{segment.name}: {loss}" for segment in segments for loss in segment.losses]
-        found += [f"{name}: missing between its neighbours" for name in holes(segments)]
+        found += [f"{name}: missing between its neighbours" for name in holes(segments, self._gone)]
         found += self._ends()
         own = [(gaps[cause], what) for cause, what in _OWN_CAUSES.items() if gaps[cause]]
         return found + [f"{count} gap{'s'[: count > 1]} {what}" for count, what in own]
@@ -80,16 +82,28 @@ class Report:
         yield f"gaps: {_counts(gaps)}" if gaps else "no gaps"
         verdicts = Counter(segment.verdict.value for segment in self._segments())
         yield f"segments: {_counts(verdicts)}"
+        if self._replay.tape.public:
+            folder = self._replay.tape.account_folder
+            yield f"without what is of an account: {folder} is not there, or may not be read"
+        if apart := sum(self._is_apart(*pair) for pair in pairwise(self._segments())):
+            yield f"not kept, as nothing had happened: what was between {apart + 1} dumps of a ring"
         for loss in self.losses():
             yield f"loss: {loss}"
+        for note in self._replay.pruned.notes():
+            yield f"note: {note}"
+
+    def _is_apart(self, one: Manifest, following: Manifest) -> bool:
+        """Whether something between two segments was not to be kept."""
+        parts: list[Part] = [one, *pruned_between(one, following, self._gone), following]
+        return any(unkept(*pair) for pair in pairwise(parts))
 
     def _ends(self) -> Iterator[str]:
         """Beginnings and ends of sessions that were asked for and are not there."""
         replay = self._replay
-        for one in headless(replay.segments):
+        for one in headless(replay.segments, self._gone):
             if replay.span.start < one.first_ts < replay.span.until:
                 yield f"{one.name}: is not where its session began; what was before is not there"
-        for one, following in discontinued(replay.tape, replay.segments):
+        for one, following in discontinued(replay.tape, replay.segments, self._gone):
             if replay.span.start <= one.last_ts < replay.span.until:
                 yield f"{one.name}: was to be continued by {following}, which is not there"
 

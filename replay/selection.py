@@ -1,21 +1,18 @@
 """Which topics are asked for: patterns over stream names."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from enum import Enum, auto
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 import msgspec
 
 from schemas import wire
-from schemas.errors import TopicError
 from schemas.frames import Frame, Kind
-from schemas.requests import depth_symbol
+from schemas.requests import depth_symbol, is_market_list
 from schemas.rows import Audit, BookKeyframe, Depth, Gap, Row
-from schemas.topics import WINDOWS, Topic, depth_topic
+from schemas.topics import Topic, depth_topic
+from tape.patterns import Patterns
 
-_SHOWN = 5
 _REST = frozenset({Kind.REQUEST, Kind.REPLY, Kind.FAILED})
 _QUOTES = "bookTicker"  # the channel that books are compared with
 
@@ -31,7 +28,7 @@ class Role(Enum):
     AUDITS = auto()  # compared with a book that is asked for, without being so itself
 
 
-class Selection:
+class Selection(Patterns):
     """Topics by pattern (``depth.*``, ``*.SOL_USDC``); no pattern selects everything.
 
     What is about no topic in particular belongs to every selection: connections, error replies
@@ -39,31 +36,16 @@ class Selection:
     """
 
     def __init__(self, patterns: Iterable[str] | None) -> None:
-        self.patterns = (patterns,) if isinstance(patterns, str) else tuple(patterns or ())
-        # As many as the engine follows at most, so that topics are matched once.
-        self.wants = lru_cache(maxsize=32_768)(self._wants)
+        super().__init__(patterns)
         self._role_of = lru_cache(maxsize=32_768)(self._plain_role)
-
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is left out."""
-        return not self.patterns
-
-    def check(self, topics: Iterable[str]) -> None:
-        """Raise TopicError for a pattern that matches none of the topics of a recording."""
-        known = sorted(topics)
-        for pattern in self.patterns:
-            if not any(fnmatchcase(topic, pattern) for topic in known):
-                raise TopicError(
-                    f"no topic of this recording matches {pattern!r}; {nearest(pattern, known)}"
-                )
 
     def role(self, frame: Frame) -> Role:
         """Whether a frame is asked for. Of a DATA frame, only the stream's name is decoded."""
         if frame.kind is Kind.DATA:
             return self._role_of(_stream(frame.payload))
         if frame.kind is Kind.KEYFRAME:
-            wanted = not frame.topic or self.wants(frame.topic)
+            about_no_stream = not frame.topic or is_market_list(frame.topic)
+            wanted = about_no_stream or self.wants(frame.topic)
         else:
             symbol = depth_symbol(frame.topic) if frame.kind in _REST else None
             wanted = symbol is None or self.book(symbol)
@@ -76,10 +58,6 @@ class Selection:
     def rows_beside(self, rows: Sequence[Row]) -> list[Row]:
         """Of the rows of a frame that is not asked for, those about a book that is."""
         return [row for row in rows if isinstance(row, Depth | Gap | Audit) and self._row(row)]
-
-    def book(self, symbol: str) -> bool:
-        """Whether a depth stream of a market is asked for."""
-        return any(self.wants(depth_topic(symbol, window)) for window in ("", *WINDOWS))
 
     def _row(self, row: Row) -> bool:
         """A connection that ends makes rows for the books of all its markets."""
@@ -99,9 +77,6 @@ class Selection:
             return Role.AUDITS if self.wants(depth_topic(topic.symbol)) else Role.LEFT_OUT
         return Role.PLAYED if wanted else Role.LEFT_OUT
 
-    def _wants(self, topic: str) -> bool:
-        return self.everything or any(fnmatchcase(topic, p) for p in self.patterns)
-
 
 def _stream(payload: bytes) -> str | None:
     try:
@@ -109,11 +84,3 @@ def _stream(payload: bytes) -> str | None:
         return name
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``nearest: depth.SOL_USDC, ..``: what there is that looks like a name, for a message."""
-    names = sorted(known)
-    near = get_close_matches(name, names, _SHOWN, cutoff=0.4) or names[:_SHOWN]
-    more = f" and {len(names) - len(near)} more" if len(names) > len(near) else ""
-    return f"nearest: {', '.join(near)}{more}" if near else "there is none at all"

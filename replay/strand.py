@@ -85,7 +85,7 @@ class Strand:
             return True
         if frame.kind is _DATA:
             self.engine.heard(frame)
-        else:
+        elif frame.kind is not Kind.KEYFRAME:  # what is known of its stream would only grow old
             self.feed(frame)
         return False
 

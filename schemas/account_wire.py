@@ -9,9 +9,9 @@ from typing import Literal
 from msgspec import Struct
 
 from schemas.figures import Figure
-from schemas.wire import Id, Micros, Millis, Symbol
+from schemas.wire import Id, Micros, Millis, Symbol, Text, Word
 
-Name = str | Id  # of something: a text or a number
+Name = Text | Id  # of something: a text or a number
 
 
 class Order(Struct, gc=False, kw_only=True):
@@ -29,38 +29,38 @@ class Order(Struct, gc=False, kw_only=True):
     E: Micros
     s: Symbol
     i: Name
-    S: str
-    X: str
+    S: Word
+    X: Word
     z: Figure
     Z: Figure
     T: Micros | None = None
     c: Id | None = None
-    o: str | None = None
-    f: str | None = None
+    o: Word | None = None
+    f: Word | None = None
     p: Figure | None = None
     q: Figure | None = None
     Q: Figure | None = None
     P: Figure | None = None
-    B: str | None = None
+    B: Word | None = None
     Y: Figure | None = None
     a: Figure | None = None
     j: Figure | None = None
-    d: str | None = None
+    d: Word | None = None
     b: Figure | None = None
     k: Figure | None = None
-    g: str | None = None
-    R: str | None = None
-    er: str | None = None
+    g: Word | None = None
+    R: Word | None = None
+    er: Word | None = None
     t: Id | None = None
     l: Figure | None = None
     L: Figure | None = None
     m: bool | None = None
     n: Figure | None = None
-    N: str | None = None
-    V: str | None = None
+    N: Word | None = None
+    V: Word | None = None
     r: bool | None = None
     y: bool | None = None
-    O: str | None = None
+    O: Word | None = None
     I: Name | None = None
     H: Id | None = None
 
@@ -121,15 +121,15 @@ class Rfq(Struct, gc=False, kw_only=True):
     T: Micros | None = None
     u: Id | None = None
     C: Name | None = None
-    S: str | None = None
-    o: str | None = None
+    S: Word | None = None
+    o: Word | None = None
     q: Figure | None = None
     Q: Figure | None = None
     p: Figure | None = None
     w: Millis | None = None
     W: Millis | None = None
     O: Name | None = None
-    X: str | None = None
+    X: Word | None = None
     z: Figure | None = None
     Z: Figure | None = None
     l: Figure | None = None

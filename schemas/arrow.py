@@ -60,11 +60,18 @@ def columns(row: type[Row]) -> list[Column]:
 @cache
 def schema(row: type[Row]) -> pa.Schema:
     """Arrow schema of a table's files: its columns without the partition columns."""
+    whole = whole_schema(row)
+    kept = [field for field in whole if field.name not in PARTITIONS]
+    return pa.schema(kept, metadata=whole.metadata)
+
+
+@cache
+def whole_schema(row: type[Row]) -> pa.Schema:
+    """The same with the partition columns, for files that stand alone."""
     return pa.schema(
         [
             pa.field(c.name, c.arrow, nullable=c.nullable, metadata={"unit": c.unit.value})
             for c in columns(row)
-            if c.name not in PARTITIONS
         ],
         metadata={"table": row.TABLE},
     )

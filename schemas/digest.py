@@ -12,6 +12,7 @@ import msgspec
 from schemas.frames import Checkpoint, Frame
 from schemas.rows import Row
 
+MEMORY = 1  # of what an engine remembers; another with every change of it
 _BATCH_BYTES = 1 << 16
 
 
@@ -40,6 +41,20 @@ class Digest:
     def _drain(self) -> None:
         self._hash.update(self._buffer)
         self._buffer.clear()
+
+
+def state_digest(keyframes: Iterable[tuple[str, bytes]]) -> str:
+    """Of what an engine remembers, by stream: ``1:`` and sha256 over the msgpack of each name and
+    state, by name. The number is that of what is remembered: others cannot be compared."""
+    digest = sha256()
+    for keyframe in sorted(keyframes):
+        digest.update(msgspec.msgpack.encode(keyframe))
+    return f"{MEMORY}:{digest.hexdigest()}"
+
+
+def is_comparable(one: str, other: str) -> bool:
+    """Whether two digests are of the same kind of state."""
+    return one.partition(":")[0] == other.partition(":")[0]
 
 
 class Witness:

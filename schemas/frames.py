@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+DUMP = "dump: "  # the end of a segment begins so, if nothing behind it was to be kept then
+
 
 class Kind(StrEnum):
     """What a frame is. Everything that changes the engine's state is one of these."""
@@ -48,6 +50,8 @@ class SegmentHead(msgspec.Struct, frozen=True):
     """Payload of a SEGMENT frame: enough to read the segment alone.
 
     rows_schema: of the rows that the recorder's digests are about, see `schemas.rows.SCHEMA`.
+    ring: set where segments are written only when something has happened: how far back they are
+        kept until then, ns. Those that are not there were not to be kept.
     """
 
     session: str
@@ -58,6 +62,7 @@ class SegmentHead(msgspec.Struct, frozen=True):
     ws_url: str
     rest_url: str
     rows_schema: int = 1
+    ring: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ConnectionOpened(msgspec.Struct, frozen=True):
@@ -112,16 +117,19 @@ class FramesLost(msgspec.Struct, frozen=True):
     ended: bool = False
 
 
-class Checkpoint(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payload of a CHECKPOINT frame: digests of all frames of the segment before this one.
 
     frames, rows: sha256 in hex, see `schemas.digest`.
-    end: why the segment ends here (``roll`` or ``stop``); None in mid-segment.
+    end: why the segment ends here (``roll`` or ``stop``, or ``dump: ..`` with what a ring was
+        written for: what follows may not be kept); None in mid-segment.
+    state: digest of what the engine remembers; where the segment ends only, None in old recordings.
     """
 
     frames: str
     rows: str
     end: str | None = None
+    state: str | None = None
 
 
 def to_json(payload: msgspec.Struct) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.columns import Added, Count, Doc, Flag, Price, Qty, Rate, Text, Time, Wide, Word
 
-SCHEMA = 3  # of the tables; a column that came later than 1 says with which (`Added`)
+SCHEMA = 4  # of the tables; a column that came later than 1 says with which (`Added`)
 
 
 class Row(msgspec.Struct, gc=False, array_like=True, tag=True):
@@ -188,7 +188,7 @@ class Gap(Row, tag="gap"):
         Doc(
             "`open`: what is missing never came so far; `resynced`: the book was made anew from a"
             " snapshot; `resumed`: frames arrive again; `healed`: all trades that were missing came"
-            " late"
+            " late; `unsubscribed`: nobody asked for the stream any more"
         ),
         Added(2, "open"),
     ]
@@ -203,6 +203,36 @@ class Gap(Row, tag="gap"):
         Count | None, Doc("how long it was, by the monotonic clock; null: it goes on"), Added(2)
     ]
     resync_id: Annotated[Count | None, Doc("update id of the snapshot that ended it"), Added(2)]
+
+
+class Market(Row, tag="market"):
+    """A market that is new in the venue's list, is said otherwise than before, or is gone from it.
+
+    The first list of a session makes a row of each market. It is the column `market` that names it:
+    `symbol` is null, so that the rows of a list lie in one file. A member that the venue leaves
+    out, or that does not fit its column exactly, is null; of a tick or a step a `reject` row says
+    so. A market that is gone has what was last said of it.
+    """
+
+    path: Annotated[Word, Doc("REST path of the list, which is complete for itself alone")]
+    event: Annotated[Word, Doc("`listed`, `changed`, `delisted`")]
+    market: Annotated[Word, Doc("as the venue spells it (`symbol`)")]
+    base: Annotated[Word | None, Doc("`baseSymbol`")]
+    quote: Annotated[Word | None, Doc("`quoteSymbol`")]
+    market_type: Annotated[Word | None, Doc("`SPOT`, `PERP`, `PREDICTION`.. (`marketType`)")]
+    order_book_state: Annotated[
+        Word | None,
+        Doc("`Open`, `PostOnly`, `LimitOnly`, `CancelOnly`, `Closed` (`orderBookState`)"),
+    ]
+    tick_size: Annotated[Price | None, Doc("`tickSize`")]
+    step_size: Annotated[Qty | None, Doc("`stepSize`")]
+    min_price: Annotated[Price | None, Doc("`minPrice`")]
+    max_price: Annotated[Price | None, Doc("`maxPrice`")]
+    min_qty: Annotated[Qty | None, Doc("`minQuantity`")]
+    max_qty: Annotated[Qty | None, Doc("`maxQuantity`")]
+    funding_interval_ns: Annotated[Count | None, Doc("`fundingInterval`, in ns")]
+    visible: Annotated[Flag | None, Doc("`visible`")]
+    ts_created: Annotated[Time | None, Doc("`createdAt`")]
 
 
 class Audit(Row, tag="audit"):

@@ -11,6 +11,7 @@ from schemas.rows import (
     Gap,
     Kline,
     Liquidation,
+    Market,
     MarkPrice,
     OpenInterest,
     Reject,
@@ -43,6 +44,7 @@ _ALL: tuple[type[Row], ...] = (
     BookKeyframe,
     Audit,
     Clock,
+    Market,
     *ACCOUNT_TABLES,
 )
 TABLES = {row.TABLE: row for row in _ALL}

@@ -47,10 +47,19 @@ class Topic(NamedTuple):
     @property
     def private(self) -> bool:
         """Whether it is of an account, known to us or not."""
-        return self.channel.partition(".")[0] == ACCOUNT
+        return is_private(self.channel)
 
     def __str__(self) -> str:
         return ".".join(part for part in self if part)
+
+
+def is_private(name: str) -> bool:
+    """Whether a topic, or a pattern of topics, is of an account.
+
+    >>> is_private("account.*"), is_private("accounts.SOL_USDC")
+    (True, False)
+    """
+    return name.partition(".")[0] == ACCOUNT
 
 
 def depth_topic(symbol: str, window: str = "") -> str:

@@ -6,6 +6,7 @@ Prices and quantities stay texts here.
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
@@ -19,6 +20,8 @@ Id = Annotated[int, Meta(ge=0, le=2**63 - 2)]
 Micros = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000)]
 Millis = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000_000)]
 Symbol = Annotated[str, Meta(min_length=1, max_length=64)]
+Word = Annotated[str, Meta(max_length=64)]  # texts are bounded, as some are kept by the thousand
+Text = Annotated[str, Meta(max_length=128)]
 Level = tuple[str, str]
 
 
@@ -97,8 +100,8 @@ class Trade(Event, gc=False, kw_only=True):
     p: str
     q: str
     m: bool
-    a: str = ""
-    b: str = ""
+    a: Text = ""
+    b: Text = ""
 
 
 class Rolling(Event, gc=False, kw_only=True):
@@ -164,7 +167,7 @@ class Liquidation(Event, gc=False, kw_only=True):
     e: Literal["liquidation"]
     p: str
     q: str
-    S: str
+    S: Word
     s: Symbol
     T: Micros | None = None
 
@@ -174,7 +177,7 @@ class StockPrice(StockEvent, gc=False, kw_only=True):
 
     e: Literal["stockPrice", ""] = ""
     mid: str | None = None
-    session: str | None = None
+    session: Word | None = None
 
 
 class StockIndicativeQuote(StockEvent, gc=False, kw_only=True):
@@ -208,11 +211,13 @@ def several(message: type[Struct]) -> Callable[[Raw], Several]:
     return decoded
 
 
+@cache
 def events(message: type[Struct]) -> frozenset[str]:
     """The names that events of this kind give themselves (``e``)."""
     return frozenset(_texts(get_type_hints(message)["e"]))
 
 
+@cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind, strict=False, dec_hook=figure_of, float_hook=figure_of_number)
 

@@ -57,8 +57,8 @@ def seal_again(
     draft.lost = before.lost
     folders = [f"{rows_tree(number)}/*/*/*"]  # no manifest has named what is there
     with RowsWriter(tape, before.name, lambda _: rows_tree(number)) as writer:
-        for _, _, rows in draft.feed(read_frames(tape, before)):
-            writer.add(rows)
+        for filed in draft.feed(read_frames(tape, before)):
+            writer.add(filed.rows, filed.private)
             count()
         if draft.digests.frames != before.frames_digest:
             raise TapeError(f"{before.name}: its frames are not those that were sealed")

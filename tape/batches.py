@@ -15,13 +15,25 @@ import pyarrow.parquet as pq
 
 from schemas.errors import TapeError
 from tape.files import sha256_of
+from tape.layout import Tape
 from tape.manifest import FileEntry
+from tape.prunings import pruning_of
 from tape.version import Written, refuse_newer
 
 HIGHEST_SEQ = 2**63 - 1
 
 _BATCH_ROWS = 8_192
 _BROKEN = (OSError, ValueError, KeyError, pa.ArrowException)  # all that pyarrow raises for content
+
+_DAMAGED = "bring it back from a copy (bp-tape verify lists all that is damaged)"
+_PRIVATE = (
+    "it holds what is of an account, which lies apart and only its owner may read: bring it back"
+    " from a copy, or get the right to read it; bp-tape export --public-only does without"
+)
+_PRUNED = (
+    "only a copy brings frames back; rows come back with bp-tape seal --again while the frames are"
+    " there"
+)
 
 Line = TypeVar("Line")
 
@@ -32,10 +44,21 @@ class DamagedFile(TapeError):
     def __init__(self, root: Path, entry: FileEntry, problem: str) -> None:
         self.problem = problem
         self.path = root / entry.path
+        advice = self.advice(entry)
         super().__init__(
-            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; bring it"
-            " back from a copy (bp-tape verify lists all that is damaged)"
+            f"{self.path} (seq {entry.first_seq} to {entry.last_seq}): {problem}; {advice}"
         )
+
+    def advice(self, entry: FileEntry) -> str:
+        """What to do about it."""
+        return _PRIVATE if entry.private else _DAMAGED
+
+
+class PrunedFile(DamagedFile):
+    """One that is not there since it was pruned, as the log says."""
+
+    def advice(self, entry: FileEntry) -> str:
+        return _PRUNED
 
 
 class Group(NamedTuple):
@@ -122,6 +145,11 @@ def check_footer(root: Path, entry: FileEntry) -> None:
             raise DamagedFile(root, entry, f"has {size} bytes, was sealed with {entry.bytes}")
         if sha256_of(path, size - entry.footer_bytes) != entry.footer_sha256:
             raise DamagedFile(root, entry, "its footer is damaged")
+    except FileNotFoundError as error:
+        pruning = pruning_of(Tape(root), entry.path, entry.sha256)
+        if pruning is not None:
+            raise PrunedFile(root, entry, f"was {pruning}") from None
+        raise DamagedFile(root, entry, f"cannot be read ({error.strerror})") from None
     except OSError as error:
         raise DamagedFile(root, entry, f"cannot be read ({error.strerror})") from None
 

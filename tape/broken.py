@@ -14,12 +14,18 @@ from tape.batches import DamagedFile, check_footer
 from tape.draft import SealEngine
 from tape.files import rename, sha256_of
 from tape.generations import Generations, all_generations, named, rows_files
-from tape.layout import DAMAGED_ENDING, FRAMES, SegmentName, Tape
+from tape.layout import DAMAGED_ENDING, FRAMES, SegmentName, Tape, in_account
 from tape.leftovers import remove_leftovers
 from tape.manifest import FileEntry, Manifest
 from tape.reader import read_frames
 from tape.rebuild import rebuild
+from tape.stored import there_or_lost
 from tape.tasks import Done, Task, first_of, left
+
+_ACCOUNT = Done(
+    "left as it is: bring it back from a copy; without the folder account/ all else is played",
+    "frames of an account, unless there is a copy",
+)
 
 EngineFactory = Callable[[], SealEngine]
 Progress = Callable[[int, int], None]
@@ -63,7 +69,7 @@ def lost_with(manifest: Manifest) -> str | None:
 
 def _problems(tape: Tape, segments: Sequence[Generations], progress: Progress) -> dict[str, str]:
     """What is wrong, by the path of the file."""
-    files = named(manifest for each in segments for manifest in each.kept)
+    files = there_or_lost(tape, named(m for each in segments for m in each.kept))
     done, total = 0, sum(entries[0].bytes for entries in files.values())
     found = {}
     for path, entries in files.items():
@@ -97,6 +103,8 @@ def _broken(
         found = f"file of frames that {problems[broken[0]]}"
         if _are_those(tape, segment.current):
             yield _frames_as_they_are(tape, segment, broken, found, engine)
+        elif all(map(in_account, broken)):
+            yield left(first_of(broken), found, _ACCOUNT)  # a hole each would end all order books
         elif len(broken) < len(frames):
             yield _without_some_frames(tape, segment, broken, found, engine)
         else:

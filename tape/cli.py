@@ -6,17 +6,22 @@ from pathlib import Path
 
 import click
 
-from tape import console, picture
+from tape import cli_export, console, picture
+from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
 from tape.coverage import coverage
 from tape.finding import Finding
+from tape.forecast import pretty_days
 from tape.layout import SegmentName, Tape
+from tape.prunings import Pruned, pruned
 from tape.reader import segments
+from tape.stored import stored_bytes
 from tape.summary import Summary, summarize
 from tape.totals import Totals, tables
 from tape.verify import verify
 from tape.version import code_version
+from tape.view import permitted
 
 
 @click.group(cls=console.Group)
@@ -34,6 +39,8 @@ def cli() -> None:
       bp-tape verify data/tape          check every byte against the manifests
       bp-tape recover data/tape         mend what a crash or a bad disk left
       bp-tape compact data/tape         hourly files of rows to daily ones
+      bp-tape prune --keep 90d          remove what is older
+      bp-tape export data/tape out      plain files, one for each table
       bp-tape info --json | jq .topics  the same for programs
     """
 
@@ -53,6 +60,8 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
 
+    A segment ends with a roll, a stop, or the dump of a ring, which says why it was written.
+
     \b
     Examples:
       bp-tape ls data/tape
@@ -62,8 +71,10 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
     if covered:
         _show_coverage(Tape.open(data), as_json)
         return
-    lines = _segment_lines(Tape.open(data))
-    console.show_lines(_SEGMENT_COLUMNS, lines, as_json)
+    tape = Tape.open(data)
+    away = pruned(tape)
+    console.show_lines(_SEGMENT_COLUMNS, _segment_lines(tape, away), as_json)
+    console.say_notes(away.notes())
 
 
 @cli.command()
@@ -72,10 +83,14 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
 def info(data: Path, as_json: bool) -> None:
     """Say what is in a recording: times, frames per topic, rows per table, gaps and losses.
 
+    Bytes per day are those of the last seven days recorded, days left until the disk is full at
+    that rate.
+
     Example: bp-tape info data/tape
     """
     tape = Tape.open(data)
-    summary = summarize(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    summary = summarize(permitted(tape, found), found)
     if as_json:
         console.print_json(summary)
         return
@@ -84,6 +99,9 @@ def info(data: Path, as_json: bool) -> None:
     _show_counts(("table", "rows"), summary.rows)
     _show_counts(("without a handler", "frames"), summary.unknown)
     _show_doubts(summary.doubts)
+    if summary.dumps:
+        click.echo()
+        console.show_table(("dump", "why"), [*summary.dumps.items()])
     if summary.losses:
         click.echo()
         console.show_table(("losses",), [(loss,) for loss in summary.losses])
@@ -97,7 +115,8 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     """Check every file of a recording against its manifest: presence, size, sha256, order.
 
     Exits 0 if it is whole, 1 if files are damaged, missing or strange, 3 if all files are as they
-    were sealed but something was lost while recording.
+    were sealed but something was lost while recording. What was pruned is not missing; a note says
+    what that is.
 
     Example: bp-tape verify data/tape && echo whole
     """
@@ -108,18 +127,22 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
         console.print_json([finding._asdict() for finding in findings])
     else:
         _show_findings(findings)
+    console.say_notes(pruned(tape).notes())
     damaged = any(finding.damage for finding in findings)
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, recover):
+for command in (seal, diff, compact, prune, recover, cli_export.command):
     cli.add_command(command)
 
 
-_SEGMENT_COLUMNS = ("segment", "verdict", "from", "seconds", "frames", "rows", "bytes")
+_SEGMENT_COLUMNS = (
+    *("segment", "verdict", "from", "seconds", "frames", "rows", "bytes"),
+    *("end", "pruned"),
+)
 
 
-def _segment_lines(tape: Tape) -> list[tuple[object, ...]]:
+def _segment_lines(tape: Tape, away: Pruned) -> list[tuple[object, ...]]:
     sealed: list[tuple[object, ...]] = [
         (
             str(manifest.name),
@@ -128,15 +151,23 @@ def _segment_lines(tape: Tape) -> list[tuple[object, ...]]:
             _seconds(manifest.first_ts, manifest.last_ts),
             manifest.frames,
             sum(manifest.rows.values()),
-            manifest.stored_bytes(),
+            sum(stored_bytes(tape, manifest, away)),
+            manifest.end,
+            _lacking(manifest.name, away),
         )
         for manifest in segments(tape, merge=True)
     ]
     waiting = [
-        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size)
+        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size, None, None)
         for path in tape.journals()
     ]
     return sealed + waiting
+
+
+def _lacking(name: SegmentName, away: Pruned) -> str | None:
+    """What of a segment was pruned."""
+    found = ["frames"] * (name in away.frames) + ["rows"] * (name in away.rows)
+    return ", ".join(found) or None
 
 
 def _overview(summary: Summary) -> list[tuple[str, object]]:
@@ -153,6 +184,9 @@ def _overview(summary: Summary) -> list[tuple[str, object]]:
         ("bytes of frames", summary.frames_bytes),
         ("bytes of rows", summary.rows_bytes),
         ("bytes per frame", _bytes_per_frame(summary)),
+        ("bytes per day", summary.forecast.bytes_per_day),
+        ("days left", pretty_days(summary.forecast.days_left)),
+        *(("pruned", note) for note in summary.pruned),
     ]
 
 
@@ -172,7 +206,8 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
 
 
 def _show_coverage(tape: Tape, as_json: bool) -> None:
-    days = coverage(tape, segments(tape, merge=True))
+    found = segments(tape, merge=True)
+    days = coverage(permitted(tape, found), found)
     if as_json:
         console.print_json(days)
     else:

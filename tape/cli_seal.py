@@ -12,6 +12,7 @@ import click
 from schemas.errors import BackpackError, TapeError, TooNew, UsageError
 from tape import console
 from tape.again import seal_again
+from tape.batches import PrunedFile
 from tape.draft import SealEngine
 from tape.generations import Generations, all_generations
 from tape.layout import DAMAGED_ENDING, SegmentName, Tape
@@ -39,7 +40,8 @@ def seal(
 
     With --again, make all rows anew from the frames, with the code of today. The files of frames
     stay; the new rows lie in rows.g1/ (then rows.g2/ ...), beside the old ones, and a manifest of
-    that generation says so. From then on they count. Also where old rows are damaged or missing.
+    that generation says so. From then on they count. Also where old rows are damaged, missing or
+    pruned; where the frames were pruned there is nothing to make rows of, and it says so.
 
     Exits 0; 1 if a segment cannot be sealed or its replay makes other rows than the recorder did;
     3 if something was lost while recording.
@@ -100,6 +102,7 @@ _SURVEYED = ("path", "found", "to do")
 _RECOVERED = ("path", "found", "done", "lost")
 _FAILED = "failed"
 _UNREAD = "unreadable"
+_PRUNED = "pruned"
 
 
 def _engine(context: click.Context) -> EngineFactory:
@@ -151,6 +154,8 @@ def _sealed_again(
         for segment in chosen:
             try:
                 again = seal_again(tape, segment, engine(), count=count)
+            except PrunedFile as error:
+                yield str(segment.name), None, _PRUNED, None, str(error)
             except TapeError as error:
                 yield str(segment.name), None, _FAILED, None, str(error)
             else:

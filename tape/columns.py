@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from schemas.arrow import FRAMES, PARTITIONS, Column, columns, schema
+from schemas.arrow import FRAMES, PARTITIONS, Column, columns, schema, whole_schema
 from schemas.frames import Frame, Kind
 from schemas.rows import Row
 from schemas.wire import Envelope, decoder
@@ -41,6 +41,15 @@ def arrow_to_rows(row: type[Row], symbol: str | None, batch: pa.RecordBatch) -> 
     """
     by_column = [_values(column, symbol, batch) for column in columns(row)]
     return list(map(row, *by_column))
+
+
+def whole_batch(row: type[Row], symbol: str | None, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Columns of a file, of whatever schema, as those of `schemas.arrow.whole_schema`.
+
+    Raises as `arrow_to_rows`.
+    """
+    arrays = [_whole_column(column, symbol, batch) for column in columns(row)]
+    return pa.RecordBatch.from_arrays(arrays, schema=whole_schema(row))
 
 
 def frames_to_arrow(frames: Sequence[Frame], topics: Sequence[str | None]) -> pa.RecordBatch:
@@ -103,6 +112,14 @@ def _values(column: Column, symbol: str | None, batch: pa.RecordBatch) -> Iterab
     if column.added is not None and column.name not in batch.schema.names:
         return repeat(column.added.value, batch.num_rows)
     return _plain(batch.column(column.name), column.arrow)
+
+
+def _whole_column(column: Column, symbol: str | None, batch: pa.RecordBatch) -> pa.Array:
+    if column.name in PARTITIONS:
+        return pa.repeat(pa.scalar(symbol, column.arrow), batch.num_rows)
+    if column.added is not None and column.name not in batch.schema.names:
+        return pa.repeat(pa.scalar(column.added.value, column.arrow), batch.num_rows)
+    return batch.column(column.name).cast(column.arrow)
 
 
 def _plain(array: pa.Array, kind: pa.DataType) -> list[Any]:

@@ -146,7 +146,7 @@ class _Compaction:
         columns = _columns(self._tape, part, pieces[0])
         members = written({manifest.number for manifest, _ in pieces})
         said = labels(part.table, str(name), self._day.schema) | {MEMBERS: members}
-        return PartFile(self._tape.rows(name, part), columns, said)
+        return PartFile(self._tape.rows(name, part), columns, said, part.private)
 
     def _merge(self, file: PartFile, part: Part, pieces: Sequence[Piece]) -> int:
         """Write all pieces of a part; the bytes of the file."""

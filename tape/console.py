@@ -6,7 +6,7 @@ Exit codes, errors without a traceback, and tables: drawn on a terminal, tab-sep
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -153,6 +153,12 @@ def show_lines(
         show_table(columns, lines)
     else:
         click.echo(nothing)
+
+
+def say_notes(notes: Iterable[str]) -> None:
+    """On stderr, as they are no part of what a program reads."""
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def _pretty(value: object) -> str:

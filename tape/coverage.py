@@ -16,16 +16,20 @@ from typing import NamedTuple
 import msgspec
 
 from tape.doubts import Hole, read_holes
-from tape.laps import DAMAGED, Lap, breaks, damage, head, laps
+from tape.ends import Ends
+from tape.laps import DAMAGED, PRUNED, Lap, breaks, damage, ends, holes_of_pruned, laps
 from tape.layout import DAY_NS, Tape, date_folder
 from tape.manifest import Manifest
+from tape.prunings import Pruned, Pruning, pruned
+from tape.reader import Part
 from tape.spans import Stretch, by_day, length, union, without
 
 UNRECORDED = "unrecorded"  # nobody was to record it then
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """A stretch that is not covered. cause: of a gap row, or ``damaged`` or ``unrecorded``.
+    """A stretch that is not covered. cause: of a gap row, or ``damaged``, ``pruned``
+    or ``unrecorded``.
 
     ts_since, ts_until: ns since the epoch, UTC.
     """
@@ -38,7 +42,8 @@ class Missing(msgspec.Struct, frozen=True):
 class Covered(msgspec.Struct, frozen=True):
     """One topic on one day, UTC.
 
-    share: of the 24 hours. gaps: stretches that are missing, but for what is ``unrecorded``.
+    share: of the 24 hours. gaps: stretches that are missing, but for what is ``pruned`` or
+        ``unrecorded``.
     missing: in order; together with what is covered they make the day.
     """
 
@@ -66,14 +71,18 @@ def coverage(tape: Tape, manifests: Sequence[Manifest]) -> list[Covered]:
     """
     ran: list[Lap] = []
     broken: list[Stretch] = []
-    holes = read_holes(tape, manifests)
-    for _, group in groupby(manifests, key=attrgetter("session")):
+    away = pruned(tape)
+    holes: list[Hole] = []
+    every: list[Part] = sorted([*manifests, *away.gone.values()], key=attrgetter("name"))
+    for _, group in groupby(every, key=attrgetter("session")):
         segments = list(group)
-        heads = [head(tape, segment) for segment in segments]
-        ran += laps(tape, segments, heads)
-        holes += damage(tape, segments)
-        broken += breaks(segments, heads)
-    return cover(ran, holes, broken)
+        known = [_ends(tape, segment, away) for segment in segments]
+        ran += laps(segments, known)
+        # Of frames that are gone the rows of gaps say what was missing among them.
+        there = [s for s in segments if isinstance(s, Manifest) and s.name not in away.frames]
+        holes += [*holes_of_pruned(segments), *damage(tape, there)]
+        broken += breaks(segments, known)
+    return cover(ran, [*holes, *read_holes(tape, manifests)], broken)
 
 
 def cover(
@@ -97,6 +106,14 @@ def cover(
             broken,
         )
     ]
+
+
+def _ends(tape: Tape, segment: Part, away: Pruned) -> Ends:
+    """Of a segment, or of its frames, that are gone, what the log has kept."""
+    if isinstance(segment, Pruning):
+        return segment.ends
+    known = away.frames.get(segment.name)
+    return ends(tape, segment) if known is None else known.ends
 
 
 def _taken(ran: Sequence[Lap], holes: Iterable[Hole]) -> Iterator[Taken]:
@@ -151,7 +168,7 @@ def _day(
         left = without(rest, gone)
         missing += (Missing(cause, *stretch) for stretch in without(rest, left))
         rest = left
-    gaps = len(missing)
+    gaps = sum(part.cause != PRUNED for part in missing)
     missing += (Missing(UNRECORDED, *stretch) for stretch in rest)
     missing.sort(key=attrgetter("ts_since"))
     total = length(covered)

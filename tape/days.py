@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from tape.generations import rows_files
-from tape.layout import ROWS, Part, SegmentName, Tape
+from tape.layout import ROWS, Part, SegmentName, Tape, tree_of
 from tape.manifest import FileEntry, Manifest
 
 Piece = tuple[Manifest, FileEntry]
@@ -77,8 +77,8 @@ def scattered(manifests: Sequence[Manifest], day: int) -> Parts:
 
 def part_of(entry: FileEntry) -> Part:
     """``rows/<table>/date=../symbol=../<segment>``: tables and dates never need quoting."""
-    folder = PurePosixPath(entry.path).parts[2]
-    return Part(entry.table, day_of(folder.removeprefix("date=")), entry.symbol)
+    folder = PurePosixPath(entry.path).parts[-3]
+    return Part(entry.table, day_of(folder.removeprefix("date=")), entry.symbol, entry.private)
 
 
 _NOTHING: tuple[frozenset[SegmentName], frozenset[SegmentName], int, int]
@@ -99,8 +99,8 @@ def _day(day: Day, parts: Parts) -> Day:
 
 def _is_scattered(pieces: Sequence[Piece]) -> bool:
     paths = {entry.path for _, entry in pieces}
-    return len(paths) > 1 or not all(path.startswith(f"{ROWS}/") for path in paths)
+    return len(paths) > 1 or any(tree_of(path) != ROWS for path in paths)
 
 
 def _is_apart(manifest: Manifest) -> bool:
-    return not all(entry.path.startswith(f"{ROWS}/") for entry in rows_files(manifest))
+    return any(tree_of(entry.path) != ROWS for entry in rows_files(manifest))

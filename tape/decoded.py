@@ -11,6 +11,7 @@ from tape.batches import HIGHEST_SEQ, DamagedFile, Excerpt, Group, groups_in, re
 from tape.cache import Cache, Key
 from tape.layout import FRAMES, Tape
 from tape.manifest import FileEntry, Manifest
+from tape.view import seen
 
 _OBJECT_BYTES = 1_000  # of a file entry or a row group in memory
 _LINES = 1_024  # decoded at a time to find a few
@@ -58,6 +59,7 @@ class Decoded:
     def __init__(self, tape: Tape, segments: Sequence[Manifest], cache_bytes: int) -> None:
         self.cache = Cache(cache_bytes)
         self.segments = segments
+        self._tape = tape
         self._root = tape.root
         self._kinds: dict[int, frozenset[Kind]] = {}
         self._shared: dict[frozenset[Kind], frozenset[Kind]] = {}  # most segments have the same
@@ -117,7 +119,8 @@ class Decoded:
     def _parts(self, segment: int) -> dict[Kind, list[FileEntry]]:
         def make() -> dict[Kind, list[FileEntry]]:
             parts: dict[Kind, list[FileEntry]] = {}
-            for entry in sorted(self.segments[segment].files, key=attrgetter("first_seq")):
+            files = seen(self._tape, self.segments[segment].files)
+            for entry in sorted(files, key=attrgetter("first_seq")):
                 parts.setdefault((entry.table, entry.symbol), []).append(entry)
             return parts
 

@@ -5,7 +5,6 @@ streamed, one table and symbol of a segment at a time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from heapq import merge as merge_sorted
 from itertools import chain
 from operator import attrgetter
@@ -21,6 +20,7 @@ from schemas.rows import Row
 from tape.generations import all_generations, rows_files
 from tape.layout import Tape
 from tape.manifest import Manifest
+from tape.moment import stamp
 from tape.reader import read_rows
 
 Pair = tuple[Manifest, Manifest]
@@ -183,13 +183,8 @@ def _shown(row: Row) -> dict[str, str | None]:
     return shown
 
 
-def _moment(ns: int) -> str:
-    seconds, rest = divmod(ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
-
-
 _SHOW: dict[Unit, Callable[[Any], str]] = {
     Unit.PRICE: pretty_price,
     Unit.QTY: pretty_qty,
-    Unit.TIME: _moment,
+    Unit.TIME: stamp,
 }

@@ -1,18 +1,23 @@
 """Doubt is data: the rows of a recording that say what is missing or was wrong, read and paired.
 
-Only the files of the small tables `gap`, `audit` and `clock` are read.
+Only the files of the small tables `gap`, `audit` and `clock` are read, and the first frames of a
+segment, where what came before it is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from schemas.gaps import GapKey
 from schemas.rows import Gap, Row
-from tape.layout import Tape
+from tape.carried import carried
+from tape.ends import Carried
+from tape.layout import SegmentName, Tape
 from tape.manifest import Manifest
-from tape.reader import read_rows
+from tape.prunings import Pruned, Pruning, pruned
+from tape.reader import pruned_between, read_rows, unkept
+from tape.view import seen
 
 _HEALED = "healed"
 _LIFE_CYCLES = 2  # schema of rows since which a gap row says how the gap ended
@@ -57,9 +62,14 @@ def read_holes(tape: Tape, manifests: Sequence[Manifest]) -> list[Hole]:
     showed them. Raises TapeError for a file that cannot be read.
     """
     found: list[Hole] = []
+    away = pruned(tape)
     for session, segments in groupby(manifests, key=attrgetter("session")):
         holes: dict[GapKey, Hole] = {}
+        before: Manifest | None = None
         for manifest in segments:
+            if _is_apart(before, manifest, away.gone):
+                _leap(holes, before, manifest, _carried(tape, manifest, away))
+            before = manifest
             ended = manifest.rows_schema < _LIFE_CYCLES
             for row in read_table(tape, manifest, Gap):
                 # What follows on a gap takes its place; the order stays that of the first rows.
@@ -73,12 +83,50 @@ def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyR
     """The rows of one table of a segment, all symbols, in order of ``seq``."""
     rows = [
         row
-        for entry in manifest.files_of(table.TABLE)
+        for entry in seen(tape, manifest.files_of(table.TABLE))
         for batch in read_rows(tape, entry)
         for row in batch
         if isinstance(row, table)
     ]
     return sorted(rows, key=attrgetter("seq"))
+
+
+def _is_apart(
+    before: Manifest | None, manifest: Manifest, gone: Mapping[SegmentName, Pruning]
+) -> bool:
+    """Whether what came before was not to be kept, or was pruned."""
+    if before is None:
+        only_dumps = manifest.ring is not None and manifest.number > 1
+        return only_dumps or SegmentName(manifest.session, manifest.number - 1) in gone
+    return unkept(before, manifest) or bool(pruned_between(before, manifest, gone))
+
+
+def _carried(tape: Tape, manifest: Manifest, away: Pruned) -> Iterable[Carried]:
+    """Gaps that went on when a segment began; of frames that are gone, as the log has them."""
+    known = away.frames.get(manifest.name)
+    if known is None or known.ends.carried is None:
+        return carried(tape, manifest)
+    return known.ends.carried
+
+
+def _leap(
+    holes: dict[GapKey, Hole],
+    before: Manifest | None,
+    manifest: Manifest,
+    gaps: Iterable[Carried],
+) -> None:
+    """Between two dumps, or in what was pruned, gaps may have begun and ended. What is known of
+    those that have ended goes up to the end of what was kept before."""
+    going_on = {gap.key: gap for gap in gaps}
+    for key, hole in holes.items():
+        if hole.until_seq is None and before is not None and key not in going_on:
+            holes[key] = hole._replace(until_seq=before.last_seq, ts_until=before.last_ts)
+    for key, gap in going_on.items():
+        began = Hole(
+            manifest.session, key.topic, gap.cause, "open", gap.missing, manifest.first_ts,
+            key.since_seq, gap.ts_since, None, None, None,
+        )  # fmt: skip
+        holes.setdefault(key, began)
 
 
 def _joined(before: Hole | None, newest: Hole) -> Hole:

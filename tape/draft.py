@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.frames import Checkpoint, Frame
+from schemas.privacy import Privacy
 from schemas.rows import SCHEMA, Row
 from tape.columns import filed_topic
 from tape.journal_reader import Damage
@@ -14,7 +15,14 @@ from tape.tally import Tally
 from tape.trial import Trial
 from tape.version import code_version
 
-Filed = tuple[Frame, str | None, Sequence[Row]]
+
+class Filed(NamedTuple):
+    """A frame, the topic it is filed under, whether it is private, and the rows it makes."""
+
+    frame: Frame
+    topic: str | None
+    private: bool
+    rows: Sequence[Row]
 
 
 class SealEngine(Protocol):
@@ -26,6 +34,9 @@ class SealEngine(Protocol):
 
     def feed(self, frame: Frame) -> Sequence[Row]:
         """Take the next frame; the rows it makes."""
+
+    def digest(self) -> str:
+        """Of all that it remembers, as in the last checkpoint of a segment."""
 
 
 class Draft:
@@ -41,18 +52,19 @@ class Draft:
         self._engine = engine
         self._noted = damage
         self._doubtful = False
-        self._trial = Trial()
+        self._trial = Trial(engine.digest)
         self._tally = Tally()
+        self._privacy = Privacy()
 
     def feed(self, frames: Iterable[Frame]) -> Iterator[Filed]:
-        """Each frame, the topic it is filed under, and the rows it makes."""
+        """Each frame, and what comes of it."""
         for frame in frames:
             rows = self._engine.feed(frame)
             topic = filed_topic(frame)
             self._tally.add(frame, topic, rows)
             self._doubtful = self._doubtful or self._hole_before(frame)
             self._trial.see(frame, rows, intact=not self._doubtful)
-            yield frame, topic, rows
+            yield Filed(frame, topic, self._privacy.see(frame, topic), rows)
 
     @property
     def digests(self) -> Checkpoint:
@@ -111,5 +123,6 @@ class Draft:
             rows_digest=digests.rows,
             damage=self.damage,
             lost=self.lost,
+            ring=self._trial.ring,
             files=files,
         )

@@ -8,14 +8,31 @@ from pathlib import Path
 
 ASIDE = ".tmp"  # ending of a file that is being written
 
+_OWNER_READS = 0o600
+_OWNER_ENTERS = 0o700
+_ANYBODY_ENTERS = 0o777  # as far as the umask lets them
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and its missing parents; each new name is on disk when this returns."""
+
+def make_folder(folder: Path, private: bool = False) -> None:
+    """Make a folder and its missing parents; each new name is on disk when this returns.
+
+    private: only their owner may enter those that are made, whatever the umask.
+    """
     if folder.is_dir():
         return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder.parent, private)
+    folder.mkdir(_OWNER_ENTERS if private else _ANYBODY_ENTERS, exist_ok=True)
+    if private:
+        folder.chmod(_OWNER_ENTERS)
     sync_folder(folder.parent)
+
+
+def create_private(path: Path, flags: int = os.O_WRONLY) -> int:
+    """Create a file that only its owner may read, whatever the umask; its descriptor. Nobody could
+    have opened it before. Raises FileExistsError."""
+    file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_READS)
+    os.fchmod(file, _OWNER_READS)
+    return file
 
 
 def sync_folder(folder: Path) -> None:
@@ -27,11 +44,16 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def begin(path: Path) -> Path:
-    """The name to write ``path`` under until it is whole; what an earlier attempt left is gone."""
-    make_folder(path.parent)
+def begin(path: Path, private: bool = False) -> Path:
+    """The name to write ``path`` under until it is whole; what an earlier attempt left is gone.
+
+    private: it is there already, and only its owner may read it.
+    """
+    make_folder(path.parent, private)
     temporary = path.with_name(path.name + ASIDE)
     temporary.unlink(missing_ok=True)
+    if private:
+        os.close(create_private(temporary))
     return temporary
 
 
@@ -42,9 +64,10 @@ def publish(temporary: Path, path: Path) -> None:
     rename(temporary, path)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file so that a reader sees the old content or the new, never a part."""
-    temporary = begin(path)
+def write_whole(path: Path, content: bytes, private: bool = False) -> None:
+    """Write a small file so that a reader sees the old content or the new, never a part. private:
+    only its owner may read it."""
+    temporary = begin(path, private)
     try:
         temporary.write_bytes(content)
         publish(temporary, path)

@@ -18,6 +18,7 @@ DAY_NS = 24 * HOUR_NS
 
 FRAMES = "frames"
 ROWS = "rows"
+ACCOUNT = "account"  # has trees of frames and rows of its own: what is private
 JOURNAL_ENDING = ".journal.zst"
 DAMAGED_ENDING = ".damaged"
 PARQUET_ENDING = ".parquet"
@@ -67,18 +68,26 @@ class SegmentName(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one file of rows holds. ``day``: days since the epoch of their ``ts_recv``, UTC."""
+    """What one file of rows holds. ``day``: days since the epoch of their ``ts_recv``, UTC.
+
+    private: rows that `schemas.privacy` keeps apart.
+    """
 
     table: str
     day: int
     symbol: str | None
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A recording's folder. Only names are made here; nothing is created."""
+    """A recording's folder. Only names are made here; nothing is created.
+
+    public: readers leave out what is of an account, see `tape.view`.
+    """
 
     root: Path
+    public: bool = False
 
     @classmethod
     def open(cls, root: Path | str) -> "Tape":
@@ -114,9 +123,14 @@ class Tape:
         """Its presence means that this generation of the segment is whole."""
         return self.manifest_folder / f"{name}{_suffix(generation)}{MANIFEST_ENDING}"
 
-    def frames(self, name: SegmentName, ts_recv: int) -> Path:
+    @property
+    def account_folder(self) -> Path:
+        """What is of an account lies in here, and nothing else does."""
+        return self.root / ACCOUNT
+
+    def frames(self, name: SegmentName, ts_recv: int, private: bool = False) -> Path:
         """File of the frames received in the same hour as ``ts_recv`` (ns, UTC)."""
-        return self.root / frames_folder(ts_recv) / f"{name}{PARQUET_ENDING}"
+        return self._top(private) / frames_folder(ts_recv) / f"{name}{PARQUET_ENDING}"
 
     def losses(self, name: SegmentName, ts_recv: int) -> Path:
         """File of the frames that say what is missing from a file of `frames` that is gone."""
@@ -128,7 +142,7 @@ class Tape:
 
         tree: see `rows_tree`.
         """
-        folder = self.root / tree / part.table / date_folder(part.day * DAY_NS)
+        folder = self._top(part.private) / tree / part.table / date_folder(part.day * DAY_NS)
         return folder / symbol_folder(part.symbol) / f"{segment}{PARQUET_ENDING}"
 
     def journals(self) -> list[Path]:
@@ -155,14 +169,31 @@ class Tape:
         later = f"{escape(str(name))}.g*{MANIFEST_ENDING}"
         return self.manifest(name).exists() or any(self.manifest_folder.glob(later))
 
-    def files_below(self, folder: str) -> Iterator[Path]:
-        """All files in a folder and in those in it, in order; none where there is no such folder.
+    def files_below(self, tree: str) -> Iterator[Path]:
+        """All files of a tree and then those of the account's, in order; none where there is none.
 
         Raises OSError where one is not readable: what is in it would else be taken for lost.
         """
-        for place, folders, names in os.walk(self.root / folder, onerror=_raised):
-            folders.sort()
-            yield from (Path(place, name) for name in sorted(names))
+        for top in self._tops:
+            for place, folders, names in os.walk(top / tree, onerror=_raised):
+                folders.sort()
+                yield from (Path(place, name) for name in sorted(names))
+
+    def glob(self, pattern: str) -> Iterator[Path]:
+        """What matches a pattern that begins with a tree, there and among what is the account's."""
+        for top in self._tops:
+            yield from top.glob(pattern)
+
+    def trees_of_rows(self) -> list[str]:
+        """``rows``, and what is called alike: see `rows_tree`."""
+        return sorted({path.name for path in self.glob(f"{ROWS}*")})
+
+    @property
+    def _tops(self) -> tuple[Path, Path]:
+        return self.root, self.account_folder
+
+    def _top(self, private: bool) -> Path:
+        return self.account_folder if private else self.root
 
     def shown(self, path: Path) -> str:
         """A path as manifests and messages name it: relative to the recording's folder."""
@@ -179,6 +210,20 @@ def rows_tree(generation: int) -> str:
     """The folder of rows that were made anew: ``rows.g1``. Beside ``rows``, whose readers, of
     whatever make, would else see them twice."""
     return f"{ROWS}{_suffix(generation)}"
+
+
+def in_account(path: str) -> bool:
+    """Whether a path below a recording's folder, as `Tape.shown` gives it, is private."""
+    return path.startswith(f"{ACCOUNT}/")
+
+
+def tree_of(path: str) -> str:
+    """The tree such a path lies in, the account's or not: ``frames``, ``rows``, ``rows.g1``..
+
+    >>> tree_of("account/rows.g1/order/date=2026-11-22/symbol=ETH_USDC/x.00001.parquet")
+    'rows.g1'
+    """
+    return path.removeprefix(f"{ACCOUNT}/").partition("/")[0]
 
 
 def frames_folder(ts_recv: int) -> str:

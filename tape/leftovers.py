@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.errors import TapeError
-from tape.batches import check_footer
+from tape.batches import PrunedFile, check_footer
 from tape.files import ASIDE, remove, remove_all
 from tape.generations import Generations, all_generations, rows_files
-from tape.layout import DAMAGED_ENDING, FRAMES, PARQUET_ENDING, ROWS, SegmentName, Tape
+from tape.layout import DAMAGED_ENDING, FRAMES, PARQUET_ENDING, ROWS, SegmentName, Tape, tree_of
 from tape.manifest import FileEntry, Manifest
 from tape.merged import Run
 
@@ -72,7 +72,7 @@ def remove_unnamed(
     """
     mine = {tape.root / entry.path for entry in files}
     for folder in folders:
-        found = tape.root.glob(f"{folder}/{escape(str(name))}.*")
+        found = tape.glob(f"{folder}/{escape(str(name))}.*")
         remove_all(p for p in found if p not in mine and p.suffix != DAMAGED_ENDING)
 
 
@@ -112,7 +112,8 @@ def abandoned(tape: Tape) -> list[str]:
     rows = (p for p in _rows(tape) if not is_later(tape, p) and segment_of(p) in sealed)
     found = [path for path in rows if tape.shown(path) not in kept]
     found += [p for p in tape.files_below(FRAMES) if p.suffix == ASIDE and segment_of(p) in sealed]
-    found += sorted(tape.manifest_folder.glob(f"*{ASIDE}"))
+    for folder in (tape.manifest_folder, tape.journal_folder):
+        found += sorted(folder.glob(f"*{ASIDE}"))
     return [tape.shown(path) for path in found]
 
 
@@ -131,9 +132,15 @@ def _in_place(tape: Tape, segment: Generations) -> bool:
     """Whether the generation that counts can be read, as far as footers say so."""
     manifest = segment.current
     assert manifest is not None
+    return all(_is_sound(tape, entry) for entry in manifest.files)
+
+
+def _is_sound(tape: Tape, entry: FileEntry) -> bool:
+    """Whether a file is there, or was pruned."""
     try:
-        for entry in manifest.files:
-            check_footer(tape.root, entry)
+        check_footer(tape.root, entry)
+    except PrunedFile:
+        return True
     except TapeError:
         return False
     return True
@@ -141,10 +148,10 @@ def _in_place(tape: Tape, segment: Generations) -> bool:
 
 def _rows(tape: Tape) -> Iterator[Path]:
     """All files of rows, finished or not, in whatever tree."""
-    for tree in sorted(tape.root.glob(f"{ROWS}*")):
-        if tree.name == ROWS or _TREE.fullmatch(tree.name):
+    for tree in tape.trees_of_rows():
+        if tree == ROWS or _TREE.fullmatch(tree):
             endings = (PARQUET_ENDING, f"{PARQUET_ENDING}{ASIDE}")
-            yield from (p for p in tape.files_below(tree.name) if p.name.endswith(endings))
+            yield from (p for p in tape.files_below(tree) if p.name.endswith(endings))
 
 
 def is_later(tape: Tape, path: Path) -> bool:
@@ -170,7 +177,7 @@ def _run(path: Path) -> Run | None:
 
 
 def _tree(tape: Tape, path: Path) -> str:
-    return path.relative_to(tape.root).parts[0]
+    return tree_of(tape.shown(path))
 
 
 def _prune(tape: Tape, folder: Path) -> None:

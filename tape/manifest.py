@@ -14,7 +14,7 @@ from schemas.errors import TapeError
 from tape.bounds import Count, Time
 from tape.files import write_whole
 from tape.journal_reader import Damage
-from tape.layout import FRAMES, SegmentName, Tape, frames_folder, generation_of
+from tape.layout import FRAMES, SegmentName, Tape, frames_folder, generation_of, in_account
 from tape.places import holds_frames, holds_rows
 from tape.proof import Changed, Head, check_self, with_self
 from tape.version import FORMAT, Written, refuse_newer
@@ -71,17 +71,25 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
         """Bytes that count as the segment's."""
         return self.bytes if self.share is None else self.share
 
+    @property
+    def private(self) -> bool:
+        """Whether it lies among what is of an account."""
+        return in_account(self.path)
+
 
 class Shelf(Sequence[FileEntry]):
     """The entries of a manifest, left on disk: read again each time they are asked for.
 
     A segment of all markets has some 600 files, whose entries take half a megabyte.
+
+    private: whether any lies among what is of an account.
     """
 
     def __init__(self, path: Path, entries: Sequence[FileEntry]) -> None:
         self._path = path
         self._count = len(entries)
         self._bytes = Counter[str]()
+        self.private = any(entry.private for entry in entries)
         for entry in entries:
             self._bytes[entry.table] += entry.stored
 
@@ -139,12 +147,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     generation: 0 as recorded; the highest there is counts. origin: what this one was made of.
     code: version that sealed it.
     divergence: which frames the live recorder and the replay disagree on; None if none.
-    end: ``roll`` or ``stop`` as the recorder left it; None after a crash.
+    end: ``roll``, ``stop`` or ``dump: ..`` as the recorder left it; None after a crash.
     first_ts, last_ts: lowest and highest time of receipt; in format 1, of the first and last frame.
     kinds: frames per kind; ``topics``: data frames per stream, ``""`` where it cannot be read.
     rows: rows per table; ``unknown``: streams and events the engine has no handler for.
     frames_digest, rows_digest: see `schemas.digest`, over all frames of the segment.
     damage: what is missing before the last frame; ``lost``: what is missing after it.
+    ring: as in `schemas.frames.SegmentHead`; None where all segments were to be kept.
     """
 
     format: int = FORMAT
@@ -170,6 +179,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows_digest: str
     damage: list[Damage]
     lost: Lost | None
+    ring: Count | None = None
     files: Sequence[FileEntry]
 
     @property
@@ -200,6 +210,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(self.files, Shelf):
             return self.files.stored_bytes(table)
         return sum(entry.stored for entry in self.files if table in (None, entry.table))
+
+    @property
+    def private(self) -> bool:
+        """Whether any of its files lies among what is of an account."""
+        if isinstance(self.files, Shelf):
+            return self.files.private
+        return any(entry.private for entry in self.files)
 
     def files_of(self, table: str) -> list[FileEntry]:
         """The files of a table (or ``frames``), in the order of their seqs."""
@@ -263,7 +280,7 @@ def _check_sense(manifest: Manifest) -> None:
             raise Changed(f"{first} to {last} is no span")
     hours = {entry.path.rpartition("/")[0] for entry in manifest.files if entry.table == FRAMES}
     for ts in (manifest.first_ts, manifest.last_ts):
-        if frames_folder(ts) not in hours:
+        if not any(hour.endswith(frames_folder(ts)) for hour in hours):
             raise Changed(f"a frame arrived at {ts}, and no file is of that hour")
 
 

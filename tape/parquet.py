@@ -41,15 +41,18 @@ class PartFile:
 
     root: the recording's folder; ``path`` is below it.
     labels: key-value metadata of the file; ``table`` among them.
+    private: only its owner may read it, also while it is written.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, labels: dict[str, str]) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, labels: dict[str, str], private: bool = False
+    ) -> None:
         self.path = path
         self.rows = 0
         self.first_seq = 0
         self.last_seq = 0
         self.schema = schema
-        self._temporary = begin(path)
+        self._temporary = begin(path, private)
         try:
             self._writer = pq.ParquetWriter(self._temporary, schema, **_options(schema))
         except OSError:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tape import console
 from tape.coverage import UNRECORDED, Covered
+from tape.laps import PRUNED
 from tape.layout import DAY_NS
 from tape.spans import Stretch
 
@@ -44,7 +45,8 @@ def bar(day: Covered, blocks: int) -> list[tuple[str, bool]]:
     size = DAY_NS // blocks
     begins = _midnight(day)
     missing = [Stretch(m.ts_since, m.ts_until) for m in day.missing]
-    gaps = [Stretch(m.ts_since, m.ts_until) for m in day.missing if m.cause != UNRECORDED]
+    lost = [m for m in day.missing if m.cause not in (PRUNED, UNRECORDED)]
+    gaps = [Stretch(m.ts_since, m.ts_until) for m in lost]
     lacks, has_gap = _shares(missing, begins, size), _shares(gaps, begins, size)
     found = []
     for block in range(blocks):

@@ -3,12 +3,22 @@
 import re
 from datetime import date
 
-from tape.layout import FRAMES, LOSS_ENDING, PARQUET_ENDING, ROWS, SegmentName, symbol_folder
+from tape.layout import (
+    ACCOUNT,
+    FRAMES,
+    LOSS_ENDING,
+    PARQUET_ENDING,
+    ROWS,
+    SegmentName,
+    symbol_folder,
+)
 
 _DAY = r"date=(?P<date>\d{4}-\d\d-\d\d)"
-_FRAMES = re.compile(rf"{FRAMES}/{_DAY}/hour=(?:[01]\d|2[0-3])/(?P<file>[^/]+)", re.ASCII)
+_TOP = rf"(?:{ACCOUNT}/)?"
+_FRAMES = re.compile(rf"{_TOP}{FRAMES}/{_DAY}/hour=(?:[01]\d|2[0-3])/(?P<file>[^/]+)", re.ASCII)
 _ROWS = re.compile(
-    rf"{ROWS}(?:\.g[1-9]\d*)?/(?P<table>[^/]+)/{_DAY}/(?P<symbol>[^/]+)/(?P<file>[^/]+)", re.ASCII
+    rf"{_TOP}{ROWS}(?:\.g[1-9]\d*)?/(?P<table>[^/]+)/{_DAY}/(?P<symbol>[^/]+)/(?P<file>[^/]+)",
+    re.ASCII,
 )
 _OF_SEVERAL = re.compile(r"\.(\d{5,12})-(\d{5,12})\.g[1-9]\d{,8}\.parquet", re.ASCII)
 

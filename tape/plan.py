@@ -8,15 +8,18 @@ from tape.generations import Generations, all_generations
 from tape.layout import SegmentName, Tape
 from tape.manifest import Manifest
 from tape.merged import begun
+from tape.prunings import pruned
 
 
 def plan(tape: Tape, day: int | None = None, all_days: bool = False) -> list[Day]:
     """The days there is something to do for: the complete ones, or ``all_days``, or one ``day``.
 
+    A day with a segment whose rows were pruned stays as it is, as others may share what is left.
     Raises TapeError where a manifest cannot be read.
     """
-    found = _scattered(tape)
-    return _together(found, _wanted(found, day, all_days))
+    found, away = _scattered(tape), pruned(tape).rows.keys()
+    wanted = [one for one in _wanted(found, day, all_days) if not one.names & away]
+    return _together(found, wanted)
 
 
 def plan_begun(tape: Tape) -> list[Day]:

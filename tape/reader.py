@@ -3,27 +3,34 @@
 Only what a manifest names is read. Whatever is wrong on disk is a TapeError that names the file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from heapq import merge as merge_sorted
 from itertools import chain, groupby, islice, pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import TapeError, UsageError
-from schemas.frames import Frame
+from schemas.frames import DUMP, Frame
 from schemas.rows import Row
 from schemas.tables import TABLES
-from tape.batches import Excerpt, Group, read_lines
+from tape.batches import WHOLE, Excerpt, Group, read_lines
 from tape.columns import arrow_to_frames, arrow_to_rows
 from tape.generations import current
 from tape.layout import FRAMES, SegmentName, Tape, generation_of
 from tape.manifest import FileEntry, Manifest, Origin, outline
+from tape.prunings import Pruning
+from tape.view import seen
 
 _FILED_ROWS = 1_024  # of a list: it is made in 1 to 2 ms
+
+Line = TypeVar("Line")
+Part = Manifest | Pruning  # a segment that is there, or is not any more
+
+_NONE: Mapping[SegmentName, Pruning] = {}
 
 
 class Filed(NamedTuple):
@@ -66,48 +73,81 @@ def segments(
     return found
 
 
-def holes(manifests: Sequence[Manifest]) -> list[SegmentName]:
-    """Segments that are missing between others of their session."""
+def holes(
+    manifests: Sequence[Manifest], gone: Mapping[SegmentName, Pruning] = _NONE
+) -> list[SegmentName]:
+    """Segments that are missing between others of their session. gone: those that were pruned."""
     missing: list[SegmentName] = []
     for one, following in pairwise(manifests):
-        if one.session == following.session:
-            between = range(one.number + 1, following.number)
-            missing.extend(SegmentName(one.session, number) for number in between)
+        if one.session != following.session:
+            continue
+        parts: list[Part] = [one, *pruned_between(one, following, gone), following]
+        for before, after in pairwise(parts):
+            if not unkept(before, after):
+                between = range(before.number + 1, after.number)
+                missing.extend(SegmentName(one.session, number) for number in between)
     return missing
 
 
-def headless(manifests: Iterable[Manifest]) -> list[Manifest]:
-    """First segments of sessions that began before them, with segments that are not here."""
+def pruned_between(
+    one: Manifest, following: Manifest, gone: Mapping[SegmentName, Pruning]
+) -> list[Pruning]:
+    """Those of a session that were pruned between two others."""
+    names = (SegmentName(one.session, n) for n in range(one.number + 1, following.number))
+    return [gone[name] for name in names if name in gone]
+
+
+def headless(
+    manifests: Iterable[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[Manifest]:
+    """First segments of sessions that began before them, with segments that are not here. Those
+    before the first dump of a ring are not missed.
+
+    gone: those that were pruned.
+    """
     first: dict[str, Manifest] = {}
     for manifest in manifests:
         first.setdefault(manifest.session, manifest)
-    return [m for m in first.values() if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+    all_of_it = (m for m in first.values() if m.ring is None)
+    late = [m for m in all_of_it if m.number > 1 or (m.first_seq > 1 and not m.damage)]
+    return [m for m in late if SegmentName(m.session, m.number - 1) not in gone]
 
 
-def discontinued(tape: Tape, manifests: Sequence[Manifest]) -> list[tuple[Manifest, SegmentName]]:
-    """Sessions whose last segment was to be continued by one that is not there, sealed or not."""
+def unkept(one: Part, following: Part) -> bool:
+    """Whether those in between two segments of a session were not to be kept: between two dumps of
+    a ring, or before the first one of the next."""
+    apart = one.session == following.session and one.number + 1 < following.number
+    return apart and one.ring is not None and (one.end or "").startswith(DUMP)
+
+
+def discontinued(
+    tape: Tape, manifests: Sequence[Manifest], gone: Container[SegmentName] = frozenset()
+) -> list[tuple[Manifest, SegmentName]]:
+    """Sessions whose last segment was to be continued by one that is not there, sealed or not.
+
+    gone: those that were pruned.
+    """
     there = {*map(SegmentName.of, tape.journals()), *tape.generations()}
     last = {manifest.session: manifest for manifest in manifests}
     following = [(m, SegmentName(m.session, m.number + 1)) for m in last.values()]
-    return [(m, name) for m, name in following if m.end == "roll" and name not in there]
+    missing = [(m, name) for m, name in following if m.end == "roll" and name not in there]
+    return [(m, name) for m, name in missing if name not in gone]
 
 
 def read_frames(tape: Tape, manifest: Manifest, from_seq: int = 0) -> Iterator[Frame]:
     """The frames of a segment from ``from_seq`` on, in order of ``seq``, in bounded memory."""
-    return frames_in(tape, manifest.files_of(FRAMES), from_seq)
+    return frames_in(tape, seen(tape, manifest.files_of(FRAMES)), from_seq)
 
 
 def frames_in(tape: Tape, files: Sequence[FileEntry], from_seq: int = 0) -> Iterator[Frame]:
     """The same of files of frames, which are in order of their first ``seq``."""
-    entries = [entry for entry in files if entry.last_seq >= from_seq]
     excerpt = Excerpt(from_seq)
-    streams = [
-        chain.from_iterable(read_lines(tape.root, entry, arrow_to_frames, excerpt))
-        for entry in entries
-    ]
-    if _follow(entries):
-        return chain.from_iterable(streams)
-    return merge_sorted(*streams, key=attrgetter("seq"))
+
+    def read(entry: FileEntry) -> Iterator[Frame]:
+        return chain.from_iterable(read_lines(tape.root, entry, arrow_to_frames, excerpt))
+
+    entries = [entry for entry in files if entry.last_seq >= from_seq]
+    return _in_order(entries, read, attrgetter("seq"))
 
 
 def read_filed(
@@ -118,13 +158,17 @@ def read_filed(
     To make a list takes 1 to 2 ms, so that an event loop can do it in passing; the first one some
     tens of ms, as all before ``from_seq`` in its row group is unpacked, but not made into frames.
     """
-    entries = [entry for entry in manifest.files_of(FRAMES) if entry.last_seq >= from_seq]
     excerpt = Excerpt(from_seq, batch_rows=batch_rows)
-    streams = [read_lines(tape.root, entry, _arrow_to_filed, excerpt) for entry in entries]
+
+    def read(entry: FileEntry) -> Iterator[list[Filed]]:
+        return read_lines(tape.root, entry, _arrow_to_filed, excerpt)
+
+    files = seen(tape, manifest.files_of(FRAMES))
+    entries = [entry for entry in files if entry.last_seq >= from_seq]
     if _follow(entries):
-        yield from chain.from_iterable(streams)
+        yield from chain.from_iterable(map(read, entries))
         return
-    merged = merge_sorted(*map(chain.from_iterable, streams), key=_seq_of)
+    merged = _in_order(entries, lambda entry: chain.from_iterable(read(entry)), _seq_of)
     while filed := list(islice(merged, batch_rows)):
         yield filed
 
@@ -135,7 +179,7 @@ def seq_at(tape: Tape, manifest: Manifest, ts_recv: int) -> int | None:
     None where there is none. One row group is decoded, and of that only two columns.
     """
     found: int | None = None
-    for entry in manifest.files_of(FRAMES):
+    for entry in seen(tape, manifest.files_of(FRAMES)):
         if found is not None and entry.first_seq > found:
             break
         seq = _seq_in(tape, entry, ts_recv)
@@ -157,9 +201,17 @@ def read_rows(tape: Tape, entry: FileEntry) -> Iterator[list[Row]]:
     return _unless_overtaken(tape, entry, read_lines(tape.root, entry, convert))
 
 
+def read_batches(
+    tape: Tape, entry: FileEntry, excerpt: Excerpt = WHOLE
+) -> Iterator[pa.RecordBatch]:
+    """The lines of one file, of frames or rows, as columns; of a shared file the entry's own."""
+    lines = read_lines(tape.root, entry, lambda batch: [batch], excerpt)
+    return chain.from_iterable(_unless_overtaken(tape, entry, lines))
+
+
 def _unless_overtaken(
-    tape: Tape, entry: FileEntry, lines: Iterator[list[Row]]
-) -> Iterator[list[Row]]:
+    tape: Tape, entry: FileEntry, lines: Iterator[list[Line]]
+) -> Iterator[list[Line]]:
     """Compaction may be at work, and removes files that others have read of in a manifest."""
     try:
         yield from lines
@@ -183,6 +235,21 @@ def _is_overtaken(tape: Tape, entry: FileEntry) -> bool:
     found = [current(there[name]) for name in names if name in there]
     compacted = any(manifest.origin is Origin.COMPACTION for manifest in found)
     return compacted and not any(e.path == entry.path for m in found for e in m.files)
+
+
+def _in_order(
+    entries: Sequence[FileEntry],
+    read: Callable[[FileEntry], Iterator[Line]],
+    key: Callable[[Line], Any],
+) -> Iterator[Line]:
+    """The lines of some files of frames by ``seq``; no more files are open at a time than must be.
+    What is of an account lies apart, between the others by ``seq``."""
+    if _follow(entries):
+        return chain.from_iterable(map(read, entries))
+    sides = [[entry for entry in entries if entry.private is side] for side in (False, True)]
+    if all(map(_follow, sides)):
+        return merge_sorted(*(chain.from_iterable(map(read, side)) for side in sides), key=key)
+    return merge_sorted(*map(read, entries), key=key)
 
 
 def _follow(entries: Sequence[FileEntry]) -> bool:

@@ -85,9 +85,9 @@ def rebuild(tape: Tape, name: SegmentName, engine: SealEngine) -> Rebuilt:
     source = _Source(tape, whole)
     draft = Draft(name, engine, [])
     with RowsWriter(tape, name, place.tree) as writer:
-        for frame, _, rows in draft.feed(mended(source, seq_before(tape, name), _hole)):
-            source.note(frame)
-            writer.add(rows)
+        for filed in draft.feed(mended(source, seq_before(tape, name), _hole)):
+            source.note(filed.frame)
+            writer.add(filed.rows, filed.private)
         files = source.files(name) + writer.finish()
     if damaged and draft.end is None:
         draft.lost = _lost(tape, damaged, source)
@@ -152,12 +152,12 @@ def _sorted_out(tape: Tape, name: SegmentName) -> tuple[list[FileEntry], list[Pa
         else:
             rename(path, path.with_name(path.name + DAMAGED_ENDING))
     aside = f"{FRAMES}/*/*/{escape(str(name))}.*{DAMAGED_ENDING}"
-    return whole, sorted(tape.root.glob(aside))
+    return whole, sorted(tape.glob(aside))
 
 
 def _keep_rows(tape: Tape, name: SegmentName) -> None:
     """Rows there are may have been made of frames that are gone: they are moved aside too."""
-    for path in sorted(tape.root.glob(f"{ROWS}/*/*/*/{escape(str(name))}{PARQUET_ENDING}")):
+    for path in sorted(tape.glob(f"{ROWS}/*/*/*/{escape(str(name))}{PARQUET_ENDING}")):
         rename(path, path.with_name(path.name + DAMAGED_ENDING))
 
 

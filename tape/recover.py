@@ -26,6 +26,9 @@ from tape.leftovers import (
 from tape.manifest import Origin
 from tape.merged import Begun, begun
 from tape.plan import plan_begun
+from tape.prune import remove_files
+from tape.prune import unfinished as half_pruned
+from tape.prunings import pruned
 from tape.rebuild import segments_with_frames
 from tape.seal import seal_alone
 from tape.tasks import Done, Task, first_of, left, perform, removal
@@ -38,9 +41,10 @@ def open_damaged(root: Path) -> Tape:
     if not root.is_dir():
         raise NotARecording(f"no folder {root}; name the folder that bp-record wrote to")
     marks = ("manifest/*.json*", f"journal/*{JOURNAL_ENDING}*", f"{FRAMES}/*/*/*.parquet*")
-    if not any(any(root.glob(mark)) for mark in marks):
+    tape = Tape(root)
+    if not any(any(tape.glob(mark)) for mark in marks):
         raise NotARecording(f"{root} holds no recording, nor what is left of one")
-    return Tape(root)
+    return tape
 
 
 def survey(
@@ -62,7 +66,10 @@ def survey(
         yield _unsealed(tape, journal, engine)
     sealed = {one.name for one in all_generations(tape) if one.readable}
     waiting = set(map(SegmentName.of, tape.journals()))
-    for name in sorted(segments_with_frames(tape) - sealed - waiting):
+    if cut_off := half_pruned(tape):
+        yield removal("pruning that was cut off", cut_off, partial(remove_files, tape, cut_off))
+    gone = pruned(tape).gone.keys()
+    for name in sorted(segments_with_frames(tape) - sealed - waiting - gone):
         yield _without_manifest(tape, name, engine)
     yield from broken_files(tape, engine, progress)
     yield from _leftovers(tape)
@@ -125,6 +132,7 @@ def _leftovers(tape: Tape) -> Iterator[Task]:
         if paths:
             yield removal(found, paths, partial(remove_leftovers, tape, paths))
     known = {one.name for one in all_generations(tape)} | _with_frames(tape)
+    known |= pruned(tape).gone.keys()
     for path in without_frames(tape, known):
         kept = Done("left as they are", "the frames they were made of")
         yield left(path, "rows of a segment that is gone", kept)

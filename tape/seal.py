@@ -58,7 +58,7 @@ def seal(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     draft = Draft(name, engine, reader.damage)
     with SegmentWriter(tape, name) as writer:
         for filed in draft.feed(mended(reader, seq_before(tape, name), _holes(reader))):
-            writer.add(*filed)
+            writer.add(filed)
         files = writer.finish()
     draft.lost = _lost(reader)
     if files:

@@ -1,7 +1,6 @@
 """Writes the Parquet files of one segment, in flat memory however many frames and parts it has."""
 
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 
 import pyarrow as pa
 
@@ -11,6 +10,7 @@ from schemas.frames import Frame
 from schemas.rows import SCHEMA, Row
 from schemas.tables import TABLES
 from tape.columns import frames_to_arrow
+from tape.draft import Filed
 from tape.layout import FRAMES, HOUR_NS, ROWS, Part, SegmentName, Tape
 from tape.manifest import FileEntry
 from tape.parquet import PartFile
@@ -43,10 +43,10 @@ class RowsWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Append the rows that a frame made."""
+    def add(self, rows: Sequence[Row], private: bool = False) -> None:
+        """Append the rows that a frame made. private: the frame is."""
         if rows:
-            self._spool.add(rows)
+            self._spool.add(rows, private)
 
     def finish(self) -> list[FileEntry]:
         """Complete all files, by table, day and symbol."""
@@ -58,7 +58,8 @@ class RowsWriter:
 
     def _file(self, part: Part) -> FileEntry:
         path = self._tape.rows(self._name, part, self._tree(part))
-        file = PartFile(path, schema(TABLES[part.table]), labels(part.table, str(self._name)))
+        said = labels(part.table, str(self._name))
+        file = PartFile(path, schema(TABLES[part.table]), said, part.private)
         try:
             for group in row_groups(self._spool.batches(part)):
                 file.write(group)
@@ -72,36 +73,50 @@ class SegmentWriter:
     """Takes the frames of a segment with their rows; a context that leaves nothing if it fails.
 
     >>> with SegmentWriter(tape, name) as writer:  # doctest: +SKIP
-    ...     writer.add(frame, topic, rows)
+    ...     writer.add(filed)
     ...     entries = writer.finish()
     """
 
     def __init__(self, tape: Tape, name: SegmentName) -> None:
+        self._public = _FramesWriter(tape, name, private=False)
+        self._private = _FramesWriter(tape, name, private=True)
+        self._rows = RowsWriter(tape, name)
+
+    def __enter__(self) -> "SegmentWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rows.close()
+        self._public.abandon()
+        self._private.abandon()
+
+    def add(self, filed: Filed) -> None:
+        """Append a frame and the rows it made."""
+        frame, topic, private, rows = filed
+        (self._private if private else self._public).add(frame, topic)
+        self._rows.add(rows, private)
+
+    def finish(self) -> list[FileEntry]:
+        """Complete all files; frames first, then rows by table, day and symbol."""
+        return self._public.finish() + self._private.finish() + self._rows.finish()
+
+
+class _FramesWriter:
+    """Writes the frames of a segment that are private, or those that are not."""
+
+    def __init__(self, tape: Tape, name: SegmentName, private: bool) -> None:
         self._tape = tape
         self._name = name
+        self._is_private = private
         self._hours: dict[int, PartFile] = {}  # a clock may step back into an earlier hour
         self._frames: list[Frame] = []
         self._topics: list[str | None] = []
         self._group: list[pa.RecordBatch] = []
         self._bytes = 0
         self._hour = 0  # of all that waits
-        self._rows = RowsWriter(tape, name)
 
-    def __enter__(self) -> "SegmentWriter":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._rows.close()
-        for file in self._hours.values():
-            file.abandon()
-
-    def add(self, frame: Frame, topic: str | None, rows: Sequence[Row]) -> None:
-        """Append a frame, filed under ``topic``, and the rows it made."""
+    def add(self, frame: Frame, topic: str | None) -> None:
+        """Append a frame, filed under ``topic``."""
         hour = frame.ts_recv // HOUR_NS
         if hour != self._hour:
             self._write_group()
@@ -113,14 +128,17 @@ class SegmentWriter:
             self._write_group()
         elif len(self._frames) >= _BATCH_FRAMES:
             self._close_batch()
-        self._rows.add(rows)
 
     def finish(self) -> list[FileEntry]:
-        """Complete all files; frames first, then rows by table, day and symbol."""
+        """Complete all files, by hour."""
         self._write_group()
-        frames = [self._hours[hour] for hour in sorted(self._hours)]
-        entries = [file.finish(self._tape.root, FRAMES, None) for file in frames]
-        return entries + self._rows.finish()
+        files = [self._hours[hour] for hour in sorted(self._hours)]
+        return [file.finish(self._tape.root, FRAMES, None) for file in files]
+
+    def abandon(self) -> None:
+        """Leave nothing behind of files that are not finished."""
+        for file in self._hours.values():
+            file.abandon()
 
     def _close_batch(self) -> None:
         """Turn the waiting frames into columns, which take a third of the memory."""
@@ -134,10 +152,15 @@ class SegmentWriter:
         if not self._group:
             return
         if self._hour not in self._hours:
-            path = self._tape.frames(self._name, self._hour * HOUR_NS)
-            self._hours[self._hour] = PartFile(path, FRAMES_SCHEMA, labels(FRAMES, str(self._name)))
+            self._hours[self._hour] = self._file()
         self._hours[self._hour].write(self._group)
         self._group, self._bytes = [], 0
+
+    def _file(self) -> PartFile:
+        """Of the hour of all that waits."""
+        path = self._tape.frames(self._name, self._hour * HOUR_NS, self._is_private)
+        said = labels(FRAMES, str(self._name))
+        return PartFile(path, FRAMES_SCHEMA, said, self._is_private)
 
 
 def labels(table: str, segment: str, rows_schema: int = SCHEMA) -> dict[str, str]:

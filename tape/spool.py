@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
+from schemas.privacy import is_private_row
 from schemas.rows import Row
 from schemas.tables import TABLES
 from tape.columns import rows_to_arrow
@@ -52,10 +53,12 @@ class Spool:
         self._bytes = 0
         self._encode_into = msgspec.msgpack.Encoder().encode_into
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Put rows behind those of their parts."""
+    def add(self, rows: Iterable[Row], private: bool = False) -> None:
+        """Put rows behind those of their parts. private: the frame that made them is."""
         for row in rows:
-            part = Part(row.TABLE, row.ts_recv // DAY_NS, row.symbol)
+            part = Part(
+                row.TABLE, row.ts_recv // DAY_NS, row.symbol, private or is_private_row(row)
+            )
             pile = self._piles.get(part)
             if pile is None:
                 pile = self._piles[part] = _Pile()
@@ -70,7 +73,7 @@ class Spool:
 
     def parts(self) -> list[Part]:
         """All parts, sorted by table, day and symbol."""
-        return sorted(self._piles, key=lambda part: (part.table, part.day, part.symbol or ""))
+        return sorted(self._piles, key=lambda part: (*part[:2], part.symbol or "", part.private))
 
     def batches(self, part: Part) -> Iterator[pa.RecordBatch]:
         """The rows of a part as columns; the part is then forgotten."""

@@ -5,10 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from tape.layout import FRAMES, Tape
+from schemas.frames import DUMP
+from tape.forecast import Forecast, forecast, recorded
+from tape.layout import Tape
 from tape.lock import is_locked
 from tape.manifest import Manifest
+from tape.prunings import pruned
 from tape.reader import discontinued, headless, holes
+from tape.stored import stored_bytes
 from tape.totals import Totals, add_up
 
 
@@ -19,7 +23,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     topics: data frames per stream, ``kinds``: all frames per kind, ``rows``: rows per table.
     unknown: frames per stream or event without a handler.
     open_journals: segments not sealed; ``recording``: a recorder is writing now.
+    frames_bytes, rows_bytes: on disk.
+    losses: sentences, each about one segment. pruned: about what was removed on purpose.
     losses: sentences, each about one segment.
+    dumps: why a ring was written, by the last segment of each dump.
     gaps: how many holes, each once however many rows it has; ``doubts`` has them by cause.
     """
 
@@ -39,7 +46,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     unknown: dict[str, int]
     open_journals: int
     recording: bool
+    pruned: list[str]
+    forecast: Forecast
     losses: list[str]
+    dumps: dict[str, str]
     doubts: Totals
 
 
@@ -49,12 +59,13 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
     Raises TapeError where one of those cannot be read.
     """
     doubts = add_up(tape, manifests)
-    missing = [f"{name}: missing between its neighbours" for name in holes(manifests)]
-    missing += [f"{m.name}: its session began before it" for m in headless(manifests)]
-    ended = discontinued(tape, manifests)
+    away = pruned(tape)
+    missing = [f"{name}: missing between its neighbours" for name in holes(manifests, away.gone)]
+    missing += [f"{m.name}: its session began before it" for m in headless(manifests, away.gone)]
+    ended = discontinued(tape, manifests, away.gone)
     missing += [f"{m.name}: was to be continued by {n}, which is not there" for m, n in ended]
     rows = _total(m.rows for m in manifests)
-    frames_bytes = sum(m.stored_bytes(FRAMES) for m in manifests)
+    stored = [stored_bytes(tape, m, away) for m in manifests]
     return Summary(
         segments=len(manifests),
         sessions=len({m.session for m in manifests}),
@@ -62,8 +73,8 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         first_ts=min((m.first_ts for m in manifests), default=None),
         last_ts=max((m.last_ts for m in manifests), default=None),
         frames=sum(m.frames for m in manifests),
-        frames_bytes=frames_bytes,
-        rows_bytes=sum(m.stored_bytes() for m in manifests) - frames_bytes,
+        frames_bytes=sum(each.frames for each in stored),
+        rows_bytes=sum(each.rows for each in stored),
         gaps=sum(total.gaps for total in doubts.gaps),
         rejects=rows.get("reject", 0),
         topics=_total(m.topics for m in manifests),
@@ -72,7 +83,14 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         unknown=_total(m.unknown for m in manifests),
         open_journals=len(tape.journals()),
         recording=is_locked(tape.root),
+        pruned=list(away.notes()),
+        forecast=forecast(tape.root, map(recorded, manifests)),
         losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses] + missing,
+        dumps={
+            str(m.name): m.end.removeprefix(DUMP)
+            for m in manifests
+            if m.end is not None and m.end.startswith(DUMP)
+        },
         doubts=doubts,
     )
 

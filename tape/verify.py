@@ -4,7 +4,7 @@ The lock and the journals that sealing could not read to the end (``.damaged``) 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from tape.layout import FRAMES, SegmentName, Tape
 from tape.lock import is_locked
 from tape.manifest import FileEntry, Manifest, load
 from tape.merged import begun, members
+from tape.prunings import Pruning, lines, log_path, pruned
 from tape.reader import discontinued, headless, holes
+from tape.stored import there_or_lost
 from tape.strays import strays
 from tape.verify_journal import wrong_journal
 
@@ -41,10 +43,13 @@ def verify(tape: Tape, progress: Progress = lambda _done, _total: None) -> list[
         if manifest in current:
             findings.extend(Finding(path, loss, False) for loss in manifest.losses)
     halves = begun(tape, generations).paths
-    findings.extend(_still_wrong(tape, list(_wrong_files(tape.root, kept, halves, progress))))
-    findings.extend(_wrong_order(tape, current, {each.name for each in generations if each.newer}))
+    files = there_or_lost(tape, named(kept))
+    findings.extend(_still_wrong(tape, list(_wrong_files(tape.root, files, halves, progress))))
+    newer = {each.name for each in generations if each.newer}
+    findings.extend(_wrong_order(tape, current, pruned(tape).gone, newer))
     findings.extend(_unsealed(tape))
     findings.extend(strays(tape, all_generations(tape, newer=True)))
+    findings.extend(_wrong_log(tape))
     return findings
 
 
@@ -79,10 +84,9 @@ def _wrong_counts(manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_files(
-    root: Path, manifests: Sequence[Manifest], halves: set[str], progress: Progress
+    root: Path, files: dict[str, list[FileEntry]], halves: set[str], progress: Progress
 ) -> Iterator[Finding]:
     """``halves``: merged files with rows that no manifest counts yet."""
-    files = named(manifests)
     done, total = 0, sum(entries[0].bytes for entries in files.values())
     for path, entries in files.items():
         yield from _wrong_file(root, entries, path in halves)
@@ -129,15 +133,19 @@ def _still_wrong(tape: Tape, found: Sequence[Finding]) -> Iterator[Finding]:
 
 
 def _wrong_order(
-    tape: Tape, found: Sequence[Manifest], newer: set[SegmentName]
+    tape: Tape,
+    found: Sequence[Manifest],
+    gone: Mapping[SegmentName, Pruning],
+    newer: Set[SegmentName],
 ) -> Iterator[Finding]:
-    """``newer``: segments of which only a later version knows what counts."""
-    for name in holes(found):
+    """gone: segments that were pruned. newer: that only a later version can judge."""
+    for name in holes(found, gone):
         if name not in newer:
             yield Finding(tape.shown(tape.manifest(name)), "missing between its neighbours", True)
-    for one in headless(found):
+    excused = gone.keys() | newer
+    for one in headless(found, excused):
         yield Finding(_path(tape, one), "its session began before it, with what is not here", False)
-    for one, name in discontinued(tape, found):
+    for one, name in discontinued(tape, found, excused):
         problem = f"was to be continued by {name}, which is not there"
         yield Finding(_path(tape, one), problem, False)
     for one, following in pairwise(found):
@@ -149,6 +157,13 @@ def _wrong_order(
                 f" {one.last_seq}",
                 one.lost is None and not following.damage,
             )
+
+
+def _wrong_log(tape: Tape) -> Iterator[Finding]:
+    """Of a line that is damaged, what it says was pruned is missing for all that anybody knows."""
+    for line in lines(tape):
+        if line.pruning is None:
+            yield Finding(tape.shown(log_path(tape)), f"its line {line.number} is damaged", True)
 
 
 def _unsealed(tape: Tape) -> Iterator[Finding]:

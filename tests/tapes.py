@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+from msgspec.structs import replace
+
 from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import ConnectionClosed, ConnectionOpened, Frame, Kind, SegmentHead, to_json
@@ -34,11 +37,13 @@ class Setting:
 
     every: frames between two checkpoints; the recorder has 1,000.
     code: version that claims to record.
+    ring: ns, of a recording of which segments may be left out.
     """
 
     session: str = "20260902T164310Z"
     every: int = 1_000
     code: str = field(default_factory=code_version)
+    ring: int | None = None
 
 
 class Recording:
@@ -79,7 +84,7 @@ class Recording:
         self._journal.append(frame)
         self._witness.see(frame, self._engine.feed(frame))
         self._engine.take_requests()
-        if self._witness.count % self.setting.every == 0:
+        if self._witness.count % self.setting.every == 0 and kind is not Kind.CHECKPOINT:
             self._checkpoint(None)
         return frame
 
@@ -109,15 +114,21 @@ class Recording:
         self.take(Kind.REQUEST, b"", topic=path)
         return self.take(Kind.REPLY, body.encode(), topic=path)
 
-    def roll(self) -> None:
+    def roll(self, end: str = "roll") -> None:
         """The segment ends; the next begins with keyframes of what is remembered."""
-        self._checkpoint("roll")
+        self._checkpoint(end)
         self._seal()
         self._begin_segment()
 
-    def stop(self) -> Tape:
-        """The recorder ends in order."""
-        self._checkpoint("stop")
+    def drop(self) -> None:
+        """The same of a segment that is not kept."""
+        self._checkpoint("roll")
+        self.cut().unlink()
+        self._begin_segment()
+
+    def stop(self, state: str | None = None) -> Tape:
+        """The recorder ends in order. state: what it says was remembered, where that is wrong."""
+        self._checkpoint("stop", state)
         self._seal()
         return self.tape
 
@@ -147,8 +158,10 @@ class Recording:
         for topic, state in keyframes:
             self.take(Kind.KEYFRAME, state, topic=topic)
 
-    def _checkpoint(self, end: str | None) -> None:
-        self.take(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))
+    def _checkpoint(self, end: str | None, state: str | None = None) -> None:
+        if end is not None:
+            state = state or self._engine.digest()
+        self.take(Kind.CHECKPOINT, to_json(replace(self._witness.checkpoint(end), state=state)))
 
     def _seal(self) -> None:
         assert self._journal is not None, "begin() first"
@@ -162,9 +175,11 @@ class Recording:
 
     def _head(self) -> SegmentHead:
         session, code = self.setting.session, self.setting.code
-        return SegmentHead(
+        head = SegmentHead(
             session, self._number, FORMAT, code, self._topics, WS_URL, REST_URL, SCHEMA
         )
+        ring = self.setting.ring
+        return head if ring is None else msgspec.structs.replace(head, ring=ring)
 
 
 def simulated(root: Path, plan: Plan, rolls: int = 0, setting: Setting | None = None) -> Recording:

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from replay.moment import stamp
 from replay.server.breakpoints import Condition
 from replay.server.playback import Playback, State
 from replay.server.relay import Relay
 from replay.speeds import speed_of, speed_text
 from schemas.errors import UsageError
 from tape.history import Mark
+from tape.moment import stamp
 
 LONGEST_WAIT_S = 3_600.0
 
@@ -19,7 +19,7 @@ LONGEST_WAIT_S = 3_600.0
 class Command(msgspec.Struct, forbid_unknown_fields=True):
     """One command. Which of the others it needs is said in docs/serving.md.
 
-    speed: ``10x`` or ``max``. frames: of a step. to, start, until: a time as `replay.moment` reads
+    speed: ``10x`` or ``max``. frames: of a step. to, start, until: a time as `tape.moment` reads
     it, or ``#SEQ`` of the present session, or ``SESSION#SEQ``.
     """
 

@@ -1,15 +1,17 @@
 """The frames of a recording from any position on, and where a time or a number is in it."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
-from replay.moment import moment, stamp
 from schemas.errors import UsageError
 from schemas.rows import Gap
 from tape.history import Mark
-from tape.layout import Tape
+from tape.layout import SegmentName, Tape
 from tape.manifest import Manifest
-from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at
+from tape.moment import moment, stamp
+from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at, unkept
+from tape.view import seen
 
 
 class Stretch(NamedTuple):
@@ -40,6 +42,7 @@ class Stretch(NamedTuple):
 class Course:
     """All segments of a recording, one after another.
 
+    left_out: segments that were pruned.
     start, end: the positions between which it is played: before the first frame, at the last.
     """
 
@@ -49,9 +52,11 @@ class Course:
         segments: Sequence[Manifest],
         start: int | str | None = None,
         until: int | str | None = None,
+        left_out: Container[SegmentName] = frozenset(),
     ) -> None:
         self.segments = segments
         self._tape = tape
+        self._left_out = left_out
         self._zeros: dict[str, int] = {}
         last = len(segments) - 1
         self.start = Mark(0, segments[0].first_seq - 1)
@@ -74,7 +79,7 @@ class Course:
         return max(segment.last_ts for segment in self.segments)
 
     def at_time(self, when: int | str) -> Mark:
-        """Before the first frame received at or after a time; see `replay.moment`."""
+        """Before the first frame received at or after a time; see `tape.moment`."""
         ts = moment(when, self.first_ts)
         for index, segment in enumerate(self.segments):
             if segment.last_ts >= ts:
@@ -124,7 +129,7 @@ class Course:
     def gaps(self, segment: int) -> dict[int, Gap]:
         """The rows of gaps of a segment, by the frame that showed them; the first one of each."""
         found: dict[int, Gap] = {}
-        for entry in self.segments[segment].files_of(Gap.TABLE):
+        for entry in seen(self._tape, self.segments[segment].files_of(Gap.TABLE)):
             for rows in read_rows(self._tape, entry):
                 for row in rows:
                     if isinstance(row, Gap):
@@ -136,15 +141,32 @@ class Course:
         for stretch in self.read(mark):
             return stretch.zero + stretch.frames[0].frame.ts_mono
         segment = self.segments[self.end.segment]
-        last = next(read_frames(self._tape, segment, self.end.seq))
+        last = next(read_frames(self._tape, segment, self.end.seq), None)
+        if last is None:  # it is of an account
+            (last,) = deque(read_frames(self._tape, segment), maxlen=1)
         return self._zero(segment.session) + last.ts_mono
+
+    def is_apart(self, index: int) -> bool:
+        """Whether what came before a segment in its session was not to be kept, or was pruned."""
+        if index == 0 or self.segments[index - 1].session != self.segments[index].session:
+            return False
+        before, segment = self.segments[index - 1], self.segments[index]
+        numbers = before.number + 1, segment.number - 1
+        pruned = any(SegmentName(segment.session, n) in self._left_out for n in numbers)
+        return pruned or unkept(before, segment)
+
+    def begins_anew(self, stretch: Stretch) -> bool:
+        """Whether a stretch is the first of such a segment."""
+        first = stretch.frames[0].frame.seq
+        at_head = first == self.segments[stretch.segment].first_seq
+        return at_head and self.is_apart(stretch.segment)
 
     def _before(self, index: int, seq: int) -> Mark:
         """The position in front of a frame. In front of a segment that goes on where another ended
         it is the end of that one, with all that was known then."""
         if index and seq <= self.segments[index].first_seq:
             before = self.segments[index - 1]
-            if before.session == self.segments[index].session:
+            if before.session == self.segments[index].session and not self.is_apart(index):
                 return Mark(index - 1, before.last_seq)
         return Mark(index, seq - 1)
 

@@ -8,10 +8,9 @@ connection nothing goes on before it is back. What it never does is waited for a
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from market.control import subscribed
 from replay.selection import Selection
 from schemas.frames import Frame, Kind
-from schemas.requests import depth_symbol
+from schemas.requests import depth_symbol, subscribed
 from schemas.topics import WINDOWS, depth_topic
 from tape.history import History, Mark
 

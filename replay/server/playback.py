@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 
-from replay.moment import stamp
 from replay.server.audience import Audience
 from replay.server.breakpoints import Hit
 from replay.server.clock import TapeClock
@@ -13,6 +12,7 @@ from replay.server.log import Say, unsaid
 from replay.speeds import FASTEST, SLOWEST
 from schemas.errors import UsageError
 from tape.history import Mark
+from tape.moment import stamp
 
 _SERVICE_RESTART = 1012  # what a client is told that has to begin anew
 

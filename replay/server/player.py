@@ -87,6 +87,9 @@ class Player:
         for stretch in playback.course.read(playback.mark):
             if stretch.session != playback.session:
                 self._next_session(stretch)
+            elif self._last is not None and playback.course.begins_anew(stretch):
+                playback.audience.close(WSCloseCode.GOING_AWAY, "nothing was kept behind this")
+                self._restart()
             yield stretch
 
     def _next_session(self, stretch: Stretch) -> None:

@@ -11,8 +11,7 @@ from typing import Self
 import msgspec
 from aiohttp import WSCloseCode
 
-from replay.recorded import recorded_topics
-from replay.sealed import check_sealed
+from replay.sealed import check_sealed, playable
 from replay.selection import Selection
 from replay.server.audience import Audience
 from replay.server.breakpoints import Breakpoints
@@ -36,7 +35,10 @@ from schemas.requests import depth_symbol
 from schemas.topics import Topic
 from tape.history import History
 from tape.layout import Tape
+from tape.prunings import pruned
 from tape.reader import segments
+from tape.recorded import recorded_topics
+from tape.view import without_account
 
 _CACHE_BYTES = 32 << 20
 _REST_CACHE_BYTES = 128 << 20  # the books of a busy hour, decoded
@@ -85,25 +87,28 @@ class Server:
 
     control: carries out commands. playback: where it is and what it does.
     audience: its clients. asked: requests of REST so far.
-    topics: streams that were recorded and are served.
+    topics: streams that were recorded and are served. notes: on what was pruned, and is not.
 
     Raises NotARecording, TopicError or another UsageError for what cannot be served, and OSError
     where the port cannot be had.
     """
 
     def __init__(self, data: Path | str, serving: Serving) -> None:
-        tape = Tape.open(data)
+        tape = without_account(Tape.open(data))
         check_sealed(tape)
-        parts = segments(tape, generation=serving.generation)
+        away = pruned(tape)  # what REST says is read from rows
+        parts = playable(segments(tape, generation=serving.generation), away, rows=True)
+        self.notes = list(away.notes())
         selection = Selection(serving.topics)
-        # Nothing of an account is served: whose it is nobody could prove to this server.
+        # Nothing of an account is served, nor read: whose it is nobody could prove to this server.
         recorded = [name for name in recorded_topics(parts) if not Topic.parse(name).private]
         selection.check(recorded)
         self.topics = [topic for topic in recorded if selection.wants(topic)]
         self._serving = serving
         self._history = History(tape, parts, _CACHE_BYTES)
         self.audience = Audience()
-        course = Course(tape, parts, serving.start, serving.until)
+        left_out = away.unplayable | away.rows
+        course = Course(tape, parts, serving.start, serving.until, left_out)
         clock = TapeClock(serving.speed, course.time(course.start))
         self.playback = Playback(
             course,

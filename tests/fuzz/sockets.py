@@ -28,7 +28,7 @@ TOPIC = "depth.SOL_USDC"
 STEPS = 60  # frames that a fresh client is given
 READ_S = 0.02  # that a connection listens before it ends
 PATIENCE_S = 9.0  # of a whole input; libFuzzer ends it a bit later
-STALL_S = 1.0  # that the event loop may be held up by anybody: other clients wait meanwhile
+STALL_S = 3.0  # that the event loop may be held up by anybody: other clients wait meanwhile
 QUEUE = 1 << 20
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -3,9 +3,11 @@
 Values are invented; shapes are those of protocol sections 1 to 4.
 """
 
+import json
 from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
 
-from market.engine import Engine
 from schemas.frames import (
     Checkpoint,
     ClockNoted,
@@ -18,11 +20,14 @@ from schemas.frames import (
     SegmentHead,
     to_json,
 )
-from tests.market.stamps import Stamper, depth_path, event, subscribe
+from schemas.requests import MARKETS_PATH
+from tests.market.stamps import Stamper, depth_path, event, subscribe, unsubscribe
 from tests.market.texts import ACCOUNT, WELL_FORMED
+from tests.venue.catalogue import Listing, markets_body
 
 Part = tuple[Kind, bytes, int, str]  # kind, payload, connection, topic
 
+KEYFRAMES = Path(__file__).with_name("keyframes.jsonl")
 MARKET = "2Z_USDC_PERP"
 DEPTH = f"depth.{MARKET}"
 SLOW = f"depth.600ms.{MARKET}"
@@ -86,20 +91,18 @@ AUDITED = (
 
 
 def frames() -> Iterator[Frame]:
-    """All of it; keyframes are those of the engine at that point."""
-    stamper, engine = Stamper(), Engine()
+    """All of it."""
+    stamper = Stamper()
+    for kind, payload, conn, topic in chain(_parts(), _head(), _doubts()):
+        yield stamper.frame(kind, payload, conn=conn, topic=topic)
 
-    def rolled(parts: Iterator[Part]) -> Iterator[Frame]:
-        for kind, payload, conn, topic in parts:
-            frame = stamper.frame(kind, payload, conn=conn, topic=topic)
-            engine.feed(frame)
-            yield frame
 
-    yield from rolled(_parts())
-    keyframes = list(engine.keyframes())
-    yield from rolled(iter([(Kind.SEGMENT, to_json(HEAD), 0, "")]))
-    yield from rolled(iter([(Kind.KEYFRAME, state, 0, name) for name, state in keyframes]))
-    yield from rolled(_doubts())
+def _head() -> Iterator[Part]:
+    """Keyframes as engines wrote them that kept nothing beside books and ids."""
+    yield Kind.SEGMENT, to_json(HEAD), 0, ""
+    for line in KEYFRAMES.read_text("utf-8").splitlines():
+        name, state = json.loads(line)
+        yield Kind.KEYFRAME, state.encode(), 0, name
 
 
 def _parts() -> Iterator[Part]:
@@ -141,4 +144,19 @@ def _doubts() -> Iterator[Part]:
     yield Kind.OPEN, to_json(ConnectionOpened("wss://venue")), 2, ""
     for text in ACCOUNT.values():
         yield Kind.DATA, text.encode(), 2, ""
+    yield from _lists()
     yield Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")), 0, ""
+
+
+def _lists() -> Iterator[Part]:
+    """Market lists, the second with another tick; and streams that nobody wants any more."""
+    for tick in ("0.0001", "0.00010", "0.0000000001"):
+        listing = Listing(MARKET, tick, "0.1")
+        yield Kind.REPLY, markets_body([listing]).encode(), 0, MARKETS_PATH
+    yield Kind.REPLY, b"[]", 0, MARKETS_PATH
+    yield Kind.REPLY, b"[{}]", 0, MARKETS_PATH
+    yield Kind.SENT, subscribe(DEPTH), 2, ""
+    yield Kind.DATA, depth(60, 60, "0.1200:1.0", "").encode(), 2, ""
+    yield Kind.DATA, depth(61, 61, "0.12345678901:1.0", "").encode(), 2, ""
+    yield Kind.SENT, unsubscribe(DEPTH, SLOW), 2, ""
+    yield Kind.DATA, depth(62, 62, "0.1200:2.0", "").encode(), 2, ""

@@ -57,6 +57,11 @@ class Everywhere:
         self._down: tuple[Gap, int] | None = None
         self._loss: tuple[Gap, int] | None = None
 
+    @property
+    def any_open(self) -> bool:
+        """Whether a connection is known to be open."""
+        return bool(self._open)
+
     def see(self, frame: Frame) -> list[Gap]:
         """Take a frame in."""
         rows: list[Gap] = []

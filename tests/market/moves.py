@@ -54,6 +54,14 @@ class Connect(NamedTuple):
     told: bool
 
 
+class Leave(NamedTuple):
+    """We unsubscribe; what is on its way arrives all the same."""
+
+
+class Return(NamedTuple):
+    """We subscribe again, on the connection there is."""
+
+
 class Ask(NamedTuple):
     """The door carries out what the engine asked for; eager: even with one on its way."""
 
@@ -105,6 +113,8 @@ Move = (
     | Fail
     | Renumber
     | Shed
+    | Leave
+    | Return
 )
 
 _QTY = st.sampled_from([0, 0, 1, 10, 100, 250])
@@ -123,6 +133,8 @@ _MISHAP = st.one_of(
     st.builds(Cut, st.booleans()),
     st.builds(Connect, st.booleans()),
     st.builds(Shed, st.booleans(), st.integers(0, 9)),
+    st.builds(Leave),
+    st.builds(Return),
     st.builds(Fail, st.sampled_from([0, 200, 404, 429, 500])),
     st.builds(Renumber, st.sampled_from([0, 500_000, 1_500_000, 3_600_000_000])),
 )
@@ -140,6 +152,8 @@ _ODD = st.one_of(
     st.tuples(_MISHAP),
     st.tuples(_CHECK, _MISHAP, _ANSWER),
     st.tuples(_TICK, st.just(Shed(False, 0)), _MISHAP, st.just(Shed(True, 1)), _TICK, _DELIVER),
+    st.tuples(st.just(Leave()), _TICK, _DELIVER, st.just(Return()), _ASK, _TICK, _ANSWER, _DELIVER),
+    st.tuples(_TICK, _ASK, st.just(Leave()), _MISHAP, st.just(Return()), _TICK, _DELIVER, _ANSWER),
     st.tuples(st.builds(Cut, st.booleans()), _TICK, st.builds(Connect, st.booleans())),
 )
 _SCENE: st.SearchStrategy[tuple[Move, ...]] = st.one_of(_USUAL, _USUAL, _ODD)

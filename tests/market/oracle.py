@@ -47,13 +47,23 @@ class Oracle:
         self._tail: list[Delta] = []  # deltas that chain and wait for a snapshot
         self._outage: list[tuple[Gap, int]] = []  # open rows, and when the gap began
         self._comparison: Comparison | None = None
+        self._left = 0  # the connection on which we unsubscribed, and frames may be on their way
 
     def see(self, step: Step) -> list[Said]:
         """Take a frame in."""
         frame, note = step.frame, step.note
         rows: list[Said] = [*self._everywhere.see(frame)]
+        if self._left == frame.conn and isinstance(note, Delta | Spoiled):
+            return rows
+        if frame.kind is Kind.SENT and b"UNSUBSCRIBE" in frame.payload:
+            return rows + self._leave(frame)
         if frame.kind is Kind.SENT or isinstance(note, Delta):
+            self._left = 0
             self._open_on(frame.conn)
+        if frame.kind is Kind.CLOSE and frame.conn == self._left:
+            self._left = 0
+        if frame.kind is Kind.LOSS and not self._everywhere.any_open:
+            self._left = 0
         if frame.kind is Kind.CLOSE and frame.conn == self.conn:
             self._distrust()
             self._open = False
@@ -72,6 +82,15 @@ class Oracle:
                 rows.append(self._shown(gap, known))
             self._distrust()
         return rows + self._delta(frame, note) if isinstance(note, Delta) else rows
+
+    def _leave(self, frame: Frame) -> list[Said]:
+        """All is as it was before anything was heard, but for requests that are still to be
+        answered."""
+        rows: list[Said] = [*self._over("unsubscribed", Bound(frame))]
+        self._distrust()
+        self._open, self._left, self.conn = False, frame.conn, 0
+        self._came, self._interrupted = None, ""
+        return rows
 
     def _open_on(self, conn: int) -> None:
         if not self._open or conn != self.conn:
@@ -121,13 +140,19 @@ class Oracle:
         return [*self._resynced(joined)]
 
     def _resynced(self, joined: Bound) -> list[Gap]:
+        rows = self._over("resynced", joined)
+        for row in rows:
+            row.resync_id = joined.id
+        return rows
+
+    def _over(self, state: str, until: Bound) -> list[Gap]:
         """The row that ends an outage repeats the first and adds up."""
         if not self._outage:
             return []
         known = [gap.missing for gap, _ in self._outage if gap.missing is not None]
         gap, mono = self._outage[0]
-        row = ended(at(joined.frame, gap), "resynced", joined, mono)
-        row.missing, row.resync_id = sum(known) if known else None, joined.id
+        row = ended(at(until.frame, gap), state, until, mono)
+        row.missing = sum(known) if known else None
         self._outage = []
         return [row]
 

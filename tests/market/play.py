@@ -24,15 +24,17 @@ from tests.market.moves import (
     Deliver,
     Drop,
     Fail,
+    Leave,
     Move,
     Renumber,
     Repeat,
+    Return,
     Shed,
     Spoil,
     Swap,
     Tick,
 )
-from tests.market.stamps import Stamper, depth_path, subscribe
+from tests.market.stamps import Stamper, depth_path, subscribe, unsubscribe
 
 SYMBOL = "kAAPL.US_USDC_PERP"
 INEXACT = '["0.0000000001", "1"]'  # a price finer than 1e-9
@@ -79,7 +81,7 @@ class Play:
         self.venue = ModelVenue()
         self.frames: list[Frame] = []
         self.conn = 0
-        self.connected = False
+        self.connected = self.left = False
         self.asked = False  # by the engine, and not carried out yet
         self.flying: list[Flight] = []
         self.unsent: list[Change] = []
@@ -106,6 +108,12 @@ class Play:
                 self._cut(told)
             case Connect(told):
                 self._connect(told)
+            case Leave() if self.connected and not self.left:
+                self.left = True
+                self._feed(self._stamper.frame(Kind.SENT, unsubscribe(self.topic), conn=self.conn))
+            case Return() if self.connected and self.left:
+                self.left = False
+                self._feed(self._stamper.frame(Kind.SENT, subscribe(self.topic), conn=self.conn))
             case Ask(eager) if self.asked and (eager or not self.is_flying(self.conn)):
                 self.asked = False
                 self._request()
@@ -125,6 +133,7 @@ class Play:
     def settle(self) -> None:
         """The venue behaves from here on: all that it sends arrives, all requests are answered."""
         self._connect(told=True)
+        self.do(Return())
         self.do(Tick({99: 10}, {}, 2_000_000))
         while self.unsent:
             self.do(Deliver(1))
@@ -183,6 +192,7 @@ class Play:
         if self.connected:
             return
         self.connected = True
+        self.left = False
         self.conn += 1
         self._sent.clear()
         if told:

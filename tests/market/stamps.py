@@ -43,3 +43,8 @@ def depth_path(symbol: str) -> str:
 def subscribe(*topics: str) -> bytes:
     """What we send to subscribe (protocol section 1)."""
     return json.dumps({"method": "SUBSCRIBE", "params": topics}).encode()
+
+
+def unsubscribe(*topics: str) -> bytes:
+    """And to end that."""
+    return json.dumps({"method": "UNSUBSCRIBE", "params": topics}).encode()

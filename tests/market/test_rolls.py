@@ -138,6 +138,7 @@ def test_a_segment_may_begin_anywhere(frames: list[Frame], cut: int) -> None:
     assert same.requests == fresh.requests
     assert same.witness.checkpoint() == fresh.witness.checkpoint()
     assert rolled.audited == fresh.engine.audited
+    assert sorted(rolled.keyframes()) == sorted(fresh.engine.keyframes())
     never = Run(unrolled).feed(after)
     assert rolled.audited == unrolled.audited
     assert same.rows[len(begin) :] == never.rows

@@ -17,7 +17,6 @@ import zstandard
 
 from tests.recorder.market import Sides
 
-_FRAMES = "frames/**/*.parquet"
 MESSAGES = ("data", "binary")  # the kinds of frame that came over the websocket
 _FRAME = ("seq", "ts_recv", "ts_mono", "conn", "kind", "topic", "payload")
 _SEAL_MAGIC, _SEAL_BYTES = b"\x50\x2a\x4d\x18", 24  # a skippable frame before each batch
@@ -37,7 +36,9 @@ def frames(root: Path, *kinds: str, session: str = "") -> list[dict[str, Any]]:
 
 def payloads(root: Path, *kinds: str) -> list[bytes]:
     """Payloads of frames of some kinds, by default of all websocket messages."""
-    return [line["payload"] for line in _lines(root, _FRAMES, _FRAME, kinds or MESSAGES)]
+    return [
+        line["payload"] for line in _lines(root, "frames/**/*.parquet", _FRAME, kinds or MESSAGES)
+    ]
 
 
 def table(root: Path, name: str) -> list[dict[str, Any]]:
@@ -111,8 +112,8 @@ def journals(root: Path) -> list[str]:
 def _lines(
     root: Path, pattern: str, columns: Sequence[str] | None = None, kinds: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Lines of all these files; those of one frame keep their order."""
-    paths = sorted(root.glob(pattern))
+    """Lines of all these files, public and of an account; those of one frame keep their order."""
+    paths = [*sorted(root.glob(pattern)), *sorted(root.glob(f"account/{pattern}"))]
     if not paths:
         return []
     names = None if columns is None else list(columns)

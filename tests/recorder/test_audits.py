@@ -94,7 +94,7 @@ def test_audits_that_would_be_too_many_are_stretched() -> None:
     """Half of what the venue likes is theirs; streams of one market share a request."""
     said: list[str] = []
     topics = [f"depth.M{number}_USDC" for number in range(200)]
-    Audits([*topics, "depth.200ms.M1_USDC", "trade.M1_USDC"], 10.0, said.append)
+    Audits(lambda: [*topics, "depth.200ms.M1_USDC", "trade.M1_USDC"], 10.0, said.append)
     assert said == ["audits: 200 books take 80s at 2.5 requests/s, so each comes that often"]
-    Audits(topics, 80.0, said.append)
+    Audits(lambda: topics, 80.0, said.append)
     assert len(said) == 1

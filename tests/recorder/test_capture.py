@@ -24,7 +24,8 @@ from schemas.errors import BackpackError
 from schemas.frames import Kind
 from schemas.rows import Row, Trade
 from schemas.tables import ACCOUNT_TABLES
-from tape.journal import BATCH_BYTES, JournalWriter
+from tape.journal import JournalWriter
+from tape.journal_file import BATCH_BYTES
 from tape.journal_reader import read_journal
 from tape.layout import Tape
 from tape.manifest import Verdict
@@ -145,7 +146,7 @@ def test_a_real_capture_is_kept_and_its_books_are_right(captured: Played[Books],
         assert plain.book_of_rows(data, symbol) == right
     golden = json.loads((FOLDER / "real.json").read_text())[name]["rows"]
     assert made["depth"] - len(live) == golden["depth"]  # each book is cleared at the end
-    ends = {"depth": 0, "session": 0, "gap": 0, "clock": 0}
+    ends = {"depth": 0, "session": 0, "gap": 0, "clock": 0, "market": 0}
     assert {**made, **ends} == {**golden, **ends}
     assert plain.holes(data) == []
     assert "reject" not in made

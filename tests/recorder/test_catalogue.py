@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from market.streams import PUBLIC
+from market.streams import PUBLIC, STREAMS
 from recorder.catalogue import Catalogue
 from recorder.subscriptions import BATCH, batches
 from schemas.errors import TopicError, VenueError
 from schemas.topics import INTERVALS, Topic
+from tests.recorder.market import SOL
 from tests.shared import SHARED, needs_shared
 from tests.simulate import Plan, simulate
 from tests.venue.topics import answer
@@ -112,6 +113,70 @@ def test_closed_markets_are_never_meant(catalogue: Catalogue) -> None:
 def test_no_pattern_means_an_account(catalogue: Catalogue, pattern: str) -> None:
     """That takes a key, and somebody who asks for it."""
     assert not [name for name in catalogue.resolve([pattern]) if Topic.parse(name).private]
+
+
+ACCOUNT = [f"account.{what}Update" for what in ("order", "position", "balance", "rfq")]
+PRIVATE: list[tuple[str, list[str]]] = [
+    ("account.*", ACCOUNT),
+    *((name, [name]) for name in ACCOUNT),
+    ("account.orderUpdate.AAPL.US_USDC_PERP", ["account.orderUpdate.AAPL.US_USDC_PERP"]),
+    ("account.positionUpdate.*_PERP", of("account.positionUpdate", PERPS)),
+    ("account.rfqUpdate.AAPL.US_USDC_RFQ", ["account.rfqUpdate.AAPL.US_USDC_RFQ"]),
+    ("account.rfqUpdate.SOL_USDC", ["account.rfqUpdate.SOL_USDC"]),
+    ("account.orderUpdate.MOBILE_USDC", ["account.orderUpdate.MOBILE_USDC"]),  # orders end there
+]
+NO_PRIVATE = {
+    "account": "nearest",
+    "account.": "account.orderUpdate",
+    "account.orderupdate": "nearest: account.orderUpdate",
+    "account.order*": "nearest: account.orderUpdate",
+    "account.trade": "nearest: account.",
+    "account.*.SOL_USDC": "there are|nearest",
+    "account.orderUpdate.": "lacks a market, as in account.orderUpdate.SOL_USDC",
+    "account.orderUpdate.SOLUSDC": "nearest: SOL_USDC",
+    "account.orderUpdate.SOL_USDC_RFQ": "nearest: SOL_USDC",
+    "account.positionUpdate.NOPE*": "none of the 10 markets",
+    "account.rfqUpdate.*_RFQ": "none of the 10 markets",
+    "account.rfqUpdate._RFQ": "is unknown",
+    "account.balanceUpdate.USDC": "is about no market",
+    "account.balanceUpdate.SOL_USDC": "is about no market",
+}
+
+
+@pytest.fixture(scope="module")
+def with_keys() -> Catalogue:
+    """The same markets, for somebody who has keys."""
+    return Catalogue.read(simulate(Plan(seconds=1)).markets.encode(), keys=True)
+
+
+@pytest.mark.parametrize(("pattern", "names"), PRIVATE)
+def test_topics_of_an_account(with_keys: Catalogue, pattern: str, names: list[str]) -> None:
+    """In the venue's grammar; they are all the private streams there are."""
+    assert list(with_keys.resolve([pattern])) == names
+    signed = {"method": "SUBSCRIBE", "params": names, "signature": ["", "", "", ""]}
+    assert answer(json.dumps(signed)).add == tuple(names)
+    assert set(ACCOUNT) == set(STREAMS) - set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", NO_PRIVATE)
+def test_what_an_account_has_not_is_refused(with_keys: Catalogue, name: str) -> None:
+    with pytest.raises(TopicError, match=NO_PRIVATE[name]) as told:
+        with_keys.resolve([SOL, name])
+    assert repr(name) in str(told.value)
+
+
+@pytest.mark.parametrize("name", [*NO_PRIVATE, *(pattern for pattern, _ in PRIVATE)])
+def test_without_keys_there_is_no_account(catalogue: Catalogue, name: str) -> None:
+    """Whatever it would be; how to give keys is said."""
+    with pytest.raises(TopicError, match=r"no keys: set BP_API_KEY.*--keys FILE"):
+        catalogue.resolve([name])
+
+
+@pytest.mark.parametrize("pattern", ["*.*", "*.SOL_USDC", "*.*_PERP"])
+def test_keys_change_no_other_pattern(
+    catalogue: Catalogue, with_keys: Catalogue, pattern: str
+) -> None:
+    assert with_keys.resolve([pattern]) == catalogue.resolve([pattern])
 
 
 def test_one_wrong_name_refuses_all(catalogue: Catalogue) -> None:

@@ -70,7 +70,7 @@ TOPICS = [
     topic("depth.NOPE*", "10 markets"),
     topic("depth.MOBILE*", "10 markets"),
     topic("stockPrice.*", "name each one"),
-    topic("account.orderUpdate", "depth", "trade"),
+    topic("account.orderUpdate", "BP_API_KEY", "--keys FILE"),
     topic("trade.SOL_USDC,trade.SOLUSDC", "nearest: SOL_USDC"),
     topic("*.SOLUSDC", "nearest: SOL_USDC"),
 ]
@@ -83,6 +83,10 @@ OPTIONS = [
     Refusal(("-t", SOL, "--roll", "1y"), ("'1y'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--roll", "100ms"), ("100ms", "is the least")),
     Refusal(("-t", SOL, "--roll", ""), ("''", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--ring", "100ms"), ("--ring 100ms", "1s at least")),
+    Refusal(("-t", SOL, "--ring", "60s", "--roll", "1h"), ("--roll", "--ring", "take one")),
+    Refusal(("-t", SOL, "--ring", "60s", "--ring-after", "soon"), ("'soon'", "30s, 10m")),
+    Refusal(("-t", SOL, "--ring-after", "5s"), ("--ring-after", "as --ring 60s")),
     Refusal(("-t", SOL, "--memory", "lots"), ("'lots'", "500MB, 1GB or 1.5GiB")),
     Refusal(("-t", SOL, "--memory", "1MB"), ("--memory 1MB", "64.0 MB at least")),
     Refusal(("-t", SOL, "--min-free", "10"), ("'10'", "500MB, 1GB or 1.5GiB")),
@@ -91,6 +95,8 @@ OPTIONS = [
     Refusal(("-t", SOL, "--metrics-port", "x"), ("--metrics-port", "'x'")),
     Refusal(("-t", SOL, "--metrics-port", "65536"), ("--metrics-port", "65536")),
     Refusal(("-t", SOL, "--log-format", "xml"), ("'xml'", "text", "json")),
+    Refusal(("-t", SOL, "--keep", "90"), ("'90'", "90d, 12h, 500GB")),
+    Refusal(("-t", SOL, "--markets-every", "5"), ("'5'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "wss://"), ("'wss://'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "ws://host:port"), ("'ws://host:port'", "wss://<host>")),
@@ -111,6 +117,7 @@ CONFIGS = {
     "path.toml": ('topics = ["depth.SOL_USDC"]\ndata = 5', ("data is a text", "not 5")),
     "min_free.toml": ('topics = ["depth.SOL_USDC"]\nmin_free = 5', ("min_free is a text", "not 5")),
     "port.toml": ("topics = []\nmetrics_port = true", ("metrics_port is a number",)),
+    "keep.toml": ('topics = ["depth.SOL_USDC"]\nkeep = 5', ("keep is a text, or a list",)),
     "table.toml": ('topics = ["depth.SOL_USDC"]\n[roll]\na = 1', ("roll is a text",)),
 }
 
@@ -320,8 +327,8 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
             f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
             f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
             'duration = "300ms"\nroll = "1h"\nmemory = "100MB"\nmin_free = "1kB"\n'
-            'audit_every = "1m"\nmetrics_port = 0\nmetrics_host = "localhost"\n'
-            'log_format = "json"\n'
+            'audit_every = "1m"\nkeep = "9000d"\nmetrics_port = 0\n'
+            'metrics_host = "localhost"\nlog_format = "json"\n'
         )
         with at_work("--config", str(config), "-t", SOL, "--data", str(ours)) as recording:
             alone = bp_record("--config", str(config))
@@ -353,6 +360,7 @@ def test_help_teaches() -> None:
         "--audit-every",
         "--metrics-port",
         "--log-format",
+        "--keep",
         "[default",
     ):
         assert text in ended.out

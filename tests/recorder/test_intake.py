@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from market.engine import Engine
-from recorder.intake import Intake
+from recorder.intake import CHECKPOINT_EVERY, Intake
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
 from tape.journal import JournalWriter
@@ -34,6 +34,22 @@ def test_a_listener_that_fails_does_not_stop_the_journal(tmp_path: Path) -> None
     assert manifest is not None
     assert manifest.rows == {"session": 11}
     assert manifest.verdict is Verdict.RECOVERED
+
+
+def test_the_last_checkpoint_may_be_due_as_any_other(tmp_path: Path) -> None:
+    """Another one behind it would say that the recorder did not end."""
+    tape = Tape(tmp_path)
+    intake = Intake(lambda request: None)
+    journal = JournalWriter(tape.journal(NAME))
+    intake.begin(HEAD, journal)
+    while intake.seq < CHECKPOINT_EVERY - 1:
+        intake.take(Kind.CLOCK, b"{}")
+    intake.end("stop")
+    assert intake.seq == CHECKPOINT_EVERY
+    journal.close()
+    manifest = seal(tape.journal(NAME), tape, Engine())
+    assert manifest is not None
+    assert (manifest.verdict, manifest.end) == (Verdict.CERTIFIED, "stop")
 
 
 def _fail_at_the_third(frame: Frame, rows: list[Row]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from market.book import Book
+from market.feed import Feed
 from recorder import Live
 from replay import Replay
 from schemas.errors import BackpackError, TopicError, UsageError, VenueError
@@ -29,7 +29,7 @@ SCRIPT = [
     *[*map(Send, bids(39, 20)), Send(trade(LAST))],
 ]
 
-Seen = tuple[Row, object]  # a row, and the book as it stood with it
+Seen = tuple[Row, object, object]  # a row, with the book and the trades as they stood with it
 
 
 def live_from(address: Address, *topics: str, **more: Any) -> Live:
@@ -37,22 +37,25 @@ def live_from(address: Address, *topics: str, **more: Any) -> Live:
     return Live(topics, ws_url=address.ws_url, rest_url=address.rest_url, **more)
 
 
-def seen(row: Row, book: Book | None) -> Seen:
+def seen(row: Row, feed: Feed) -> Seen:
     """What a loop sees; the book is copied, since it goes on changing."""
-    return row, None if book is None else (book.last_update_id, sides_of(book))
+    book, state = feed.book("SOL_USDC"), feed.state
+    copied = None if book is None else (book.last_update_id, sides_of(book))
+    return row, copied, (state.trades("SOL_USDC"), state.quotes(), state.tickers())
 
 
 def replayed(data: Path, *topics: str) -> list[Seen]:
     """What the same loop sees in a replay of the recording."""
     replay = Replay(data, topics=topics or None)
-    return [seen(row, replay.book("SOL_USDC")) for row in replay]
+    return [seen(row, replay) for row in replay]
 
 
 def check_same(live: list[Seen], data: Path) -> None:
     """The loop saw what the recording replays, from its first row on. What the recording has more
     is its end, or what came while the loop was being left."""
     again = replayed(data)
-    assert any(book is not None for _, book in live)
+    assert any(book is not None for _, book, _ in live)
+    assert any(any(answers) for *_, answers in live if isinstance(answers, tuple))
     assert live == again[: len(live)]
     assert plain.manifests(data)[0]["verdict"] == "certified"
 
@@ -66,15 +69,15 @@ def test_async_rows_and_books_are_those_of_the_recording(tmp_path: Path) -> None
             live = live_from(far_end, SOL, TRADES, data=tmp_path)
             async with aclosing(aiter(live)) as rows:
                 async for row in rows:
-                    found.append(seen(row, live.book("SOL_USDC")))
+                    found.append(seen(row, live))
                     if isinstance(row, Trade) and row.trade_id == LAST:
                         break
         return found
 
     live = asyncio.run(scene())
     check_same(live, tmp_path)
-    tables = {row.TABLE for row, _ in live}
-    assert tables == {"session", "depth", "trade", "gap", "clock"}
+    tables = {row.TABLE for row, *_ in live}
+    assert tables == {"session", "depth", "trade", "gap", "clock", "market"}
     assert live[-1][1] is not None
     assert plain.journals(tmp_path) == []
 
@@ -89,10 +92,10 @@ def flow() -> Iterator[FarEnd]:
 def test_plain_rows_and_books_are_those_of_the_recording(flow: FarEnd, tmp_path: Path) -> None:
     """For a while, without a line of asyncio; it ends by itself and seals."""
     live = live_from(flow, *flow.topics, data=tmp_path, duration=1.5)
-    found = [seen(row, live.book("SOL_USDC")) for row in live]
+    found = [seen(row, live) for row in live]
     check_same(found, tmp_path)
     rest = replayed(tmp_path)[len(found) :]
-    assert {"session", "depth"} <= {row.TABLE for row, _ in rest}  # the close..
+    assert {"session", "depth"} <= {row.TABLE for row, *_ in rest}  # the close..
     assert rest[-1][1] is None  # ..and books cleared; before it, what came meanwhile
     assert plain.journals(tmp_path) == []
 
@@ -102,9 +105,8 @@ def test_a_plain_loop_may_be_left_at_any_row(flow: FarEnd, tmp_path: Path) -> No
     found = []
     live = live_from(flow, *flow.topics, data=tmp_path)
     for row in live:
-        book = live.book("SOL_USDC")
-        found.append(seen(row, book))
-        if len(found) >= 200 and book is not None:
+        found.append(seen(row, live))
+        if len(found) >= 200 and found[-1][1] is not None:
             break
     check_same(found, tmp_path)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from recorder.quantities import octets, pretty_size, pretty_span
 from recorder.summary import exit_code
 from schemas.errors import ConfigError
+from tape.quantities import octets, pretty_size, pretty_span
 from tests.recorder import plain
 from tests.recorder.commands import ENVIRONMENT, at_work, bp_record, options, venue
 from tests.recorder.disks import Disk, tmpfs

@@ -15,6 +15,7 @@ from market.streams import PUBLIC
 from replay import Replay
 from replay.certificate import Certificate, Outcome
 from replay.certify import certify
+from schemas import digest
 from schemas.rows import SCHEMA
 from schemas.tables import ACCOUNT_TABLES
 from tape import draft, segment, trial
@@ -69,6 +70,7 @@ def old(folder: Path, patch: pytest.MonkeyPatch, cut: bool = False) -> Tape:
         before.setattr(lanes, "STREAMS", PUBLIC)
         for room in (tapes, draft, trial):
             before.setattr(room, "SCHEMA", SCHEMA - 1)
+        before.setattr(digest, "MEMORY", digest.MEMORY - 1)
         before.setattr(segment.labels, "__defaults__", (SCHEMA - 1,))
         recording = record(folder, rolls=0)
         if cut:
@@ -95,7 +97,7 @@ def test_it_is_certified_and_replays(tape: Tape) -> None:
 
 
 def test_balances_lie_where_rows_about_no_market_do(tape: Tape) -> None:
-    folder = tape.root / "rows"
+    folder = tape.account_folder / "rows"
     assert [path.name for path in (folder / "balance").glob("date=*/symbol=*")] == [
         "symbol=__HIVE_DEFAULT_PARTITION__"
     ]

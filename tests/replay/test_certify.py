@@ -211,6 +211,17 @@ def test_what_diverged_when_it_was_sealed_still_does(tmp_path: Path) -> None:
     assert "which was so when they were sealed" in finding.problem
 
 
+def test_other_things_remembered_than_live_are_a_finding(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "tape")
+    recording.begin()
+    beats(recording, 5)
+    recording.stop(state="1:of something else")
+    certificate = certify(tmp_path / "tape")
+    assert certificate.outcome is Outcome.FAILED
+    [finding] = findings_of(certificate)
+    assert "makes the same rows, but remembers other things at the end" in finding.problem
+
+
 def test_another_version_that_recorded_is_named(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "tape", Setting(code="0.0.9"))
     recording.begin()

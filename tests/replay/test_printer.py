@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from replay import Replay
-from replay.moment import moment
 from replay.printer import Printer
 from schemas.arrow import columns
 from schemas.columns import Unit
 from schemas.rows import MarkPrice, Row, Trade
 from schemas.tables import TABLES
 from tape.layout import Tape
+from tape.moment import moment
 from tests.tapes import Recording
 
 TRADE = Trade(

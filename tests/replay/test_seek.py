@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replay import Replay
-from replay.moment import stamp
 from schemas.errors import UsageError
 from schemas.frames import Kind
 from tape.layout import Tape
+from tape.moment import stamp
 from tests.tapes import START_NS, Recording
 
 SECOND = 1_000_000_000

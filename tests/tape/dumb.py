@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind, to_json
@@ -51,6 +52,9 @@ class DumbEngine:
         levels = json.loads(frame.payload)["data"]
         return [_level(frame, symbol, price + off, qty) for symbol, price, qty in levels]
 
+    def digest(self) -> str:
+        return "1:nothing"
+
 
 def _level(frame: Frame, symbol: str | None, price: int, qty: int) -> Row:
     seq, ts = frame.seq, frame.ts_recv
@@ -87,9 +91,10 @@ class DumbRecorder:
         self._witness.see(frame, self._engine.feed(frame))
         return frame
 
-    def check(self, end: str | None = None) -> None:
+    def check(self, end: str | None = None, state: str | None = None) -> None:
         """A checkpoint."""
-        self.put(Kind.CHECKPOINT, to_json(self._witness.checkpoint(end)))
+        noted = replace(self._witness.checkpoint(end), state=state)
+        self.put(Kind.CHECKPOINT, to_json(noted))
 
     def flush(self) -> None:
         """All so far becomes a batch on disk."""

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.frames import Frame, Kind
-from tape.journal import BATCH_BYTES, JournalWriter
+from tape.journal import JournalWriter
 from tape.journal_batch import TORN, Batch, Unpacker
+from tape.journal_file import BATCH_BYTES
 from tape.journal_reader import read_journal
 from tests.tape.dumb import any_frame
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.frames import Frame, Kind
-from tape.journal import BATCH_BYTES, JournalGone, JournalWriter
+from tape.journal import JournalWriter
+from tape.journal_file import BATCH_BYTES, JournalGone, WholeFile
 from tape.journal_reader import read_journal
 
 
@@ -249,3 +250,39 @@ def test_whatever_the_disk_does_no_frame_is_lost_and_none_comes_twice(
             assert len(there) >= safe
         writer.close()
         assert whole(path) == frames
+
+
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.booleans()), min_size=1, max_size=20))
+def test_a_file_written_at_once_is_whole_or_not_there(steps: list[tuple[int, bool]]) -> None:
+    """Each step: a frame of some size, after which perhaps all is compressed. Then the disk has no
+    room, and then it has."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.00001.journal.zst")
+        writer, frames = JournalWriter(path, sink=WholeFile(path)), list[Frame]()
+        for seq, (size, pack) in enumerate(steps, 1):
+            frames.append(frame(seq, size))
+            writer.append(frames[-1])
+            if pack:
+                writer.pack()
+        assert os.listdir(folder) == []
+        with disk_of(10), pytest.raises(OSError, match="too large"):
+            writer.close()
+        assert (os.listdir(folder), writer.held_frames) == ([], len(frames))
+        assert writer.held > sum(size for size, _ in steps)
+        writer.close()
+        assert whole(path) == frames
+        assert os.listdir(folder) == [path.name]
+        assert (writer.held, writer.written_frames) == (0, len(frames))
+
+
+def test_a_file_written_at_once_waits_for_its_folder(tmp_path: Path) -> None:
+    """One made where a mount is gone would be out of sight once it is back."""
+    path = tmp_path / "journal" / "a.00001.journal.zst"
+    writer = JournalWriter(path, sink=WholeFile(path))
+    writer.append(frame(1))
+    with pytest.raises(JournalGone, match="unmounted"):
+        writer.close()
+    assert not path.parent.exists()
+    path.parent.mkdir()
+    writer.close()
+    assert len(whole(path)) == 1

@@ -87,6 +87,29 @@ def test_other_rows_than_live_are_divergent_and_the_range_is_named(tape: Tape) -
     assert list(read_frames(tape, manifest)) == recorder.frames
 
 
+@pytest.mark.parametrize(
+    ("state", "verdict"),
+    [
+        ("1:nothing", Verdict.CERTIFIED),
+        ("1:something", Verdict.DIVERGENT),
+        ("0:something", Verdict.CERTIFIED),
+        (None, Verdict.CERTIFIED),
+    ],
+)
+def test_what_is_remembered_at_the_end_is_compared(
+    tape: Tape, state: str | None, verdict: Verdict
+) -> None:
+    """If it was noted, and by what remembers the same things: see `schemas.digest`."""
+    recorder = DumbRecorder(tape)
+    recorder.say(("SOL_USDC", 5, 6))
+    recorder.check("stop", state)
+    recorder.cut()
+    manifest = sealed(tape)
+    assert manifest.verdict is verdict
+    diverged = "at seq 2 the live recorder remembered other things"
+    assert manifest.divergence == (diverged if verdict is Verdict.DIVERGENT else None)
+
+
 def test_a_recorder_that_was_killed_is_recovered(tape: Tape) -> None:
     recorder = recorded(tape)
     recorder.cut()

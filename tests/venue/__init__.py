@@ -1,5 +1,6 @@
 """An honest local imitation of the exchange over real sockets; see `server.Venue`."""
 
+from tests.venue.accounts import Accounts, VenueClock
 from tests.venue.feed import Feed, TimedFrame, load_real, load_sample, of_session
 from tests.venue.link import Link, Sent
 from tests.venue.options import Options, Received
@@ -24,6 +25,7 @@ from tests.venue.shadow_book import ShadowBook
 
 __all__ = [
     "DOOR",
+    "Accounts",
     "Close",
     "Cut",
     "Do",
@@ -43,6 +45,7 @@ __all__ = [
     "Step",
     "TimedFrame",
     "Venue",
+    "VenueClock",
     "Wait",
     "WaitRequest",
     "WaitSubscribed",

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests.shared import SHARED
 from tests.simulate import Plan, simulate
+from tests.venue.accounts import Accounts
 from tests.venue.feed import Feed, load_real, load_sample, of_session
 from tests.venue.link import Sent
 from tests.venue.options import Options
@@ -49,6 +50,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--settle", type=float, default=0.2, help="seconds without a new topic")
     parser.add_argument("--cut-every", type=int, help="cut all connections after so many frames")
     parser.add_argument("--no-deflate", action="store_true", help="refuse permessage-deflate")
+    parser.add_argument("--account", action="store_true", help="sim: an account that trades, too")
+    parser.add_argument("--key", help="check signatures: of account streams, only this key's")
     parser.add_argument("--ping", type=float, default=60.0, help="seconds between Pings")
     parser.add_argument("--log", type=Path, help="write every sent frame here, one JSON per line")
     parser.add_argument("--exit", action="store_true", help="end after the feed")
@@ -62,7 +65,8 @@ def feed_of(args: argparse.Namespace) -> Feed:
     """The feed named on the command line; raises ValueError for an unknown kind."""
     kind, _, name = args.feed.partition(":")
     if kind == "sim":
-        return of_session(simulate(Plan(seed=int(name or 1), seconds=args.seconds)))
+        seed = int(name or 1)
+        return of_session(simulate(Plan(seed, seconds=args.seconds, account=args.account)))
     if kind == "real":
         return load_real(name)
     if kind == "sample":
@@ -131,7 +135,8 @@ def options_of(args: argparse.Namespace) -> Options:
             log.write(json.dumps(row) + "\n")
 
     ping = args.ping or None
-    return Options(args.port, not args.no_deflate, ping, log=False, sink=sink)
+    accounts = Accounts([args.key]) if args.key else None
+    return Options(args.port, not args.no_deflate, ping, log=False, sink=sink, accounts=accounts)
 
 
 async def main(args: argparse.Namespace) -> None:

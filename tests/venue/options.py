@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.venue.accounts import Accounts
 from tests.venue.catalogue import listing_of_body, markets_body
 from tests.venue.link import Sent
 from tests.venue.script import Step
@@ -25,7 +26,8 @@ class Options:
     `ping_interval` is in seconds between protocol Pings (None: never); an unanswered Ping has no
     consequence, as measured on subscribed sockets (protocol section 1). `on_connect` runs for each
     new connection by itself. `log` keeps every sent frame in `venue.sent`; `sink` is called with
-    each.
+    each. `accounts` checks signatures; without it any of the right form is good. `clock_ahead_ms`
+    sets the venue's clock, which is `venue.clock` from then on.
     """
 
     port: int = 0
@@ -34,6 +36,8 @@ class Options:
     on_connect: Sequence[Step] = ()
     log: bool = True
     sink: Callable[[Sent], None] | None = None
+    accounts: Accounts | None = None
+    clock_ahead_ms: int = 0
 
 
 @dataclass

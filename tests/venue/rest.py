@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from websockets.http11 import Response
 from replay.server import replies
 from replay.server.depth_reply import LIMITS
 from replay.server.replies import JSON_TYPE, TEXT_TYPE
+from tests.venue.accounts import VenueClock
 from tests.venue.shadow_book import Truth
 
 DOOR = "websocket"  # where faults of the handshake are queued
@@ -83,9 +83,14 @@ class Faults:
 class Rest:
     """Answers GET requests from the market list and the venue's own books."""
 
-    def __init__(self, truth: Truth, markets: str) -> None:
+    def __init__(self, truth: Truth, markets: str, clock: VenueClock) -> None:
         self.faults = Faults()
         self._truth = truth
+        self._clock = clock
+        self.relist(markets)
+
+    def relist(self, markets: str) -> None:
+        """From here on this is the market list."""
         self._markets = markets
         self._by_symbol: dict[str, Any] = {m["symbol"]: m for m in json.loads(markets)}
 
@@ -143,7 +148,7 @@ class Rest:
 
     def _small(self, path: str) -> Reply:
         if path == "/api/v1/time":
-            return Reply(200, str(time.time_ns() // 1_000_000), TEXT_TYPE)
+            return Reply(200, str(self._clock.now_ms()), TEXT_TYPE)
         if path == "/api/v1/status":
             return Reply(200, '{"message":null,"status":"Ok"}')
         if path == "/api/v1/ping":

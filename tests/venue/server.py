@@ -14,7 +14,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 
+from tests.venue.accounts import VenueClock
 from tests.venue.actor import Actor
+from tests.venue.catalogue import Listing, markets_body
 from tests.venue.feed import Feed
 from tests.venue.link import Cue, Link, Sent
 from tests.venue.options import Books, Options, Received
@@ -51,7 +53,8 @@ class Venue:
         self.counts: Counter[str] = Counter()
         books = Books(snapshots or {}, markets)
         self.truth = Truth(dict(books.snapshots))
-        self._rest = Rest(self.truth, books.market_list())
+        self.clock = VenueClock(self.options.clock_ahead_ms)
+        self._rest = Rest(self.truth, books.market_list(), self.clock)
         self._strict = markets is not None
         self._actor = Actor(self, script)
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -77,6 +80,10 @@ class Venue:
     def faults(self) -> Faults:
         """The queue of REST faults."""
         return self._rest.faults
+
+    def relist(self, *listings: Listing) -> None:
+        """From here on these are the markets."""
+        self._rest.relist(markets_body(listings))
 
     async def __aenter__(self) -> Self:
         self._server: Server = await serve(
@@ -214,6 +221,8 @@ class Venue:
         """Carry out a client's text; success is answered by nothing (protocol section 1)."""
         self.received.append(Received(link.number, text))
         verdict = answer(text)
+        if self.options.accounts is not None:
+            verdict = self.options.accounts.judge(text, verdict, self.clock.now_ms())
         link.topics.update(topic for topic in verdict.add if self._streams(topic))
         link.topics.difference_update(verdict.remove)
         for error in verdict.errors:

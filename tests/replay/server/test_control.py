@@ -6,9 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from replay.moment import stamp
 from replay.server.playback import State
 from schemas.frames import Kind
+from tape.moment import stamp
 from tests.replay.server.stage import SAMPLE, Stage, messages, recorded, run, serving
 from tests.tapes import Recording
 

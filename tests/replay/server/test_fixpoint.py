@@ -146,12 +146,13 @@ def again(data: Path, into: Path) -> Path:
     return into
 
 
-def check_same(copy: Told, original: Told) -> None:
-    """Equal messages, equal rows, equal books wherever both show them."""
+def check_same(copy: Told, original: Told, share: float = 0.9) -> None:
+    """Equal messages, equal rows, equal books wherever both show them, which is at so many of the
+    places where the original does: when a snapshot comes is up to the machine."""
     assert copy.messages == original.messages
     assert copy.rows == original.rows
     both = copy.books.keys() & original.books.keys()
-    assert len(both) > 0.9 * len(original.books)
+    assert len(both) > share * len(original.books)
     assert {at: copy.books[at] for at in both} == {at: original.books[at] for at in both}
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from replay.server.course import Course
+from schemas.frames import DUMP
 from schemas.requests import SnapshotRequest
 from tape.history import Mark
 from tape.layout import Tape
@@ -86,6 +87,48 @@ def test_connections_end_with_the_session(tmp_path: Path) -> None:
             assert status == 200
             following = json.loads(sent[len(client.payloads)])["data"]["U"]
             assert int(book["lastUpdateId"]) >= following - 1
+
+    run(scene)
+
+
+def _two_dumps(root: Path) -> Tape:
+    """Of one ring, with a part in between that was not kept."""
+    session = simulate(Plan(seed=5, seconds=3))
+    recording = Recording(root, Setting(ring=1_000_000_000))
+    recording.begin(sorted(session.topics))
+    recording.connect()
+    for symbol, body in session.snapshots.items():
+        recording.snapshot(symbol, body)
+    third = len(session.frames) // 3
+    for number, frame in enumerate(session.frames):
+        recording.pass_(1_000_000)
+        recording.data(frame.text)
+        if number == third:
+            recording.roll(f"{DUMP}a look")
+        elif number == 2 * third:
+            recording.drop()
+    recording.stop()
+    return Tape(root)
+
+
+def test_connections_end_where_nothing_was_kept(tmp_path: Path) -> None:
+    """Whoever listened on would keep a book that is wrong. The next dump is there as it was."""
+    tape = _two_dumps(tmp_path / "tape")
+    first, second = segments(tape)
+    course = Course(tape, [first, second])
+    assert course.at_seq(second.session, second.first_seq) == Mark(1, second.first_seq - 1)
+
+    async def scene() -> None:
+        async with serving(tape.root, speed=200.0) as stage:
+            async with stage.client(SOL) as client:
+                await client.ended()
+            assert client.closed == (1001, "nothing was kept behind this")
+            assert client.payloads == messages(tape.root, SOL, upto=first.last_seq)
+            await stage.command(command="pause")
+            behind = second.first_seq + second.kinds["keyframe"] + 1
+            await stage.command(command="seek", to=f"#{behind}")
+            status, _ = await stage.get(SnapshotRequest("SOL_USDC", 0).path)
+            assert status == 200
 
     run(scene)
 

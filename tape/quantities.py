@@ -4,6 +4,8 @@ import re
 
 from schemas.errors import ConfigError
 
+_TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {
     "B": 1,
     "kB": 10**3,
@@ -17,6 +19,18 @@ _UNITS = {
 }
 _BY_CASELESS = {unit.lower(): size for unit, size in _UNITS.items()}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]+)", re.ASCII)
+
+
+def seconds(text: str) -> float:
+    """``30s``, ``1.5h``, ``2d`` in seconds; raises ConfigError.
+
+    >>> seconds("90s")
+    90.0
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not float(match[1]):
+        raise ConfigError(f"{text!r} is not a duration: write it as 30s, 10m, 1h or 7d")
+    return float(match[1]) * _TIMES[match[2]]
 
 
 def octets(text: str) -> int:

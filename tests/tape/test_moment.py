@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.moment import length, moment, stamp
 from schemas.errors import UsageError
+from tape.moment import length, moment, stamp
 
 FIRST = 1_795_329_000_000_000_001  # 2026-11-22T06:30:00.000000001Z
 moments = st.integers(10**18, 2**63 - 1)

@@ -1,0 +1,41 @@
+"""Best bid and ask: bookTickers to rows, compared with the books of their market, and kept."""
+
+from collections import deque
+
+from market.depth import DepthTracker
+from market.handlers import book_ticker
+from market.memory import Last
+from schemas import wire
+from schemas.frames import Frame
+from schemas.requests import SnapshotRequest
+from schemas.rows import BookTicker, Row
+from schemas.topics import Topic
+
+
+class QuoteTracker(Last):
+    """The last quote; none once the stream has been interrupted, until the next one comes: no
+    stale best price is ever read by accident.
+
+    depths: books of the market, of all windows, which share its numbering. One may be added.
+    """
+
+    __slots__ = ("depths",)
+
+    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
+        del outbox  # quotes ask for nothing
+        super().__init__(topic, BookTicker, self.rows)
+        self.depths: list[DepthTracker] = []
+
+    def rows(self, frame: Frame, message: wire.BookTicker) -> list[Row]:
+        """The hot path: kept as it passes, with no call for that."""
+        rows = book_ticker(self.topic, frame, message)
+        row = self.row = rows[0]
+        self.conn = frame.conn
+        if isinstance(row, BookTicker):
+            for tracker in self.depths:
+                rows += tracker.quoted(frame, row)
+        return rows
+
+    def lost(self) -> None:
+        """It may be another by now."""
+        self.row = None

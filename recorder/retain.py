@@ -1,0 +1,64 @@
+"""Prunes a recording that is being made; a process of its own: ``python -m recorder.retain DATA
+KEEP..``, with KEEP as ``90d`` or ``500GB``. Says what it did in one JSON document.
+
+Exit code 0: done; 1: it cannot be done; 75 (EX_TEMPFAIL): not now, since the disk refused or
+bp-tape is at work.
+"""
+
+import os
+import sys
+from pathlib import Path
+from time import time_ns
+
+import msgspec
+
+from recorder.retention import Retained
+from recorder.seal import NICENESS
+from schemas.errors import BackpackError, TapeLocked
+from tape.forecast import Recorded, bytes_per_day
+from tape.keep import Keep
+from tape.layout import Tape
+from tape.lock import upkeep
+from tape.prune import Order, finish, prune
+from tape.prunings import What
+from tape.reader import segments
+from tape.retention import Aim, choose, take_stock
+
+
+def retain(tape: Tape, keep: Keep) -> Retained:
+    """Prune what is not to be kept."""
+    with upkeep(tape.root):
+        finish(tape)
+        stock = take_stock(tape)
+        choice = choose(stock, Aim(keep, time_ns()))
+        order = Order(What.ALL, "bp-record", keep.told)
+        gone = list(prune(tape, stock, choice.going, order))
+    left = segments(tape, merge=True)
+    recorded = (Recorded(m.first_ts, m.last_ts, m.stored_bytes()) for m in left)
+    return Retained(
+        segments=len(gone),
+        freed=sum(one.bytes for one in gone),
+        spared={str(one.name): one.doubt for one in choice.spared},
+        bytes=choice.bytes,
+        per_day=bytes_per_day(recorded),
+        oldest_ts=min((manifest.last_ts for manifest in left), default=None),
+    )
+
+
+def main() -> int:
+    """Prune, and say what went wrong in one line."""
+    data, *texts = sys.argv[1:]
+    os.nice(NICENESS)
+    try:
+        print(msgspec.json.encode(retain(Tape(Path(data)), Keep.parse(texts))).decode())
+    except (OSError, TapeLocked) as error:
+        print(error, file=sys.stderr)
+        return os.EX_TEMPFAIL
+    except BackpackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What has happened that a ring is to be written for, and when that is due."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from schemas.frames import DUMP
+
+_SHOWN = 3  # causes of one dump
+_LONGEST = 160  # characters of a cause
+
+
+class Pulled(NamedTuple):
+    """What one dump is for, in words. seq: the newest frame when the first of it happened."""
+
+    why: str
+    seq: int
+
+    @property
+    def end(self) -> str:
+        """For the end of the last segment."""
+        return f"{DUMP}{self.why} at frame {self.seq}"
+
+
+class _Pull(NamedTuple):
+    why: str
+    seq: int
+    mono: int
+
+
+class Triggers:
+    """Merges what happens before a dump begins: it is due ``after`` ns behind the first of it.
+    Where that is too early for the last, another one is due, for the rest. Times are monotonic, in
+    ns.
+
+    after: as it was given.
+    """
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self._first: _Pull | None = None
+        self._last: _Pull | None = None
+        self._counts = Counter[str]()
+
+    @property
+    def since(self) -> int | None:
+        """When the first thing happened that a dump is still to come for."""
+        return None if self._first is None else self._first.mono
+
+    def pull(self, why: str, seq: int, mono: int) -> None:
+        """Something has happened."""
+        why = "".join(c if c.isprintable() else "?" for c in why[:_LONGEST])
+        self._counts[why] += 1
+        self._last = _Pull(why, seq, mono)
+        self._first = self._first or self._last
+
+    def is_due(self, now: int) -> bool:
+        """Whether a dump is to begin."""
+        return self._first is not None and now >= self._first.mono + self.after
+
+    def take(self, now: int) -> Pulled:
+        """What a dump that begins now is for; something has to have happened."""
+        first, last = self._first, self._last
+        assert first is not None, "nothing has happened"
+        assert last is not None
+        pulled = Pulled(self._why(first), first.seq)
+        self._counts.clear()
+        self._first = last if last.mono + self.after > now else None
+        return pulled
+
+    def _why(self, first: _Pull) -> str:
+        if not self._counts:
+            return f"what followed on {first.why}"
+        shown = self._counts.most_common(_SHOWN)
+        texts = [why if count == 1 else f"{count} x {why}" for why, count in shown]
+        more = len(self._counts) - len(shown)
+        return ", ".join(texts) + (f" and {more} others" if more else "")

@@ -1,0 +1,202 @@
+"""How long, or how much of, a recording is kept, and what has to go for that.
+
+What is oldest goes first, by when its last frame was received. The newest segment stays, and so
+does one that a journal continues that is still to be sealed. A file that several segments share is
+gone with the last of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from schemas.rows import Audit, Clock, Gap, Session
+from tape.generations import Generations, all_generations, named
+from tape.keep import Keep
+from tape.layout import FRAMES, SegmentName, Tape
+from tape.manifest import FileEntry, Manifest, Verdict
+from tape.merged import begun
+from tape.prunings import What, pruned
+
+# Small, and without them nobody knows what is missing: pruned with the rest of a segment only.
+# Requests that change what is subscribed are rows of sessions.
+DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock, Session))
+
+_FORCE = "not certified: --force prunes it too"
+_CUT_OFF = "its compaction was cut off: bp-tape compact finishes it"
+_DAMAGED = "a manifest of its session cannot be read: bp-tape recover makes it anew"
+
+
+class Holding(NamedTuple):
+    """What a segment has on disk, of all generations, that may be pruned.
+
+    doubt: why it must not be touched, or has to be forced; empty if neither. forcible: whether it
+        can be.
+    bytes: of files that are its own. shared: paths of those that other segments have rows in.
+    """
+
+    name: SegmentName
+    last_ts: int
+    doubt: str
+    forcible: bool
+    bytes: int
+    shared: tuple[str, ...]
+
+
+class Stock(NamedTuple):
+    """All that may be pruned of a recording.
+
+    holdings: the oldest first. staying: those of them that stay in any case.
+    shared: bytes by path. bytes: of all files that a manifest names, each once, and of journals.
+    """
+
+    holdings: list[Holding]
+    staying: frozenset[SegmentName]
+    shared: dict[str, int]
+    bytes: int
+
+
+class Choice(NamedTuple):
+    """going: what is to be pruned, the oldest first. spared: what would be, but for its doubt.
+
+    freed: bytes that each of the going ones gives back. bytes: that the recording has afterwards;
+    fits: whether that is no more than what is to be kept.
+    """
+
+    going: list[Holding]
+    freed: list[int]
+    spared: list[Holding]
+    bytes: int
+    fits: bool
+
+
+class Aim(NamedTuple):
+    """What is to be done: what of a segment, until when; forced: uncertified segments too.
+
+    now: ns since the epoch, UTC.
+    """
+
+    keep: Keep
+    now: int
+    what: What = What.ALL
+    force: bool = False
+
+
+def choose(stock: Stock, aim: Aim) -> Choice:
+    """What has to go."""
+    keep, left = aim.keep, stock.bytes
+    oldest = aim.now - keep.age if keep.age is not None else None
+    claims = Counter(path for holding in stock.holdings for path in holding.shared)
+    going: list[Holding] = []
+    freed: list[int] = []
+    spared: list[Holding] = []
+    for holding in stock.holdings:
+        too_old = oldest is not None and holding.last_ts < oldest
+        if not too_old and (keep.size is None or left <= keep.size):
+            break
+        if holding.name in stock.staying or not _has(holding, aim.what):
+            continue
+        if holding.doubt and not (aim.force and holding.forcible):
+            spared.append(holding)
+            continue
+        going.append(holding)
+        claims.subtract(holding.shared)
+        last = [stock.shared[path] for path in holding.shared if not claims[path]]
+        freed.append(holding.bytes + sum(last))
+        left -= freed[-1]
+    return Choice(going, freed, spared, left, keep.size is None or left <= keep.size)
+
+
+def take_stock(tape: Tape, what: What = What.ALL) -> Stock:
+    """Read all manifests. Raises TooNew where a later version made one."""
+    segments = all_generations(tape)
+    counting = _Counting(tape, what)
+    doubts = _doubts(tape, segments)
+    found = [
+        counting.holding(segment, segment.current, doubts.get(segment.name.session, ""))
+        for segment in segments
+        if segment.current is not None
+    ]
+    found.sort(key=lambda holding: (holding.last_ts, holding.name))
+    journals = tape.journals()
+    total = counting.bytes + sum(path.stat().st_size for path in journals)
+    return Stock(found, _staying(found, map(SegmentName.of, journals)), counting.shared, total)
+
+
+def is_pruned_with(entry: FileEntry, what: What) -> bool:
+    """Whether a file goes."""
+    if what is What.FRAMES:
+        return entry.table == FRAMES
+    return what is What.ALL or entry.table not in {FRAMES, *DOUBTS}
+
+
+def is_shared(entry: FileEntry, name: SegmentName) -> bool:
+    """Whether a file may have rows of other segments."""
+    return not entry.path.rpartition("/")[2].startswith(f"{name}.")
+
+
+class _Counting:
+    """Goes through the files of all segments.
+
+    bytes: of all so far, each once. shared: bytes by path, of files that several may have rows in.
+    """
+
+    def __init__(self, tape: Tape, what: What) -> None:
+        self.bytes = 0
+        self.shared: dict[str, int] = {}
+        self._tape = tape
+        self._what = what
+        self._away = pruned(tape)
+        self._has_account = tape.account_folder.exists()
+
+    def holding(self, segment: Generations, counts: Manifest, doubt: str) -> Holding:
+        """What a segment has. doubt: of its session, which no force helps against."""
+        own, shared = 0, []
+        for entry in self._files(segment):
+            goes = is_pruned_with(entry, self._what)
+            if is_shared(entry, segment.name):
+                self._share(entry)
+                shared += [entry.path] * goes
+            else:
+                self.bytes += entry.bytes
+                own += entry.bytes * goes
+        uncertified = "" if counts.verdict is Verdict.CERTIFIED else f"{counts.verdict}, {_FORCE}"
+        return Holding(
+            name=segment.name,
+            last_ts=counts.last_ts,
+            doubt=doubt or uncertified,
+            forcible=not doubt,
+            bytes=own,
+            shared=tuple(shared),
+        )
+
+    def _files(self, segment: Generations) -> list[FileEntry]:
+        """Those of all generations that are there, each once; of a copy without what is of an
+        account, the others."""
+        files = [entries[0] for entries in named(segment.readable).values()]
+        files = files if self._has_account else [e for e in files if not e.private]
+        if segment.name in self._away.frames or segment.name in self._away.rows:
+            return [entry for entry in files if (self._tape.root / entry.path).exists()]
+        return files
+
+    def _share(self, entry: FileEntry) -> None:
+        if entry.path not in self.shared:
+            self.shared[entry.path] = entry.bytes
+            self.bytes += entry.bytes
+
+
+def _doubts(tape: Tape, segments: Sequence[Generations]) -> dict[str, str]:
+    """Sessions of which nobody can tell which files are named, and why."""
+    cut_off = {name.session for name in begun(tape, segments).names}
+    damaged = {segment.name.session for segment in segments if segment.damaged}
+    return dict.fromkeys(cut_off, _CUT_OFF) | dict.fromkeys(damaged, _DAMAGED)
+
+
+def _staying(found: Sequence[Holding], journals: Iterable[SegmentName]) -> frozenset[SegmentName]:
+    """The newest, by time and by name, after which a new session is named, and what journals
+    continue, which are sealed with a look at it."""
+    newest = {found[-1].name, max(holding.name for holding in found)} if found else set()
+    return frozenset(newest | {name._replace(number=name.number - 1) for name in journals})
+
+
+def _has(holding: Holding, what: What) -> bool:
+    return what is What.ALL or bool(holding.bytes or holding.shared)
