@@ -50,7 +50,7 @@ def problems(watch: Watch) -> list[Problem]:
 
 
 def _starting(watch: Watch) -> str:
-    return "" if watch.recorder.topics else MEANING[Reason.STARTING]
+    return MEANING[Reason.STARTING] if watch.recorder.program is None else ""
 
 
 def _fault(watch: Watch) -> str:
@@ -70,8 +70,7 @@ def _no_connection(watch: Watch) -> str:
 def _silence(watch: Watch) -> str:
     if not watch.topics(LIVELY):
         return ""
-    heard = watch.recorder.tally.traffic.heard
-    silent_s = (watch.mono - (watch.began if heard is None else heard)) / 1e9
+    silent_s = watch.silent_ns / 1e9
     return f"no message for {pretty_span(silent_s)}" if silent_s > SILENCE_S else ""
 
 

@@ -2,8 +2,6 @@
 
 from enum import StrEnum
 
-from tape.console import cell
-
 
 class Level(StrEnum):
     """How bad it is. error: something is or may be lost, or somebody has to act."""
@@ -31,9 +29,9 @@ class Message(str):
         message.event, message.level, message.facts = event, level, facts
         return message
 
-    def on_one_line(self) -> "Message":
-        """The same, whatever a venue put into it."""
-        return Message(cell(self), self.event, self.level, **self.facts)
+    def reworded(self, text: str) -> "Message":
+        """The same in other words."""
+        return Message(text, self.event, self.level, **self.facts)
 
     @classmethod
     def of(cls, text: str) -> "Message":

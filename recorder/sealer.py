@@ -131,7 +131,7 @@ class Sealer:
                 await self.after()
             self.free = await self._space.free()
         except (OSError, BackpackError, msgspec.MsgspecError) as error:
-            self._notice(f"after sealing: {error}")
+            self._notice(Message(f"after sealing: {error}", "not_pruned", Level.WARNING))
 
     async def finish(self, worker: asyncio.Task[None]) -> None:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
@@ -158,14 +158,16 @@ class Sealer:
             if len(self._queue) < to_go:
                 to_go, since = len(self._queue), loop.time()
             elif waited >= self._patience_s:
-                self._notice(f"sealing has not answered for {pretty_span(waited)}: given up")
+                text = f"sealing has not answered for {pretty_span(waited)}: given up"
+                self._notice(Message(text, "sealing_hangs", Level.WARNING))
                 return
             elif waited >= TELL_EVERY_S:
                 given = pretty_span(self._patience_s)
-                self._notice(
+                text = (
                     f"sealing has not answered for {pretty_span(waited)}; after {given} it is left"
                     " to the next start"
                 )
+                self._notice(Message(text, "sealing_hangs", Level.WARNING))
             left = since + self._patience_s - loop.time()
             await asyncio.wait([worker], timeout=min(max(left, 0.0), TELL_EVERY_S))
 
@@ -199,10 +201,11 @@ class Sealer:
             self.left[journal] = NO_ROOM
         if journal not in self._crowded:
             self._crowded.add(journal)
-            self._notice(
+            text = (
                 f"no room to seal {journal.name}: it takes {SEALING_TAKES} times the size of the"
                 " journal; " + ("left to bp-tape recover" if last else "put off")
             )
+            self._notice(Message(text, "sealing_put_off", Level.WARNING, journal=journal.name))
         return False
 
     async def _seal(self, journal: Path) -> None:

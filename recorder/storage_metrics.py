@@ -10,7 +10,23 @@ Counts = Iterator[tuple[Labels, float]]
 
 
 def _unsynced(watch: Watch) -> float | None:
-    return watch.recorder.store.disk.unsynced_s if watch.recorder.tape else None
+    recorder = watch.recorder
+    return recorder.store.disk.unsynced_s if recorder.tape and recorder.ring is None else None
+
+
+def _dumps(watch: Watch) -> int | None:
+    ring = watch.recorder.ring
+    return None if ring is None else ring.dumps.count
+
+
+def _pruned_segments(watch: Watch) -> int | None:
+    retention = watch.recorder.retention
+    return None if retention is None else retention.segments
+
+
+def _pruned_bytes(watch: Watch) -> int | None:
+    retention = watch.recorder.retention
+    return None if retention is None else retention.freed
 
 
 def _queue(watch: Watch) -> int | None:
@@ -52,12 +68,13 @@ STORAGE: tuple[Metric, ...] = (
     ),
     gauge(
         "journal_age_seconds",
-        "Since all that had been taken was synced to the disk; below 1 s on a disk that is well.",
+        "Since all that had been taken was synced to the disk; below 1 s on a disk that is well."
+        " None with --ring, which writes nothing before a dump.",
         one(_unsynced),
     ),
     gauge(
         "held_bytes",
-        "Bytes in memory that are not safely on the disk.",
+        "Bytes in memory that are not safely on the disk; with --ring, what it holds.",
         one(lambda watch: watch.recorder.intake.memory.held),
     ),
     gauge(
@@ -116,4 +133,7 @@ STORAGE: tuple[Metric, ...] = (
         " makes up for both); lost: without all that was recorded.",
         *(_not_sealed, "why"),
     ),
+    counter("ring_dumps_total", "Dumps of the ring (--ring) that are on the disk.", one(_dumps)),
+    counter("pruned_segments_total", "Segments pruned by --keep.", one(_pruned_segments)),
+    counter("pruned_bytes_total", "Bytes of their files.", one(_pruned_bytes)),
 )

@@ -33,9 +33,8 @@ def _ages(watch: Watch) -> Counts:
             yield (name,), max(now - last, 0) / 1e9
 
 
-def _silence(watch: Watch) -> float:
-    heard = watch.recorder.tally.traffic.heard
-    return (watch.mono - (watch.began if heard is None else heard)) / 1e9
+def _silence(watch: Watch) -> float | None:
+    return None if watch.paused else watch.silent_ns / 1e9
 
 
 def _unheard(watch: Watch) -> int:
@@ -92,7 +91,23 @@ TRAFFIC: tuple[Metric, ...] = (
         " time, corrected by backpack_recorder_clock_offset_seconds once that is known.",
         *(_lags, "channel"),
     ),
-    gauge("silence_seconds", "Since the last message of any topic, or the start.", one(_silence)),
+    gauge(
+        "silence_seconds",
+        "Since the last message of any topic, the start, or a change of what is recorded; none"
+        " while paused.",
+        one(_silence),
+    ),
+    gauge(
+        "paused",
+        "1 while nothing is subscribed since bp-record ctl pause was given, else 0.",
+        one(lambda watch: watch.paused),
+    ),
+    gauge(
+        "account_topics_refused",
+        "Topics of an account that the venue refuses, or that no key could be read for; they are"
+        " asked for again.",
+        one(lambda watch: len(watch.recorder.account.refused)),
+    ),
     gauge(
         "topic_last_frame_age_seconds",
         "Since the last message of a topic that was heard of; quiet markets are silent for long.",

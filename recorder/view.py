@@ -43,7 +43,7 @@ class View:
 
     def notice(self, text: str) -> None:
         """A line for people, such as a reconnect; whatever a venue put into it."""
-        text = Message.of(text).on_one_line()
+        text = Message.of(text).reworded(cell(text))
         if self._display is None:
             self._say(text)
         self._notices = [*self._notices, text][-_NOTICES:]

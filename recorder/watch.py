@@ -30,6 +30,8 @@ class Watch:
         self.recorder = recorder
         self.began = self.mono
         self.pulse = Histogram(PULSE_NS)
+        self._topics: tuple[str, ...] = ()
+        self._changed = self.began  # what is recorded
         self._without: dict[str, int] = {}  # topics whose books are not live, from when on
         self._free: tuple[int, int] | None = None  # bytes, and when that was
 
@@ -37,6 +39,19 @@ class Watch:
     def mono(self) -> int:
         """The recorder's monotonic clock, ns."""
         return self.recorder.intake.clock().ts_mono
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is recorded since somebody wants it so."""
+        return self.recorder.program is not None and self.recorder.program.paused
+
+    @property
+    def silent_ns(self) -> int:
+        """For how long there was no message, as long as the same topics are recorded."""
+        if (topics := self.recorder.topics) != self._topics:
+            self._topics, self._changed = topics, self.mono
+        heard = self.recorder.tally.traffic.heard
+        return self.mono - max(self._changed, self.began if heard is None else heard)
 
     @property
     def free(self) -> int | None:
