@@ -48,8 +48,7 @@ class Watch:
     @property
     def silent_ns(self) -> int:
         """For how long there was no message, as long as the same topics are recorded."""
-        if (topics := self.recorder.topics) != self._topics:
-            self._topics, self._changed = topics, self.mono
+        self._note_topics()
         heard = self.recorder.tally.traffic.heard
         return self.mono - max(self._changed, self.began if heard is None else heard)
 
@@ -62,7 +61,7 @@ class Watch:
 
     def topics(self, channels: frozenset[str]) -> tuple[str, ...]:
         """Those of these channels that are recorded."""
-        return _of_channels(self.recorder.topics, channels)
+        return _of_channels(self._note_topics(), channels)
 
     def books(self) -> dict[str, State]:
         """Depth topics that are recorded, and where their books stand."""
@@ -87,6 +86,12 @@ class Watch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note_topics(self) -> tuple[str, ...]:
+        """What is recorded; a change is noted as soon as somebody looks, every second at least."""
+        if (topics := self.recorder.topics) != self._topics:
+            self._topics, self._changed = topics, self.mono
+        return topics
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()

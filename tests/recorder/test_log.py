@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from recorder.log import say_json
 from recorder.messages import Level, Message
 from recorder.stamp import now
+from recorder.view import View
 from tests.recorder import plain
 from tests.recorder.commands import Ended, at_work, options
 from tests.recorder.market import SNAPSHOTS, SOL, bid
@@ -37,6 +39,15 @@ def test_a_line_says_when_how_bad_and_what(capfd: pytest.CaptureFixture[str]) ->
     plain_line = json.loads(second)
     told = [plain_line[key] for key in ("level", "event", "message")]
     assert (told, out) == (["info", "notice", "plain"], "")
+
+
+def test_what_a_venue_put_into_a_line_costs_no_figure(capfd: pytest.CaptureFixture[str]) -> None:
+    """On its way to people, who get it on one line."""
+    view = View(Console(), say_json)
+    view.notice(Message("the venue says: a\nb", "error_reply", Level.WARNING, code=7))
+    line = json.loads(capfd.readouterr().err)
+    told = [line[key] for key in ("level", "event", "message", "code")]
+    assert told == ["warning", "error_reply", "the venue says: a\\nb", 7]
 
 
 def test_a_command_that_is_watched(tmp_path: Path) -> None:

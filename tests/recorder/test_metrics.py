@@ -20,6 +20,7 @@ from recorder.status_server import watched
 from schemas.frames import Frame, Kind
 from schemas.rows import Clock as ClockRow
 from schemas.rows import Gap, Reject, Row
+from tape.keep import Keep
 from tests.recorder import plain
 from tests.recorder.disks import tmpfs
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, envelope, trade
@@ -273,8 +274,55 @@ async def sealing(folder: Path) -> None:
         assert said.by("segments_not_sealed", "why") == {}
 
 
+async def pause(folder: Path) -> None:
+    """Somebody wants nothing recorded for two minutes by our clock; that is not silence, nor is it
+    when it goes on. With a ring, of which a dump is taken."""
+    clock, ages = Leap(), ("silence_seconds", "journal_age_seconds")
+    silence, journal = ((f"backpack_recorder_{name}", ()) for name in ages)
+    far_end = Venue([WaitSubscribed(SOL), Send(bid(11))], snapshots=SNAPSHOTS)
+    async with far_end, watching(far_end, folder, clock, ring=60.0, ring_after=0.0) as seen:
+        recorder = seen.run.recorder
+        await seen.run.until(lambda: seen.run.is_live(SOL))
+        await seen.turns()
+        said = await seen.scrape()
+        assert (said.value("paused"), said.value("topics")) == (0, 2)
+        assert silence in said.values
+        assert journal not in said.values
+        assert said.value("ring_dumps_total") == said.value("account_topics_refused") == 0
+        assert said.value("held_bytes") > 0
+        await recorder.pause()
+        clock.ahead += 150 * SECOND
+        assert await seen.reasons() == {}
+        said = await seen.scrape()
+        assert (said.value("paused"), said.value("topics")) == (1, 0)
+        assert silence not in said.values
+        await recorder.resume()
+        assert "silence" not in await seen.reasons()
+        said = await seen.scrape()
+        assert (said.value("paused"), said.value("topics")) == (0, 2)
+        assert said.values[silence] < 120
+        await recorder.dump("a look")
+        said = await seen.until(lambda said: said.value("ring_dumps_total") >= 1)
+        clock.ahead += 150 * SECOND
+        assert "silence" in await seen.reasons()
+
+
+async def pruning(folder: Path) -> None:
+    """What was pruned is counted. The newest segment stays, so it takes two."""
+    far_end, clock, hour = Venue([], snapshots=SNAPSHOTS), Leap(), 3_600 * SECOND
+    keep = Keep.parse(["1B"])
+    async with far_end, watching(far_end, folder, clock, keep=keep) as seen:
+        await seen.turns()
+        assert (await seen.scrape()).value("pruned_segments_total") == 0
+        clock.ahead += hour
+        await seen.until(lambda said: bool(said.by("last_verdict", "verdict")))
+        clock.ahead += hour
+        said = await seen.until(lambda said: said.value("pruned_segments_total") > 0)
+        assert said.value("pruned_bytes_total") > 0
+
+
 SCENES: dict[str, Scene[Any]] = {
-    s.__name__: s for s in (everything, late, cut_off, full_disk, sealing)
+    s.__name__: s for s in (everything, late, cut_off, full_disk, sealing, pause, pruning)
 }
 
 
@@ -416,7 +464,7 @@ def test_a_recording_that_is_watched_is_none_the_worse(
     assert plain.payloads(folder) == [frame.payload for frame in messages]
 
 
-@pytest.mark.parametrize("name", ["late", "cut_off", "full_disk", "sealing"])
+@pytest.mark.parametrize("name", ["late", "cut_off", "full_disk", "sealing", "pause", "pruning"])
 def test_scenes(played: Played[Any], name: str) -> None:
     """What the scene itself says: health turns and turns back, segments are sealed or wait."""
     played.outcome(name)
