@@ -239,6 +239,8 @@ async def full_disk(folder: Path) -> None:
     far_end = Venue(script, snapshots=SNAPSHOTS)
     with tmpfs(folder, "4m") as disk:
         async with far_end, watching(far_end, disk.root / "tape", memory=MEMORY) as seen:
+            run = seen.run  # what it has yet to ask for would be shed too
+            await run.until(lambda: run.is_live(SOL) and not run.recorder.intake.memory.held)
             await seen.turns()
             disk.fill()
             full.set()
