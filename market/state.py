@@ -167,6 +167,7 @@ class State:
         return _newest(found, since, limit)
 
     def _positions(self, symbols: Collection[str] | None) -> Sequence[Position]:
+        symbols = _each_once(symbols)
         only = next(iter(symbols)) if symbols is not None and len(symbols) == 1 else None
         rows = self._account(_POSITIONS, only, Position)
         found = _once(reversed(rows), lambda row: row.symbol)
@@ -222,8 +223,15 @@ class State:
         if symbols is None:
             lanes = self._channels().get(channel, {}).values()
             symbols = [lane.topic.symbol for lane in lanes]
-        found = (self._last(channel, symbol, table) for symbol in symbols)
+        found = (self._last(channel, symbol, table) for symbol in _each_once(symbols) or ())
         return tuple(sorted((row for row in found if row is not None), key=lambda row: row.seq))
+
+
+def _each_once(symbols: Collection[str] | None) -> Collection[str] | None:
+    """Raises UsageError for a single text, which is a collection of letters."""
+    if isinstance(symbols, str):
+        raise UsageError(f"{symbols!r} is one symbol: several are asked for, as in [{symbols!r}]")
+    return symbols if symbols is None else dict.fromkeys(symbols)
 
 
 def _about(rows: Iterable[R], symbol: str | None) -> list[R]:

@@ -110,6 +110,7 @@ class ControlSocket:
                 os.unlink(NAME, dir_fd=folder)
             listener.bind(address(self._root, folder))
             os.chmod(NAME, 0o600, dir_fd=folder)  # before it listens
+            listener.listen(CLIENTS)  # at once, as one that nobody listens to is of a dead recorder
         except OSError:
             listener.close()
             os.close(folder)

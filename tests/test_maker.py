@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ TOPICS = (
     f"kline.1m.{SYMBOL}",
     *map("account.{}".format, KINDS),
 )
-KEYS = pair(bytes(range(7, 39)))
+KEYS = pair(sha256(b"a seed like any other").digest())
 HALF = 1_500  # frames
 
 

@@ -315,6 +315,21 @@ def test_since_and_limit() -> None:
     assert [i for i in INTERVALS if state.candles(A, i)] == ["1m"]
 
 
+def test_a_single_symbol_is_not_taken_for_several() -> None:
+    """By its letters, or as a part of another; and one that is named twice has one row."""
+    run = Run()
+    for symbol in (A, f"{A}_PERP"):
+        text = event(POSITIONS[0], s=symbol, q="1")
+        run.take(Kind.DATA, text.encode())
+    run.take(Kind.DATA, event(f"bookTicker.{A}", e="bookTicker", s=A, E=1, u=1).encode())
+    run.feed([Part(None)])
+    state = run.engine.state
+    for ask in (state.positions, state.quotes, state.tickers):
+        with pytest.raises(UsageError, match="is one symbol"):
+            ask(f"{A}_PERP")
+    assert len(state.positions([A, A])) == len(state.quotes([A, A])) == 1
+
+
 def test_what_was_not_asked_for_is_told_from_what_has_not_come() -> None:
     run = Run().feed([Part(Kind.SENT, subscribe(f"ticker.{A}", "account.orderUpdate"), 1)])
     state = run.engine.state

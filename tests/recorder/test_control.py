@@ -7,10 +7,10 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from recorder.cli import record
 from recorder.commands import carrier
 from recorder.control_client import ask
-from recorder.control_socket import CLIENTS, LARGEST_LINE, NAME, Request
+from recorder.control_socket import CLIENTS, LARGEST_LINE, NAME, ControlSocket, Request
+from recorder.worker import Worker
 from schemas.errors import BackpackError, UsageError
 from schemas.frames import Kind
 from tape.layout import Tape
@@ -31,6 +32,8 @@ from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid
 from tests.recorder.runs import Played, Run, play, running
 from tests.venue import Send, Venue, WaitSubscribed
 from tests.venue.catalogue import Listing, markets_body
+
+Value = TypeVar("Value")
 
 LISTED = markets_body([Listing("SOL_USDC", "0.01", "0.01"), Listing("ETH_USDC", "0.01", "0.001")])
 
@@ -141,7 +144,35 @@ async def no_room(folder: Path) -> None:
         ask(folder, Request("status"))
 
 
-SCENES = {"commands": commands, "mischief": mischief, "no_room": no_room}
+class Slow(Worker):
+    """A disk that takes its time to say that it is done."""
+
+    async def do(self, call: Callable[[], Value]) -> Value:
+        value = await super().do(call)
+        await asyncio.sleep(0.5)
+        return value
+
+
+async def early(folder: Path) -> None:
+    """Who finds the socket is served, as soon as it is there."""
+
+    async def carry(request: Request) -> Any:
+        return request.command
+
+    async def told_early() -> Any:
+        while not (folder / NAME).exists():
+            await asyncio.sleep(0.001)
+        return await told(folder, "status")
+
+    folder.mkdir()
+    worker = Slow("test-slow")
+    asked = asyncio.create_task(told_early())
+    async with ControlSocket(folder, carry, worker, print).listening():
+        assert await asked == "status"
+    worker.close()
+
+
+SCENES = {"commands": commands, "mischief": mischief, "no_room": no_room, "early": early}
 
 
 @pytest.fixture(scope="module")
