@@ -12,6 +12,7 @@ from recorder.connection import TapConnection
 from recorder.core_files import forbid_core_files
 from recorder.intake import Intake
 from recorder.keys import HOW
+from recorder.messages import Level, Message
 from recorder.settings import Settings
 from recorder.signing import WINDOW_MS, Signer
 from recorder.tally import ERROR_REPLY
@@ -178,7 +179,8 @@ class Account:
         else:
             self._joined[request.topic] = None
             if self.refused.pop(request.topic, None):
-                self._notice(f"{request.topic} was not refused this time")
+                text = f"{request.topic} was not refused this time"
+                self._notice(Message(text, "topic_taken", topic=request.topic))
 
     def _left(self, topic: str) -> None:
         self._parted.discard(topic)
@@ -263,7 +265,8 @@ class Account:
         delay = first if before is None else min(2 * before.delay, max(first, LONGEST_DELAY_S))
         due = asyncio.get_running_loop().time() + delay
         self.refused[topic] = Refusal(why, due, delay)
-        self._notice(f"{topic} was {why}; tried again in {delay:g} s")
+        text = f"{topic} was {why}; tried again in {delay:g} s"
+        self._notice(Message(text, "topic_refused", Level.WARNING, topic=topic))
 
 
 def _cause(behind: float | None) -> str:

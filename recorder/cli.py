@@ -12,13 +12,16 @@ from rich.console import Console
 
 from recorder.cli_ctl import ctl
 from recorder.commands import carrier
+from recorder.log import SAY, Say, say_json
+from recorder.messages import Level, Message
 from recorder.options import read_file, settings_of
 from recorder.recorder import NO_RING, Recorder
 from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings
+from recorder.status_server import watched
 from recorder.summary import exit_code, forecast, print_summary
 from recorder.view import View
-from schemas.errors import BackpackError
-from tape.console import LOSSES, Group
+from schemas.errors import BackpackError, UsageError
+from tape.console import FAILED, LOSSES, USAGE, Group
 from tape.version import code_version
 
 
@@ -104,6 +107,26 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     help="Look this often whether the venue lists other markets, to follow patterns; never: not.",
 )
 @click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    metavar="PORT",
+    help="Serve /metrics for Prometheus, and /healthz, there. Default: not at all.",
+)
+@click.option(
+    "--metrics-host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to serve them on. There is no password: keep it private.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(tuple(SAY)),
+    default="text",
+    show_default=True,
+    help="What is said on stderr: lines for people, or a JSON object a line.",
+)
+@click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
@@ -123,6 +146,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
     bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
     bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
+    bp-record -t 'depth.*' --metrics-port 9466 --log-format json
 
     \b
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
@@ -140,26 +164,41 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
     1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
     """
-    if context.invoked_subcommand is None:
-        raise SystemExit(asyncio.run(_record(settings_of(topics, data, texts))))
+    if context.invoked_subcommand is not None:
+        return
+    say = SAY[texts["log_format"]]
+    try:
+        code = asyncio.run(_record(settings_of(topics, data, texts), say))
+    except BackpackError as error:
+        if say is not say_json:
+            raise
+        say(Message(str(error), "failed", Level.ERROR))
+        code = USAGE if isinstance(error, UsageError) else FAILED
+    raise SystemExit(code)
 
 
 record.add_command(ctl)
 
 
-async def _record(settings: Settings) -> int:
+async def _record(settings: Settings, say: Say) -> int:
     console = Console()
-    view = View(console)
+    view = View(console, say)
     recorder = Recorder(settings, view.notice)
     recorder.carry = carrier(recorder)
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
-    pull = partial(view.notice, NO_RING)  # by itself the signal would end the process
+    pull = partial(
+        view.notice, Message(NO_RING, "no_ring", Level.WARNING)
+    )  # by itself the signal would end the process
     if recorder.ring is not None:
         pull = partial(recorder.ring.pull, "SIGUSR1")
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
     view.status = recorder.status
-    async with view.showing(recorder.tally, recorder.alarm, partial(forecast, recorder)):
+    look_ahead = partial(forecast, recorder)
+    async with (
+        watched(recorder, view.notice),
+        view.showing(recorder.tally, recorder.alarm, look_ahead),
+    ):
         failure = await _run(recorder, stop)
     print_summary(console, recorder)
     if failure is not None:
@@ -187,7 +226,8 @@ def _stop_on_signals(stop: asyncio.Event, view: View) -> None:
         if stop.is_set():
             view.leave()
             os._exit(LOSSES)  # everything is flushed, or named as lost by the next start
-        view.notice("stopping: flushing and sealing (again to leave that to the next start)")
+        text = "stopping: flushing and sealing (again to leave that to the next start)"
+        view.notice(Message(text, "stopping"))
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from recorder.intake import Intake
+from recorder.messages import Level, Message
 from recorder.rest import Rest
 from recorder.stamp import Stamp
 from schemas.frames import ClockNoted, Kind, to_json
@@ -90,7 +91,8 @@ class Clocks:
             self._compared = None
             self._take(stamp, None, None)
             way = "forward" if step > 0 else "back"
-            self._notice(f"the wall clock was set {way} by {abs(step) / 1e9:.3f} s")
+            text = f"the wall clock was set {way} by {abs(step) / 1e9:.3f} s"
+            self._notice(Message(text, "clock_set", Level.WARNING, step_ns=step))
 
     def _take(self, stamp: Stamp, venue_ms: int | None, round_trip_ns: int | None) -> None:
         ahead = _ahead(stamp)

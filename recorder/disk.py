@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from recorder.memory import Memory
+from recorder.messages import Level, Message
 from recorder.stamp import Clock
 from tape.journal_file import JournalGone
 from tape.quantities import pretty_size, pretty_span
@@ -52,7 +53,8 @@ class Disk:
         lasted, lost = self._sound - self._since, self._memory.lost
         frames = lost.frames - self._lost_before
         cost = f"{frames} frames were lost" if frames else "nothing was lost"
-        self._notice(f"the disk takes writes again after {pretty_span(lasted)}; {cost}")
+        text = f"the disk takes writes again after {pretty_span(lasted)}; {cost}"
+        self._notice(Message(text, "disk_recovered", lost_frames=frames))
         self.lasted += lasted
         self.trouble = ""
         return True
@@ -66,6 +68,11 @@ class Disk:
             bound = pretty_size(self._memory.bound)
             return f"{trouble}: {bound} are held, frames are being LOST ({lost.frames} so far)"
         return self.trouble and f"{self.trouble}: capture goes on in memory, {self._left()}"
+
+    @property
+    def unsynced_s(self) -> float:
+        """Seconds since all that had been taken was on it."""
+        return self._mono() - self._sound
 
     def _note(self, trouble: str) -> None:
         is_new = not self.trouble
@@ -82,11 +89,15 @@ class Disk:
             self._tell()
         else:
             frames, size = self._memory.lost
-            self._notice(f"frames are kept again; so far {frames} ({pretty_size(size)}) were lost")
+            text = f"frames are kept again; so far {frames} ({pretty_size(size)}) were lost"
+            facts = {"lost_frames": frames, "lost_bytes": size}
+            self._notice(Message(text, "shedding_over", Level.WARNING, **facts))
 
     def _tell(self) -> None:
         self._told = self._mono()
-        self._notice(self.alarm)
+        held, lost = self._memory.held, self._memory.lost.frames
+        facts = {"held_bytes": held, "lost_frames": lost}
+        self._notice(Message(self.alarm, "disk_trouble", Level.ERROR, **facts))
 
     def _left(self) -> str:
         """How much is held, and how long the rest will do."""

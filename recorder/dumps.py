@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from recorder.messages import Message
 from recorder.triggers import Pulled, Triggers
 from schemas.errors import BackpackError
 from tape.layout import SegmentName
@@ -73,7 +74,9 @@ class Dumps:
         begun, self._writing = self._writing, []
         for pulled, dump, mono, waiters in begun:
             self.count += 1
-            self._notice(f"dump: {pulled.why}, {dump}")
+            names = [str(name) for name in dump.segments]
+            facts: dict[str, Any] = {"why": pulled.why, "frames": dump.frames, "segments": names}
+            self._notice(Message(f"dump: {pulled.why}, {dump}", "dump", **facts))
             for waiter in waiters:
                 waiter.parts.append(dump)
                 if waiter.due <= mono:

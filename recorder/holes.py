@@ -17,11 +17,13 @@ EVERY_STREAM = "all streams"  # where a gap has no topic
 class Holes:
     """Counts gaps, of which there may be several rows, once each.
 
-    counts: per stream. open: of those that go on, how many per stream.
+    counts: per stream. causes: the same by what showed them first. open: of those that go on, how
+    many per stream.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.causes: Counter[str] = Counter()
         self._newest: dict[tuple[str | None, str | None], GapKey] = {}
         self._open: dict[GapKey, str] = {}
 
@@ -31,6 +33,7 @@ class Holes:
         stream = key.topic, key.cause
         if key not in self._open and self._newest.get(stream) != key:
             self.counts[name] += 1
+            self.causes[row.cause] += 1
             self._newest[stream] = key
         if row.ts_until is None:
             self._open[key] = name

@@ -7,8 +7,9 @@ from random import uniform
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder.connection import dial
+from recorder.connection import TapConnection, dial
 from recorder.intake import Intake
+from recorder.messages import Level, Message
 from recorder.settings import Settings
 from recorder.stamp import Stamp
 from recorder.subscriptions import Subscriptions
@@ -30,6 +31,7 @@ class Link:
 
     conn: number of the newest, 0 before the first.
     trouble: why the last dialling failed; None after one that did not.
+    connection: the one that is up, once it was dialled.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Link:
         self._open = False
         self.conn = 0
         self.trouble: VenueError | None = None
+        self.connection: TapConnection | None = None
 
     @property
     def is_open(self) -> bool:
@@ -61,7 +64,7 @@ class Link:
                 if self.conn == 0 and self._failures + 1 >= FIRST_TRIES:
                     raise
                 self.trouble = error
-                self._notice(str(error))
+                self._notice(Message(str(error), "no_connection", Level.WARNING))
             if asyncio.get_running_loop().time() - started > STEADY_S:
                 self._failures = 0
             await asyncio.sleep(self._delay())
@@ -82,6 +85,7 @@ class Link:
             raise
         stopped = False
         try:
+            self.connection = connection
             self._opened()
             await self._subscriptions.begin(connection, self.conn)
             await connection.wait_closed()
@@ -109,7 +113,12 @@ class Link:
 
     def _closed(self, end: Closed, stopped: bool) -> None:
         self._open = False
+        self.connection = None
         end = msgspec.structs.replace(end, stopped=stopped)
         self._intake.take(Kind.CLOSE, to_json(end), conn=self.conn)
         why = f"{end.code}: {end.reason}" if end.reason else f"{end.code}"
-        self._notice(f"connection {self.conn} closed ({why})")
+        text, level = f"connection {self.conn} closed ({why})", Level.WARNING
+        if stopped:
+            level = Level.INFO
+        facts = {"conn": self.conn, "code": end.code, "reason": end.reason}
+        self._notice(Message(text, "connection_closed", level, **facts))

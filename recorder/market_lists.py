@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from recorder.catalogue import Catalogue
 from recorder.intake import Intake
+from recorder.messages import Level, Message
 from recorder.rest import Reply, Rest
 from recorder.stamp import Stamp
 from schemas.errors import VenueError
@@ -134,7 +135,8 @@ class MarketLists:
     def _failed(self, path: str, why: str) -> bool:
         if path not in self._troubled:
             self._troubled.add(path)
-            self._notice(f"no market list from {path} ({why}): the one before counts meanwhile")
+            text = f"no market list from {path} ({why}): the one before counts meanwhile"
+            self._notice(Message(text, "no_market_list", Level.WARNING))
         return False
 
     def _take(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recorder.keys import key_source
-from recorder.settings import RING_AFTER_S, Settings, as_url
+from recorder.settings import RING_AFTER_S, Listen, Settings, as_url
 from schemas.errors import ConfigError
 from tape.keep import Keep
 from tape.quantities import octets, pretty_size, seconds
@@ -20,11 +20,14 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
     *("memory", "min_free", "audit_every", "keep", "markets_every", "keys", "ring", "ring_after"),
+    *("metrics_port", "metrics_host", "log_format"),
 )
 _LISTS = {
     "topics": 'a list, as in ["depth.SOL_USDC"]',
     "keep": 'a text, or a list: ["90d", "500GB"]',
 }
+
+_NO_TEXTS = {*_LISTS, "metrics_port"}
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -45,7 +48,9 @@ def read_file(path: Path) -> dict[str, Any]:
             raise ConfigError(f"configuration {path}: {name} is {_LISTS[name]}")
         if name == "keys" and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: keys is the name of a key file, in quotes")
-        if name not in _LISTS and not isinstance(value, str):
+        if name == "metrics_port" and type(value) is not int:
+            raise ConfigError(f"configuration {path}: metrics_port is a number, not {value!r}")
+        if name not in _NO_TEXTS and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     return values
 
@@ -71,6 +76,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         keys=key_source(names, texts["keys"]),
         ring=ring,
         ring_after=_ring_after(texts["ring_after"]),
+        metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -100,6 +106,10 @@ def _ring_after(text: str | None) -> float:
     if text is None:
         return RING_AFTER_S
     return 0.0 if text.strip() == "0s" else seconds(text)
+
+
+def _listen(host: str, port: int | None) -> Listen | None:
+    return None if port is None else Listen(host, port)
 
 
 def _optional(read: Callable[[str], Value], text: str | None) -> Value | None:

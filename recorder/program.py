@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 
 from recorder.catalogue import Catalogue
+from recorder.messages import Message
 from recorder.subscriptions import Subscriptions
 from recorder.wanted import Wanted
 from schemas.topics import Topic
@@ -87,7 +88,8 @@ class Program:
             if paused is not self.paused:
                 self.paused = paused
                 await self._carry_out()
-                self._notice("paused: nothing is subscribed" if paused else "resumed")
+                text = "paused: nothing is subscribed" if paused else "resumed"
+                self._notice(Message(text, "paused" if paused else "resumed"))
 
     async def _carry_out(self) -> None:
         target = dict.fromkeys(() if self.paused else self.names)

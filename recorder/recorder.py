@@ -10,10 +10,12 @@ from recorder.audits import Audits
 from recorder.clocks import Clocks
 from recorder.control_socket import Carry, ControlSocket
 from recorder.dumps import Dump
+from recorder.failure import failure_of
 from recorder.intake import Intake
 from recorder.link import Link
 from recorder.market_lists import MarketLists
 from recorder.memory import Memory
+from recorder.messages import Level, Message
 from recorder.program import Program
 from recorder.rest import Rest
 from recorder.retention import Outlook, retaining
@@ -71,7 +73,7 @@ class Recorder:
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
         self.store = self.ring or Store(*parts)
         self._notice = notice
-        self._snapshots: Snapshots | None = None
+        self.snapshots: Snapshots | None = None
         self._lists: MarketLists | None = None
         self._subscriptions = self._subscribed(())
         self._over = False
@@ -225,14 +227,14 @@ class Recorder:
             yield
             return
         for journal in self.tape.journals():
-            self._notice(f"sealing {journal.name}, left by an earlier run")
+            self._notice(Message(f"sealing {journal.name}, left by an earlier run", "sealing"))
             self.sealer.add(journal)
         worker = asyncio.create_task(self.sealer.run())
         try:
             yield
         finally:
             if self.sealer.waiting:
-                self._notice(f"sealing: {self.sealer.waiting} to go")
+                self._notice(Message(f"sealing: {self.sealer.waiting} to go", "sealing"))
             await self.sealer.finish(worker)
             worker.cancel()
             with suppress(asyncio.CancelledError):
@@ -243,12 +245,12 @@ class Recorder:
         settings, patience = self.settings, self.settings.patience.clock
         assert self.program is not None
         assert self._lists is not None
-        self._snapshots = Snapshots(rest, self.intake)
-        self.program.forget = self._snapshots.forget
+        self.snapshots = Snapshots(rest, self.intake)
+        self.program.forget = self.snapshots.forget
         self.link = Link(settings, self._subscriptions, self.intake, self._notice)
         clocks = Clocks(self.intake, self._notice)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._snapshots.run())
+            tasks.create_task(self.snapshots.run())
             tasks.create_task(self.link.run())
             tasks.create_task(self.store.run())
             tasks.create_task(self.store.watch())
@@ -257,7 +259,7 @@ class Recorder:
             tasks.create_task(self.account.run(partial(clocks.behind, rest, patience)))
             if settings.audit_every is not None:
                 audits = Audits(lambda: self.topics, settings.audit_every, self._notice)
-                tasks.create_task(audits.run(self.intake, self._snapshots))
+                tasks.create_task(audits.run(self.intake, self.snapshots))
             if settings.markets_every is not None:
                 tasks.create_task(self._lists.watch(settings.markets_every, self.program.relist))
             if self.space is not None:
@@ -266,19 +268,19 @@ class Recorder:
     async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
         """``error``: of who runs it."""
         capture.cancel()
-        failure = await _failure(capture)
+        failure = await failure_of(capture)
         crash = failure or error
         if failure is None and self.link is not None and not self.link.conn:
             failure = self.link.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
-            self._notice(self.stopped)
+            self._notice(Message(self.stopped, "stopped_early", Level.WARNING))
         try:
             await self.store.finish(crash)
         except BackpackError as error:
             if failure is None:
                 raise
-            self._notice(str(error))
+            self._notice(Message(str(error), "disk_trouble", Level.ERROR))
         if failure is not None:
             raise failure
 
@@ -292,19 +294,5 @@ class Recorder:
             raise DiskLow(f"{error}: free some, or record into another folder") from None
 
     def _ask(self, request: SnapshotRequest) -> None:
-        if self._snapshots is not None:
-            self._snapshots.ask(request)
-
-
-async def _failure(capture: asyncio.Task[None]) -> BaseException | None:
-    """What a cancelled task had failed with before; of several failures the first."""
-    try:
-        await capture
-    except asyncio.CancelledError:
-        return None
-    except BaseExceptionGroup as group:
-        failure: BaseException = group
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
-        return failure
-    return None
+        if self.snapshots is not None:
+            self.snapshots.ask(request)

@@ -7,6 +7,7 @@ from time import time_ns
 import msgspec
 
 from recorder.child import run_child
+from recorder.messages import Level, Message
 from recorder.sealer import Notice, Sealed, Sealer
 from tape.forecast import Recorded, bytes_per_day, pretty_days
 from tape.keep import Keep
@@ -74,7 +75,8 @@ class Retention:
     def _fail(self, code: int, reason: str) -> None:
         if code != os.EX_TEMPFAIL and reason != self._failed:
             self._failed = reason
-            self._notice(f"nothing could be pruned: {reason}")
+            text = f"nothing could be pruned: {reason}"
+            self._notice(Message(text, "not_pruned", Level.WARNING))
 
 
 def retaining(

@@ -11,6 +11,7 @@ import msgspec
 
 from recorder.dumps import Dump, Dumps, Notice
 from recorder.intake import Intake
+from recorder.messages import Level, Message
 from recorder.ring import Ring
 from recorder.sealer import Sealer
 from recorder.settings import Settings
@@ -187,10 +188,11 @@ class RingStore(Store):
             self._is_short = True
             span = (self._mono() - self._held_since()) / _NS
             bound = pretty_size(self._intake.memory.bound)
-            self._notice(
+            text = (
                 f"the ring is shorter than asked for: {span:.1f} s, --memory {bound} has no room"
                 f" for {self._ring.reach / _NS:g}s"
             )
+            self._notice(Message(text, "ring_short", Level.WARNING))
 
     def _held_since(self) -> int:
         oldest = self._ring.oldest

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from recorder.child import run_child
+from recorder.messages import Level, Message
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
 from schemas.errors import BackpackError
@@ -130,7 +131,7 @@ class Sealer:
                 await self.after()
             self.free = await self._space.free()
         except (OSError, BackpackError, msgspec.MsgspecError) as error:
-            self._notice(f"after sealing: {error}")
+            self._notice(Message(f"after sealing: {error}", "not_pruned", Level.WARNING))
 
     async def finish(self, worker: asyncio.Task[None]) -> None:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
@@ -157,14 +158,16 @@ class Sealer:
             if len(self._queue) < to_go:
                 to_go, since = len(self._queue), loop.time()
             elif waited >= self._patience_s:
-                self._notice(f"sealing has not answered for {pretty_span(waited)}: given up")
+                text = f"sealing has not answered for {pretty_span(waited)}: given up"
+                self._notice(Message(text, "sealing_hangs", Level.WARNING))
                 return
             elif waited >= TELL_EVERY_S:
                 given = pretty_span(self._patience_s)
-                self._notice(
+                text = (
                     f"sealing has not answered for {pretty_span(waited)}; after {given} it is left"
                     " to the next start"
                 )
+                self._notice(Message(text, "sealing_hangs", Level.WARNING))
             left = since + self._patience_s - loop.time()
             await asyncio.wait([worker], timeout=min(max(left, 0.0), TELL_EVERY_S))
 
@@ -198,10 +201,11 @@ class Sealer:
             self.left[journal] = NO_ROOM
         if journal not in self._crowded:
             self._crowded.add(journal)
-            self._notice(
+            text = (
                 f"no room to seal {journal.name}: it takes {SEALING_TAKES} times the size of the"
                 " journal; " + ("left to bp-tape recover" if last else "put off")
             )
+            self._notice(Message(text, "sealing_put_off", Level.WARNING, journal=journal.name))
         return False
 
     async def _seal(self, journal: Path) -> None:
@@ -230,7 +234,8 @@ class Sealer:
         else:
             problem += f"what was there to seal ends with {sealed.last_seq}: was it replaced?"
         self.lost[name] = problem
-        self._notice(f"LOST frames of {name}: {problem}")
+        text = f"LOST frames of {name}: {problem}"
+        self._notice(Message(text, "segment_lost", Level.ERROR, segment=str(name)))
 
     def _refuse(self, journal: Path, reason: str) -> None:
         """The disk refused, which may change; but not after the end."""
@@ -238,11 +243,13 @@ class Sealer:
             self._fail(journal, reason)
             return
         if journal not in self._refused:
-            self._notice(f"sealing {journal.name} is put off, the disk refuses: {reason}")
+            text = f"sealing {journal.name} is put off, the disk refuses: {reason}"
+            self._notice(Message(text, "sealing_put_off", Level.WARNING, journal=journal.name))
         self._refused[journal] = asyncio.get_running_loop().time() + RETRY_S
 
     def _fail(self, journal: Path, reason: str) -> None:
-        self._notice(f"sealing {journal.name} failed, the journal is kept: {reason}")
+        text = f"sealing {journal.name} failed, the journal is kept: {reason}"
+        self._notice(Message(text, "sealing_failed", Level.ERROR, journal=journal.name))
         self.failed.append(journal)
         self._queue.remove(journal)
 

@@ -44,6 +44,13 @@ class Patience(NamedTuple):
 PATIENCE = Patience()
 
 
+class Listen(NamedTuple):
+    """Where to take connections. port 0: any that is free."""
+
+    host: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """topics: names or patterns. data: folder, None to keep nothing. Durations in seconds, sizes
@@ -53,6 +60,7 @@ class Settings:
     min_free: stop early when the disk has less room than this; None: never.
     audit_every: each live book is compared with a fresh snapshot this often; None: never.
     clock_every: our clock is compared with the venue's this often.
+    metrics: where bp-record serves /metrics and /healthz; None: nowhere.
     keep: what is beyond that is pruned after each sealing; None: nothing is.
     keys: of an account; None where there are none, and so no topics of one.
     ring: keep only so much, in memory, and write it when something has happened; None: keep all.
@@ -72,6 +80,7 @@ class Settings:
     min_free: int | None = None
     audit_every: float | None = None
     clock_every: float = 60.0
+    metrics: Listen | None = None
     keep: Keep | None = None
     markets_every: float | None = 300.0
     keys: KeySource | None = None

@@ -28,6 +28,11 @@ class Snapshots:
         self._flying: set[str] = set()
         self._changed = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """Symbols whose snapshot was asked for, or is to be, and has not come."""
+        return len(self._flying.union(self._due, self._audits))
+
     def ask(self, request: SnapshotRequest) -> None:
         """Take a request of the engine."""
         due = asyncio.get_running_loop().time() + request.delay_ns / 1e9

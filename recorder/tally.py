@@ -9,22 +9,16 @@ import msgspec
 from market.engine import Engine
 from market.sync_states import State
 from recorder.holes import Absence, Holes
+from recorder.messages import Level, Message
+from recorder.traffic import Traffic
 from schemas import wire
 from schemas.frames import Frame, Kind
 from schemas.numbers import pretty_price, pretty_qty
-from schemas.rows import Audit, Depth, Gap, Row, Session
+from schemas.rows import Audit, Clock, Depth, Gap, Reject, Row, Session
 from schemas.topics import Topic
 
-TOPIC_LIMIT = 20_000
 ERROR_REPLY = "error"  # event of such a session row
-_NOTES = (Gap, Audit, Session)
-
-
-class TopicCount(msgspec.Struct, gc=False):
-    """Frames of a topic so far, and when the last came, in ns."""
-
-    frames: int = 0
-    last: int = 0
+_NOTES = frozenset((Gap, Audit, Session, Reject, Clock))
 
 
 class TopicLine(NamedTuple):
@@ -41,7 +35,8 @@ class TopicLine(NamedTuple):
 class Tally:
     """Listens to the intake; ``notice`` hears of what people should know at once.
 
-    mismatches: audits that found a book wrong, per stream.
+    mismatches: audits that found a book wrong, per stream. rejects: by reason. traffic: messages by
+    channel. events: what happened to the recording, by kind, such as connections opened.
     """
 
     def __init__(self, engine: Engine, notice: Callable[[str], None]) -> None:
@@ -49,11 +44,13 @@ class Tally:
         self._notice = notice
         self.errors = 0
         self._stream = wire.decoder(wire.StreamName).decode
-        self._topics: dict[str, TopicCount] = {}
         self.frames = 0
         self.rows: Counter[str] = Counter()
         self.holes = Holes()
         self.mismatches: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
+        self.events: Counter[str] = Counter()
+        self.traffic = Traffic()
         self._absence = Absence(engine)
         self._last_mono = 0
 
@@ -61,7 +58,9 @@ class Tally:
         self.frames += 1
         self._last_mono = frame.ts_mono
         if frame.kind is Kind.DATA:
-            self._count(frame)
+            self.traffic.see(self._stream_of(frame), frame, rows)
+        elif frame.kind is Kind.BINARY:
+            self.traffic.see(None, frame, rows)
         for row in rows:
             self.rows[row.TABLE] += 1
         if rows and (_is_notable(rows[0]) or _is_notable(rows[-1])):
@@ -84,38 +83,48 @@ class Tally:
                 self.holes.see(row)
             elif isinstance(row, Audit) and row.levels:
                 self.mismatches[row.topic] += 1
-                self._notice(_mismatch(row))
-            elif isinstance(row, Session) and row.event == ERROR_REPLY:
-                self.errors += 1
-                self._notice(f"the venue says: {row.detail}")
+                text = _mismatch(row)
+                self._notice(Message(text, "audit_mismatch", Level.ERROR, topic=row.topic))
+            elif isinstance(row, Session):
+                self._see_event(row)
+            elif isinstance(row, Reject):
+                self.rejects[row.reason] += 1
+            elif isinstance(row, Clock):
+                self.traffic.compare(row)
         self._absence.see(frame, rows)
+
+    def _see_event(self, row: Session) -> None:
+        self.events[row.event] += 1
+        if row.event == ERROR_REPLY:
+            self.errors += 1
+            text = f"the venue says: {row.detail}"
+            self._notice(Message(text, "error_reply", Level.WARNING))
 
     def topics(self) -> list[TopicLine]:
         """A line for each stream heard of or waited for, by name."""
-        names = sorted({*self._topics, *self._engine.streams})
-        return [self._line(name, self._topics.get(name) or TopicCount()) for name in names]
+        return [self._line(name) for name in sorted({*self.traffic.streams, *self._engine.streams})]
+
+    def last(self, name: str) -> int:
+        """When the last message of a stream came, ns; 0 before the first."""
+        stream = self.traffic.streams.get(name)
+        return 0 if stream is None else stream.last
 
     def followed(self) -> list[TopicLine]:
         """The same, without streams that were unsubscribed."""
         return [line for line in self.topics() if not self._engine.has_ended(line.topic)]
 
-    def _count(self, frame: Frame) -> None:
+    def _stream_of(self, frame: Frame) -> str | None:
         try:
-            name = self._stream(frame.payload).stream
+            name: str | None = self._stream(frame.payload).stream
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return  # the engine has made a reject row of it
-        if name is None:
-            return
-        count = self._topics.get(name)
-        if count is None and len(self._topics) < TOPIC_LIMIT:
-            count = self._topics[name] = TopicCount()
-        if count is not None:
-            count.frames += 1
-            count.last = frame.ts_recv
+            return None  # the engine has made a reject row of it
+        return name
 
-    def _line(self, name: str, count: TopicCount) -> TopicLine:
+    def _line(self, name: str) -> TopicLine:
+        stream = self.traffic.streams.get(name)
+        frames, last = (stream.frames, stream.last) if stream is not None else (0, 0)
         state, spread = self._book(name)
-        return TopicLine(name, count.frames, count.last, state, spread, self.gaps[name])
+        return TopicLine(name, frames, last, state, spread, self.gaps[name])
 
     def _book(self, name: str) -> tuple[str, str]:
         topic = Topic.parse(name)

@@ -1,8 +1,6 @@
 """What a person sees while recording: a live table on a terminal, a line now and then in a pipe."""
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -11,6 +9,8 @@ from rich.live import Live as LiveDisplay
 from rich.table import Table
 from rich.text import Text
 
+from recorder.log import Say, say_text
+from recorder.messages import Level, Message
 from recorder.stamp import now
 from recorder.tally import Tally, TopicLine
 from tape.console import cell
@@ -24,13 +24,15 @@ _STATE_STYLE = {"live": "green", "buffering": "yellow", "stale": "red", "empty":
 
 class View:
     """Shows a tally until told to stop. ``alarm``: what is wrong right now, empty if nothing;
-    ``forecast``: how long the disk will do.
+    ``forecast``: how long the disk will do. ``say`` gets the lines; a table is drawn only where
+    they are for people.
 
     status: what else there is to say right now, empty if nothing.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, say: Say = say_text) -> None:
         self._console = console
+        self._say = say
         self.status: Callable[[], str] = str
         self._alarm: Callable[[], str] = str
         self._forecast: Callable[[], str] = str
@@ -41,9 +43,9 @@ class View:
 
     def notice(self, text: str) -> None:
         """A line for people, such as a reconnect; whatever a venue put into it."""
-        text = cell(text)
+        text = Message.of(text).reworded(cell(text))
         if self._display is None:
-            _say(text)
+            self._say(text)
         self._notices = [*self._notices, text][-_NOTICES:]
 
     def leave(self) -> None:
@@ -58,7 +60,8 @@ class View:
         """Show in the background."""
         self._alarm = alarm
         self._forecast = forecast
-        show = self._table if self._console.is_terminal else self._lines
+        drawn = self._console.is_terminal and self._say is say_text
+        show = self._table if drawn else self._lines
         task = asyncio.create_task(show(tally))
         try:
             yield
@@ -82,17 +85,9 @@ class View:
             await asyncio.sleep(LINE_EVERY_S)
             if tally.frames == self._frames_before:
                 continue  # sealing, at the end
-            topics = tally.followed()
-            books = [line.state for line in topics if line.state]
             rate = (tally.frames - self._frames_before) / LINE_EVERY_S
             self._frames_before = tally.frames
-            status = self.status()
-            _say(
-                f"{tally.frames} frames, {rate:.0f}/s, {len(topics)} topics,"
-                f" {books.count('live')} of {len(books)} books live,"
-                f" {sum(tally.gaps.values())} gaps, {tally.rows['reject']} rejects"
-                + (f"; {status}" if status else "")
-            )
+            self._say(_progress(tally, rate, self.status()))
 
     def _render(self, tally: Tally) -> Group:
         lines = tally.followed()
@@ -120,13 +115,18 @@ class View:
         return (line.frames - self._before.get(line.topic, line.frames)) / REFRESH_S
 
 
-def _say(text: str) -> None:
-    """A line on stderr, so that stdout holds nothing but the summary. When nobody reads it any
-    more, recording goes on."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:  # nor may what is left in its buffer spoil the exit code
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+def _progress(tally: Tally, rate: float, status: str) -> Message:
+    """How it goes, in a line. rate: frames/s since the last. status: what else there is to say."""
+    topics = tally.followed()
+    books = [line.state for line in topics if line.state]
+    live, gaps, rejects = books.count("live"), sum(tally.gaps.values()), tally.rows["reject"]
+    text = (
+        f"{tally.frames} frames, {rate:.0f}/s, {len(topics)} topics,"
+        f" {live} of {len(books)} books live, {gaps} gaps, {rejects} rejects"
+    ) + (f"; {status}" if status else "")
+    counts = {"frames": tally.frames, "frames_per_s": round(rate), "topics": len(topics)}
+    books_and_doubts = {"books": len(books), "books_live": live, "gaps": gaps, "rejects": rejects}
+    return Message(text, "progress", Level.INFO, **counts, **books_and_doubts)
 
 
 def _cells(line: TopicLine, rate: float) -> tuple[str | Text, ...]:

@@ -1,14 +1,20 @@
-"""Makes ``docs/tables.md`` from the row classes: ``python -m tests.docs``."""
+"""Makes ``docs/tables.md`` from the row classes and ``docs/metrics.md`` from the metrics:
+``python -m tests.docs``.
+"""
 
 from pathlib import Path
 
 from market.streams import STREAMS
+from recorder.health import MEANING
+from recorder.metrics import METRICS
 from schemas.arrow import FRAMES, Column, columns
 from schemas.frames import Frame, Kind
 from schemas.rows import Row
 from schemas.tables import TABLES
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE = DOCS / "tables.md"
+METRICS_PAGE = DOCS / "metrics.md"
 
 _HEAD = """# Tables
 
@@ -16,6 +22,37 @@ Made from the row classes in `schemas/` by `python -m tests.docs`; do not edit. 
 lies under `rows/<table>/date=.../symbol=.../`; `symbol` and `date` are in the path. How the files
 lie and how to open them: [data-format.md](data-format.md).
 """
+
+
+_METRICS_HEAD = """# Metrics
+
+Made from the tables of metrics in `recorder/` by `python -m tests.docs`; do not edit. Served with
+`bp-record --metrics-port 9466`; how to watch a recorder: [operations.md](operations.md). Counters
+are since the start of the recorder, if nothing else is said.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+_HEALTH_HEAD = """
+## Health
+
+`/healthz` answers 200 with `{"status":"ok"}`, or 503 with `"status":"unwell"` and `reasons`, each
+with a `reason` of these and a `detail`:
+
+| reason | |
+|---|---|
+"""
+
+
+def metrics_page() -> str:
+    """That of metrics and health."""
+    metrics = [
+        f"| `{m.name}` | {m.type} | {', '.join(f'`{label}`' for label in m.labels)} | {m.help} |\n"
+        for m in METRICS
+    ]
+    health = [f"| `{reason}` | {meaning} |\n" for reason, meaning in MEANING.items()]
+    return "".join([_METRICS_HEAD, *metrics, _HEALTH_HEAD, *health])
 
 
 def page() -> str:
@@ -52,3 +89,4 @@ def _plain(doc: str | None) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page())
+    METRICS_PAGE.write_text(metrics_page())

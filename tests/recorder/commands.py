@@ -73,12 +73,12 @@ class Recording:
         """Ctrl-C, or another signal."""
         self._process.send_signal(number)
 
-    def hear(self, text: str) -> None:
-        """Wait until it has said this to people."""
+    def hear(self, text: str) -> str:
+        """Wait until it has said this to people; the line."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
             if text in line:
-                return
+                return line
         raise AssertionError(f"it ended without having said {text!r}")
 
     def hang_up(self) -> None:

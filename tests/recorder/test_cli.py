@@ -92,6 +92,9 @@ OPTIONS = [
     Refusal(("-t", SOL, "--min-free", "10"), ("'10'", "500MB, 1GB or 1.5GiB")),
     Refusal(("-t", SOL, "--min-free", "0GB"), ("'0GB'", "500MB, 1GB or 1.5GiB")),
     Refusal(("-t", SOL, "--audit-every", "10"), ("'10'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--metrics-port", "x"), ("--metrics-port", "'x'")),
+    Refusal(("-t", SOL, "--metrics-port", "65536"), ("--metrics-port", "65536")),
+    Refusal(("-t", SOL, "--log-format", "xml"), ("'xml'", "text", "json")),
     Refusal(("-t", SOL, "--keep", "90"), ("'90'", "90d, 12h, 500GB")),
     Refusal(("-t", SOL, "--markets-every", "5"), ("'5'", "30s, 10m, 1h or 7d")),
     Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
@@ -113,6 +116,7 @@ CONFIGS = {
     "number.toml": ('topics = ["depth.SOL_USDC"]\nduration = 5', ("duration is a text", "not 5")),
     "path.toml": ('topics = ["depth.SOL_USDC"]\ndata = 5', ("data is a text", "not 5")),
     "min_free.toml": ('topics = ["depth.SOL_USDC"]\nmin_free = 5', ("min_free is a text", "not 5")),
+    "port.toml": ("topics = []\nmetrics_port = true", ("metrics_port is a number",)),
     "keep.toml": ('topics = ["depth.SOL_USDC"]\nkeep = 5', ("keep is a text, or a list",)),
     "table.toml": ('topics = ["depth.SOL_USDC"]\n[roll]\na = 1', ("roll is a text",)),
 }
@@ -323,12 +327,16 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
             f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
             f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
             'duration = "300ms"\nroll = "1h"\nmemory = "100MB"\nmin_free = "1kB"\n'
-            'audit_every = "1m"\nkeep = "9000d"\n'
+            'audit_every = "1m"\nkeep = "9000d"\nmetrics_port = 0\n'
+            'metrics_host = "localhost"\nlog_format = "json"\n'
         )
         with at_work("--config", str(config), "-t", SOL, "--data", str(ours)) as recording:
             alone = bp_record("--config", str(config))
             both = recording.end()
     assert (both.code, alone.code) == (WHOLE, WHOLE), (both, alone)
+    assert json.loads(alone.err.splitlines()[0])["message"].startswith(
+        "metrics at http://localhost:"
+    )
     assert session_head(ours)["topics"] == [SOL]
     perps = [t for t in session_head(theirs)["topics"] if t != "trade.SOL_USDC"]
     assert len(perps) == 5
@@ -350,6 +358,8 @@ def test_help_teaches() -> None:
         "--memory",
         "--min-free",
         "--audit-every",
+        "--metrics-port",
+        "--log-format",
         "--keep",
         "[default",
     ):

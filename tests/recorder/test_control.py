@@ -197,7 +197,7 @@ def test_a_recorder_at_work_is_told_by_command(tmp_path: Path) -> None:
     with venue_process("--feed", "sim", "--seconds", "60", "--repeat", "0") as far_end:
         arguments = options(far_end, tmp_path, SOL)
         with at_work(*arguments) as recording:
-            recording.until((tmp_path / NAME).exists)
+            recording.until(lambda: ctl(tmp_path, "status").code == 0)
             assert ctl(tmp_path, "subscribe", f"{TRADES},ticker.SOL_USDC", SOL) == (
                 0, f"{TRADES}\nticker.SOL_USDC\n", "",
             )  # fmt: skip

@@ -1,0 +1,17 @@
+"""What a task of several has failed with."""
+
+import asyncio
+
+
+async def failure_of(capture: asyncio.Task[None]) -> BaseException | None:
+    """What a cancelled task had failed with before; of several failures the first."""
+    try:
+        await capture
+    except asyncio.CancelledError:
+        return None
+    except BaseExceptionGroup as group:
+        failure: BaseException = group
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        return failure
+    return None

@@ -1,0 +1,92 @@
+"""What the venue sends: how much by stream, and how old it was when it came by channel."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from market.streams import STREAMS
+from recorder.histogram import Histogram
+from schemas.frames import Frame
+from schemas.rows import Clock, Row
+from schemas.topics import Topic
+
+OTHER = "other"  # channel of what names no stream, or one that we do not know
+STREAM_LIMIT = 20_000  # a venue may make up more; they count as of no stream
+
+_MS = 1_000_000
+LAGS_NS = tuple(ms * _MS for ms in (1, 5, 10, 25, 50, 75, 100, 150, 250, 500, 1_000, 5_000, 30_000))
+
+
+class Heard(msgspec.Struct, gc=False):
+    """Messages of a stream so far, bytes of their payloads, and when the last came, in ns. lag: of
+    all streams of its channel."""
+
+    lag: Histogram
+    channel: str
+    frames: int = 0
+    bytes: int = 0
+    last: int = 0
+
+
+class Channel(msgspec.Struct, gc=False):
+    """All streams of a kind together. lag: against ``E``."""
+
+    lag: Histogram
+    frames: int = 0
+    bytes: int = 0
+
+
+class Traffic:
+    """Counts messages. There are no more channels than `STREAMS` has, and `OTHER`.
+
+    streams: by name. clock: the newest comparison with the venue's clock that it answered; None
+    before the first. heard: monotonic clock when the newest message came, ns; None before that.
+    """
+
+    def __init__(self) -> None:
+        self.streams: dict[str, Heard] = {}
+        self.clock: Clock | None = None
+        self.heard: int | None = None
+        self._lags: dict[str, Histogram] = {}
+        self._nameless = Heard(self._lag(OTHER), OTHER)
+        self._ahead = 0  # of the venue's clock before ours, in ns
+
+    def see(self, name: str | None, frame: Frame, rows: Sequence[Row]) -> None:
+        """A message of the stream of this name (None: of none), and what was made of it."""
+        stream = self._nameless if name is None else self.streams.get(name)
+        if stream is None:
+            stream = self._learn(name or "")
+        stream.frames += 1
+        stream.bytes += len(frame.payload)
+        stream.last = frame.ts_recv
+        self.heard = frame.ts_mono
+        if rows and (sent := rows[0].ts_event) is not None:
+            stream.lag.see(frame.ts_recv + self._ahead - sent)
+
+    def compare(self, row: Clock) -> None:
+        """Clocks were compared: from now on lags are by the venue's, as far as it is known."""
+        if row.offset_ns is not None:
+            self.clock = row
+            self._ahead = row.offset_ns
+
+    def channels(self) -> dict[str, Channel]:
+        """Those that were heard of, by name."""
+        channels: dict[str, Channel] = {}
+        for stream in (*self.streams.values(), self._nameless):
+            if stream.frames:
+                channel = channels.setdefault(stream.channel, Channel(stream.lag))
+                channel.frames += stream.frames
+                channel.bytes += stream.bytes
+        return channels
+
+    def _learn(self, name: str) -> Heard:
+        if len(self.streams) >= STREAM_LIMIT:
+            return self._nameless
+        channel = Topic.parse(name).channel
+        if channel not in STREAMS:
+            channel = OTHER
+        stream = self.streams[name] = Heard(self._lag(channel), channel)
+        return stream
+
+    def _lag(self, channel: str) -> Histogram:
+        return self._lags.setdefault(channel, Histogram(LAGS_NS))
