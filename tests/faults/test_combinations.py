@@ -35,7 +35,7 @@ hits = st.builds(Hit, st.integers(0, 60), st.sampled_from(list(FAULTS)), st.samp
 
 
 @settings(
-    max_examples=int(SCRIPTS or 16),
+    max_examples=int(SCRIPTS or 8),
     derandomize=SCRIPTS is None,
     deadline=None,
     database=None,

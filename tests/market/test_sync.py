@@ -118,7 +118,7 @@ def levels_of(side: BookSide) -> Levels:
     return result
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(TOPICS), plays())
 def test_a_live_book_is_the_venues_whatever_happens(topic: str, moves: list[Move]) -> None:
     """At each step: live exactly when protocol section 3.3 says so; then equal to the true book at

@@ -28,7 +28,7 @@ from tests.replay.tampering import (
 from tests.tapes import Recording
 
 spoiling = settings(
-    max_examples=20,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

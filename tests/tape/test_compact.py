@@ -188,7 +188,7 @@ saying = st.tuples(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(saying, max_size=25))
 def test_any_recording_is_the_same_after(
     tmp_path_factory: pytest.TempPathFactory,

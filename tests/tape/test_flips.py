@@ -28,7 +28,7 @@ from tape.verify_journal import wrong_journal
 from tests.tape.dumb import NAME, DumbEngine, DumbRecorder, sealed
 
 OPEN = SegmentName(NAME.session, 3)
-EACH = 1 if os.environ.get("SOAK") else 3  # of so many bits one is flipped
+EACH = 1 if os.environ.get("SOAK") else 5  # of so many bits one is flipped
 
 
 def again(tape: Tape) -> None:
