@@ -20,7 +20,7 @@ from tests.crashes.victim import mend, session_name
 from tests.crashes.watch import Watcher, check_arrived
 
 SOAK = bool(os.environ.get("SOAK"))
-KILLS = 2_000 if SOAK else 60
+KILLS = 2_000 if SOAK else 40
 KILLS_A_FOLDER = 10  # sessions one after another in the same folder
 LONGEST_LIFE_S = 0.25
 
