@@ -1,20 +1,17 @@
 """Prunes a recording that is being made; a process of its own: ``python -m recorder.retain DATA
 KEEP..``, with KEEP as ``90d`` or ``500GB``. Says what it did in one JSON document.
 
-Exit code 0: done; 1: it cannot be done; 75 (EX_TEMPFAIL): not now, since the disk refused or
-bp-tape is at work.
+Exit codes are those of `recorder.errand`.
 """
 
-import os
 import sys
 from pathlib import Path
 from time import time_ns
 
 import msgspec
 
+from recorder.errand import run_errand
 from recorder.retention import Retained
-from recorder.seal import NICENESS
-from schemas.errors import BackpackError, TapeLocked
 from tape.forecast import Recorded, bytes_per_day
 from tape.keep import Keep
 from tape.layout import Tape
@@ -46,18 +43,13 @@ def retain(tape: Tape, keep: Keep) -> Retained:
 
 
 def main() -> int:
-    """Prune, and say what went wrong in one line."""
+    """Prune."""
     data, *texts = sys.argv[1:]
-    os.nice(NICENESS)
-    try:
+
+    def work() -> None:
         print(msgspec.json.encode(retain(Tape(Path(data)), Keep.parse(texts))).decode())
-    except (OSError, TapeLocked) as error:
-        print(error, file=sys.stderr)
-        return os.EX_TEMPFAIL
-    except BackpackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+
+    return run_errand(work)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,21 @@
 """Seals one journal; run as a process of its own: ``python -m recorder.seal DATA JOURNAL``.
 
-Exit code 0: done; 1: it cannot be sealed; 75 (EX_TEMPFAIL): the disk refused, try again later.
+Exit codes are those of `recorder.errand`.
 """
 
-import os
 import sys
 from pathlib import Path
 
 from market.engine import Engine
-from schemas.errors import BackpackError
+from recorder.errand import run_errand
 from tape.layout import Tape
 from tape.seal import seal_alone
 
-NICENESS = 10  # capturing comes first
-
 
 def main() -> int:
-    """Seal, and say what went wrong in one line."""
+    """Seal."""
     data, journal = map(Path, sys.argv[1:])
-    os.nice(NICENESS)
-    try:
-        seal_alone(journal, Tape(data), Engine())
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return os.EX_TEMPFAIL
-    except BackpackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return run_errand(lambda: seal_alone(journal, Tape(data), Engine()))
 
 
 if __name__ == "__main__":
