@@ -12,7 +12,7 @@ import msgspec
 from schemas.frames import Checkpoint, Frame
 from schemas.rows import Row
 
-MEMORY = 1  # of what an engine remembers; another with every change of it
+MEMORY = 2  # of what an engine remembers; another with every change of it
 _BATCH_BYTES = 1 << 16
 
 
@@ -44,8 +44,8 @@ class Digest:
 
 
 def state_digest(keyframes: Iterable[tuple[str, bytes]]) -> str:
-    """Of what an engine remembers, by stream: ``1:`` and sha256 over the msgpack of each name and
-    state, by name. The number is that of what is remembered: others cannot be compared."""
+    """Of what an engine remembers, by stream: `MEMORY`, a colon, and sha256 over the msgpack of
+    each name and state, by name. Only those of one number can be compared."""
     digest = sha256()
     for keyframe in sorted(keyframes):
         digest.update(msgspec.msgpack.encode(keyframe))

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.columns import Added, Count, Doc, Flag, Price, Qty, Rate, Text, Time, Wide, Word
 
-SCHEMA = 4  # of the tables; a column that came later than 1 says with which (`Added`)
+SCHEMA = 5  # of the tables; a column that came later than 1 says with which (`Added`)
 
 
 class Row(msgspec.Struct, gc=False, array_like=True, tag=True):

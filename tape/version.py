@@ -7,7 +7,7 @@ from typing import NamedTuple
 from schemas.errors import TooNew
 from schemas.rows import SCHEMA
 
-FORMAT = 3  # raised when an older reader could misread what is written
+FORMAT = 4  # raised when an older reader could misread what is written
 
 _DISTRIBUTION = "backpack-recorder"
 

@@ -11,6 +11,7 @@ from replay import Replay
 from replay.certificate import Outcome
 from replay.certify import certify
 from replay.report import Report
+from schemas.digest import MEMORY
 from schemas.errors import NotARecording
 from schemas.frames import Checkpoint, Kind, to_json
 from tape.again import seal_again
@@ -215,7 +216,7 @@ def test_other_things_remembered_than_live_are_a_finding(tmp_path: Path) -> None
     recording = Recording(tmp_path / "tape")
     recording.begin()
     beats(recording, 5)
-    recording.stop(state="1:of something else")
+    recording.stop(state=f"{MEMORY}:of something else")
     certificate = certify(tmp_path / "tape")
     assert certificate.outcome is Outcome.FAILED
     [finding] = findings_of(certificate)
