@@ -5,7 +5,8 @@ from typing import NamedTuple
 from market.book import Book, BookSide, Level, PriceQty, Touch
 from market.deltas import Snapshot
 from market.gaps import Place
-from schemas.rows import Audit, BookTicker
+from schemas.check_rows import Audit
+from schemas.rows import BookTicker
 
 BOOK_TICKER, REST = "bookTicker", "rest"  # sources
 

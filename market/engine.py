@@ -13,7 +13,7 @@ from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Lane, Lanes
 from market.markets import Markets
-from market.notes import clock_row, reject_row, session_row
+from market.notes import NOTES, reject_row, session_row
 from market.state import Channels, State
 from market.sync_states import State as BookState
 from market.unknown import Unknown
@@ -62,9 +62,9 @@ class Engine:
             Kind.REQUEST: self._request,
             Kind.REPLY: self._reply,
             Kind.FAILED: self._failed,
-            Kind.CLOCK: self._clock,
             Kind.LOSS: self._loss,
             Kind.CHECKPOINT: self._checkpoint,
+            **dict.fromkeys(NOTES, self._note),
         }
 
     def feed(self, frame: Frame) -> list[Row]:
@@ -245,9 +245,9 @@ class Engine:
         self._heard = frame
         return [session_row(frame), *self._connections.opened(frame)]
 
-    def _clock(self, frame: Frame) -> list[Row]:
+    def _note(self, frame: Frame) -> list[Row]:
         try:
-            return [clock_row(frame)]
+            return NOTES[frame.kind](frame)
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
 

@@ -1,11 +1,14 @@
 """Rows about the recording itself: what happened, the clocks, and what could not be read."""
 
+from collections.abc import Callable
+
 import msgspec
 
+from schemas.check_rows import Clock, Copy
 from schemas.errors import InexactNumber
-from schemas.frames import ClockNoted, Frame, Kind
+from schemas.frames import ClockNoted, Frame, Kind, MessagesCopied
 from schemas.requests import depth_symbol
-from schemas.rows import Clock, Reject, Row, Session
+from schemas.rows import Reject, Row, Session
 from schemas.topics import Topic
 
 _REJECT_DETAIL = 200
@@ -23,18 +26,41 @@ def session_row(frame: Frame, event: str | None = None) -> Row:
     )  # fmt: skip
 
 
-def clock_row(frame: Frame) -> Row:
-    """Our clocks beside each other and the venue's; raises MsgspecError or InexactNumber."""
+def _clock(frame: Frame) -> list[Row]:
+    """Our clocks beside each other and the venue's."""
     noted = msgspec.json.decode(frame.payload, type=ClockNoted)
     ts_venue = None if noted.venue_ms is None else noted.venue_ms * 1_000_000
     offset = None
     if ts_venue is not None and noted.round_trip_ns is not None:
         offset = ts_venue - (frame.ts_recv - noted.round_trip_ns // 2)
     numbers = (noted.step_ns, ts_venue, noted.round_trip_ns, offset)
+    _check(*numbers)
+    return [Clock(frame.seq, frame.ts_recv, None, None, frame.ts_mono, *numbers)]
+
+
+def _copies(frame: Frame) -> list[Row]:
+    """Messages that came again."""
+    noted = msgspec.json.decode(frame.payload, type=MessagesCopied)
+    lists = (noted.seq, noted.conn, noted.late_ns, noted.event_us)
+    if len({len(numbers) for numbers in lists}) > 1:
+        raise msgspec.ValidationError("lists of several lengths")
+    return [_copy(frame, *numbers) for numbers in zip(*lists, strict=True)]
+
+
+def _copy(frame: Frame, seq: int, conn: int, late_ns: int, event_us: int | None) -> Row:
+    event_late_ns = None if event_us is None else event_us * 1_000
+    _check(seq, conn, late_ns, event_late_ns)
+    return Copy(frame.seq, frame.ts_recv, None, None, seq, conn, late_ns, event_late_ns)
+
+
+def _check(*numbers: int | None) -> None:
     for number in numbers:
         if number is not None and not -(2**63) <= number < 2**63:
-            raise InexactNumber(f"{number} ns is beyond any clock")
-    return Clock(frame.seq, frame.ts_recv, None, None, frame.ts_mono, *numbers)
+            raise InexactNumber(f"{number} does not fit into 64 bits")
+
+
+# Frames that say something and change nothing. What cannot be read raises as in `market.control`.
+NOTES: dict[Kind, Callable[[Frame], list[Row]]] = {Kind.CLOCK: _clock, Kind.COPIES: _copies}
 
 
 def reject_row(frame: Frame, topic: Topic | None, reason: str, detail: str) -> Row:

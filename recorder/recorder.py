@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from functools import partial
 
 from recorder.account import Account
-from recorder.audits import Audits
-from recorder.clocks import Clocks
+from recorder.capture import Capture, Parts, Venue
 from recorder.control_socket import Carry, ControlSocket
 from recorder.dumps import Dump
 from recorder.failure import failure_of
@@ -73,16 +71,25 @@ class Recorder:
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
         self.store = self.ring or Store(*parts)
         self._notice = notice
-        self.snapshots: Snapshots | None = None
+        self.capture: Capture | None = None
         self._lists: MarketLists | None = None
         self._subscriptions = self._subscribed(())
         self._over = False
-        self.link: Link | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
         """What is subscribed, or will be as soon as there is a connection."""
         return self._subscriptions.topics
+
+    @property
+    def link(self) -> Link | None:
+        """What keeps the connection up; None before there is anything to connect for."""
+        return None if self.capture is None else self.capture.link
+
+    @property
+    def snapshots(self) -> Snapshots | None:
+        """What fetches snapshots; None as above."""
+        return None if self.capture is None else self.capture.snapshots
 
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
@@ -187,7 +194,9 @@ class Recorder:
                 async with self._sealing():
                     await self.store.begin(lambda: self.topics)
                     self._lists.tape()
-                    capture = asyncio.create_task(self._capture(rest))
+                    venue = Venue(rest, self._lists, self.program, self._subscriptions)
+                    self.capture = Capture(self._parts(), venue)
+                    capture = asyncio.create_task(self.capture.run())
                     error: Exception | None = None
                     try:
                         async with self._control():
@@ -240,38 +249,17 @@ class Recorder:
             with suppress(asyncio.CancelledError):
                 await worker
 
-    async def _capture(self, rest: Rest) -> None:
-        """The tasks that work until stopped; the first to fail ends all."""
-        settings, patience = self.settings, self.settings.patience.clock
-        assert self.program is not None
-        assert self._lists is not None
-        self.snapshots = Snapshots(rest, self.intake)
-        self.program.forget = self.snapshots.forget
-        self.link = Link(settings, self._subscriptions, self.intake, self._notice)
-        clocks = Clocks(self.intake, self._notice)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.snapshots.run())
-            tasks.create_task(self.link.run())
-            tasks.create_task(self.store.run())
-            tasks.create_task(self.store.watch())
-            tasks.create_task(clocks.watch())
-            tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
-            tasks.create_task(self.account.run(partial(clocks.behind, rest, patience)))
-            if settings.audit_every is not None:
-                audits = Audits(lambda: self.topics, settings.audit_every, self._notice)
-                tasks.create_task(audits.run(self.intake, self.snapshots))
-            if settings.markets_every is not None:
-                tasks.create_task(self._lists.watch(settings.markets_every, self.program.relist))
-            if self.space is not None:
-                tasks.create_task(self.space.watch())
+    def _parts(self) -> Parts:
+        return Parts(self.settings, self.intake, self._notice, self.account, self.store, self.space)
 
     async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
         """``error``: of who runs it."""
         capture.cancel()
         failure = await failure_of(capture)
         crash = failure or error
-        if failure is None and self.link is not None and not self.link.conn:
-            failure = self.link.trouble  # stopped before the venue was ever reached
+        link = self.link
+        if failure is None and link is not None and not link.conn:
+            failure = link.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(Message(self.stopped, "stopped_early", Level.WARNING))

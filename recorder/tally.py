@@ -12,9 +12,10 @@ from recorder.holes import Absence, Holes
 from recorder.messages import Level, Message
 from recorder.traffic import Traffic
 from schemas import wire
+from schemas.check_rows import Audit, Clock
 from schemas.frames import Frame, Kind
 from schemas.numbers import pretty_price, pretty_qty
-from schemas.rows import Audit, Clock, Depth, Gap, Reject, Row, Session
+from schemas.rows import Depth, Gap, Reject, Row, Session
 from schemas.topics import Topic
 
 ERROR_REPLY = "error"  # event of such a session row

@@ -6,8 +6,9 @@ import msgspec
 
 from market.streams import STREAMS
 from recorder.histogram import Histogram
+from schemas.check_rows import Clock
 from schemas.frames import Frame
-from schemas.rows import Clock, Row
+from schemas.rows import Row
 from schemas.topics import Topic
 
 OTHER = "other"  # channel of what names no stream, or one that we do not know

@@ -7,9 +7,10 @@ from functools import lru_cache
 import msgspec
 
 from schemas import wire
+from schemas.check_rows import Audit
 from schemas.frames import Frame, Kind
 from schemas.requests import depth_symbol, is_market_list
-from schemas.rows import Audit, BookKeyframe, Depth, Gap, Row
+from schemas.rows import BookKeyframe, Depth, Gap, Row
 from schemas.topics import Topic, depth_topic
 from tape.patterns import Patterns
 

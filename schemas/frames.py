@@ -21,6 +21,7 @@ class Kind(StrEnum):
     REPLY = "reply"  # its reply body, byte for byte; topic as above
     FAILED = "failed"  # it failed: RequestFailed as JSON; topic as above
     CLOCK = "clock"  # our clocks were compared: ClockNoted as JSON
+    COPIES = "copies"  # messages that came again on other connections: MessagesCopied as JSON
     LOSS = "loss"  # frames that arrived are not on the tape: FramesLost as JSON
     CHECKPOINT = "checkpoint"  # digests of all frames before it: Checkpoint as JSON
 
@@ -101,6 +102,20 @@ class ClockNoted(msgspec.Struct, frozen=True):
     step_ns: int
     venue_ms: int | None = None
     round_trip_ns: int | None = None
+
+
+class MessagesCopied(msgspec.Struct, frozen=True):
+    """Payload of a COPIES frame: messages that came again on another connection than the one whose
+    frame is on the tape, in order of arrival; lists of one length. But for `E` they are that frame.
+
+    seq: of that frame. conn: that brought the copy. late_ns: how long after that frame it came, by
+    the monotonic clock. event_us: by how much `E` is later, microseconds; None where it has none.
+    """
+
+    seq: list[int]
+    conn: list[int]
+    late_ns: list[int]
+    event_us: list[int | None]
 
 
 class FramesLost(msgspec.Struct, frozen=True):

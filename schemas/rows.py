@@ -1,5 +1,6 @@
 """The rows: one class per table. The class is the schema; Arrow types and docs derive from it.
-Those about an account are in `schemas.account_rows`, and all together in `schemas.tables`.
+Those about an account are in `schemas.account_rows`, of comparisons in `schemas.check_rows`, and
+all together in `schemas.tables`.
 
 In memory prices are ints of 1e-9 and quantities ints of 1e-6, times ints of ns (design section 3).
 Rows of one frame share its ``seq``; within a file, rows stand in the order they were made.
@@ -233,46 +234,6 @@ class Market(Row, tag="market"):
     funding_interval_ns: Annotated[Count | None, Doc("`fundingInterval`, in ns")]
     visible: Annotated[Flag | None, Doc("`visible`")]
     ts_created: Annotated[Time | None, Doc("`createdAt`")]
-
-
-class Audit(Row, tag="audit"):
-    """The book of a depth stream beside what the venue says of it at the same update id.
-
-    Against bookTicker only what differs makes a row; against a fresh REST snapshot each comparison
-    does. A book whose stream has stopped, while the venue was ahead of it for more than 10 s, is
-    compared as it stands. Prices and quantities are those of the best level on each side that
-    differs, ours and the venue's; null: the side agrees, or has no such level.
-    """
-
-    topic: Annotated[Word, Doc("depth stream")]
-    source: Annotated[Word, Doc("`bookTicker` or `rest`")]
-    update_id: Annotated[
-        Count, Doc("id at which both were compared; the venue's, where the book is behind")
-    ]
-    levels: Annotated[Count, Doc("levels that differ; 0: they agree")]
-    bid_price: Annotated[Price | None, Doc("our bid that differs")]
-    bid_qty: Annotated[Qty | None, Doc("our quantity there")]
-    ask_price: Annotated[Price | None, Doc("our ask that differs")]
-    ask_qty: Annotated[Qty | None, Doc("our quantity there")]
-    venue_bid_price: Annotated[Price | None, Doc("the venue's bid in its place")]
-    venue_bid_qty: Annotated[Qty | None, Doc("the venue's quantity there")]
-    venue_ask_price: Annotated[Price | None, Doc("the venue's ask in its place")]
-    venue_ask_qty: Annotated[Qty | None, Doc("the venue's quantity there")]
-
-
-class Clock(Row, tag="clock"):
-    """The recorder's clocks, once a minute and whenever the wall clock was set."""
-
-    mono_ns: Annotated[Count, Doc("monotonic clock, ns from an arbitrary start")]
-    step_ns: Annotated[
-        Count, Doc("how far the wall clock ran from the monotonic one since the row before, ns")
-    ]
-    ts_venue: Annotated[Time | None, Doc("the venue's clock (`/api/v1/time`), to the ms")]
-    round_trip_ns: Annotated[Count | None, Doc("how long asking took, by the monotonic clock")]
-    offset_ns: Annotated[
-        Count | None,
-        Doc("venue less wall clock at the middle of the round trip; sure to half of it and 1 ms"),
-    ]
 
 
 class Reject(Row, tag="reject"):

@@ -1,11 +1,10 @@
 """The tables there are: row classes by name."""
 
 from schemas.account_rows import Balance, Order, Position, Rfq
+from schemas.check_rows import Audit, Clock, Copy
 from schemas.rows import (
-    Audit,
     BookKeyframe,
     BookTicker,
-    Clock,
     Depth,
     ExternalTicker,
     Gap,
@@ -44,6 +43,7 @@ _ALL: tuple[type[Row], ...] = (
     BookKeyframe,
     Audit,
     Clock,
+    Copy,
     Market,
     *ACCOUNT_TABLES,
 )

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from schemas import wire
+from schemas.check_rows import Audit
 from schemas.frames import Kind
 from schemas.requests import depth_symbol
-from schemas.rows import Audit, Depth
+from schemas.rows import Depth
 from schemas.times import optional_micros
 from schemas.topics import WINDOWS, Topic
 from tape.decoded import Decoded, Form, Lot, Mark

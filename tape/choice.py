@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.check_rows import Clock, Copy
 from schemas.frames import Kind
 from schemas.privacy import ABOUT_ACCOUNTS, WITH_TOPICS, Privacy
 from schemas.requests import depth_symbol
-from schemas.rows import BookKeyframe, Clock, Depth
+from schemas.rows import BookKeyframe, Depth
 from schemas.topics import Topic, depth_topic, is_private
 from tape.columns import arrow_to_frames
 from tape.days import part_of
@@ -18,7 +19,7 @@ from tape.manifest import FileEntry, Manifest
 from tape.patterns import Patterns
 
 _BOOKS = frozenset({Depth.TABLE, BookKeyframe.TABLE})
-_ABOUT_NOTHING = frozenset({Clock.TABLE})
+_ABOUT_NOTHING = frozenset({Clock.TABLE, Copy.TABLE})
 _MAY_MATTER = [  # to what is private
     kind.value for kind in (Kind.SEGMENT, Kind.KEYFRAME, Kind.SENT, Kind.LOSS)
 ]

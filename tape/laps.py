@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.check_rows import Clock
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
-from schemas.rows import Clock, Session
+from schemas.rows import Session
 from tape.batches import read_lines
 from tape.columns import arrow_to_frames
 from tape.doubts import Hole, read_table

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.rows import Audit, Clock, Gap, Session
+from schemas.check_rows import Audit, Clock
+from schemas.rows import Gap, Session
 from tape.generations import Generations, all_generations, named
 from tape.keep import Keep
 from tape.layout import FRAMES, SegmentName, Tape

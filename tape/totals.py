@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from schemas.rows import Audit, Clock
+from schemas.check_rows import Audit, Clock
 from tape.doubts import Hole, read_holes, read_table
 from tape.laps import STEP_NS
 from tape.layout import Tape

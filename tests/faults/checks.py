@@ -7,7 +7,8 @@ from collections import defaultdict
 from replay import Replay
 from replay.certificate import Outcome
 from replay.certify import certify
-from schemas.rows import Audit, Reject
+from schemas.check_rows import Audit
+from schemas.rows import Reject
 from tape.verify import verify
 from tests.faults.gaps import check_gaps
 from tests.faults.scene import Evidence

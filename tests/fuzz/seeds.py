@@ -15,6 +15,7 @@ from schemas.frames import (
     Frame,
     FramesLost,
     Kind,
+    MessagesCopied,
     RequestFailed,
     to_json,
 )
@@ -48,6 +49,8 @@ def frames() -> Iterator[bytes]:
     closed = to_json(ConnectionClosed(1006, ""))
     others = [(Kind.FAILED, TOPICS[2], failed), (Kind.CLOSE, "", closed), (Kind.BINARY, "", b"\1")]
     others += [(Kind.LOSS, "", to_json(FramesLost("memory", 3, 400, ended=True)))]
+    copied = MessagesCopied([3, 4], [2, 2], [900_000, 0], [12, None])
+    others += [(Kind.COPIES, "", to_json(copied))]
     others += [(Kind.CLOCK, "", to_json(ClockNoted(5, 1_795_330_800_000, 7_000_000)))]
     yield b"L" + b"\n".join(line_of(*other) for other in others)
 

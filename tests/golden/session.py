@@ -16,6 +16,7 @@ from schemas.frames import (
     Frame,
     FramesLost,
     Kind,
+    MessagesCopied,
     RequestFailed,
     SegmentHead,
     to_json,
@@ -135,6 +136,10 @@ def _doubts() -> Iterator[Part]:
     yield Kind.CLOCK, to_json(ClockNoted(-1_500)), 0, ""
     yield Kind.CLOCK, to_json(ClockNoted(2_000_000, 1_790_000_000_123, 41_000_001)), 0, ""
     yield Kind.CLOCK, b'{"step_ns":"soon"}', 0, ""
+    copies = MessagesCopied([3, 4], [2, 2], [1_200_000, 950_000], [-15, None])
+    yield Kind.COPIES, to_json(copies), 0, ""
+    yield Kind.COPIES, to_json(MessagesCopied([3], [2, 3], [1], [0])), 0, ""
+    yield Kind.COPIES, to_json(MessagesCopied([3], [2], [2**63], [0])), 0, ""
     yield Kind.LOSS, to_json(FramesLost("memory")), 0, ""
     yield Kind.LOSS, to_json(FramesLost("memory", 12, 3_400, ended=True)), 0, ""
     yield Kind.LOSS, b"{}", 0, ""

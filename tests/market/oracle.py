@@ -5,8 +5,9 @@ whether a snapshot has joined them. From that follow all gap rows, to the last c
 comparisons with REST snapshots, which a true venue passes.
 """
 
+from schemas.check_rows import Audit
 from schemas.frames import Frame, Kind
-from schemas.rows import Audit, Gap
+from schemas.rows import Gap
 from tests.market.everywhere import Bound, Everywhere, at, begun, ended
 from tests.market.model_venue import EMITTED_US, Delta
 from tests.market.play import SYMBOL, Reply, Spoiled, Step

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from market.audits import KEPT_LIMIT
 from market.touches import TOUCHES, WAITING
-from schemas.rows import Audit, Gap, Row
+from schemas.check_rows import Audit
+from schemas.rows import Gap, Row
 from tests.market.audit_model import AuditModel, Best, Delta, Different, Side, Sides
 from tests.market.hand import SYMBOL, Hand, Texts
 from tests.shared import needs_shared, sample_texts

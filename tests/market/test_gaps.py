@@ -2,8 +2,9 @@
 
 import pytest
 
+from schemas.check_rows import Clock
 from schemas.frames import ClockNoted, ConnectionOpened, FramesLost, Kind, to_json
-from schemas.rows import Clock, Gap, Reject, Row
+from schemas.rows import Gap, Reject, Row
 from tests.market.hand import SYMBOL, Hand, actions
 from tests.market.stamps import START_NS, STEP_NS, event
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from market.book import Book, BookSide
 from market.sync_states import TABLE, Act, Event, State
-from schemas.rows import Audit, Depth, Gap
+from schemas.check_rows import Audit
+from schemas.rows import Depth, Gap
 from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY, Levels, Sides
 from tests.market.moves import Move, plays
 from tests.market.oracle import Oracle

@@ -17,8 +17,8 @@ import pytest
 from recorder.settings import Listen, Patience
 from recorder.stamp import Clock, Stamp, now
 from recorder.status_server import watched
+from schemas.check_rows import Clock as ClockRow
 from schemas.frames import Frame, Kind
-from schemas.rows import Clock as ClockRow
 from schemas.rows import Gap, Reject, Row
 from tape.keep import Keep
 from tests.recorder import plain

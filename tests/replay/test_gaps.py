@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 
 from replay import Replay
 from replay.cli import replay as command
+from schemas.check_rows import Audit
 from schemas.frames import Frame, FramesLost, Kind, to_json
-from schemas.rows import Audit, BookTicker, Depth, Gap, Row, Trade
+from schemas.rows import BookTicker, Depth, Gap, Row, Trade
 from tests.tapes import Recording
 
 SECOND = 1_000_000_000

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from replay import Replay
+from schemas.check_rows import Audit
 from schemas.errors import NotARecording, TapeError, TopicError
 from schemas.frames import Frame, Kind
-from schemas.rows import Audit, BookKeyframe, Depth, Gap, Reject, Row, Session
+from schemas.rows import BookKeyframe, Depth, Gap, Reject, Row, Session
 from schemas.topics import depth_topic
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape

@@ -8,21 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.check_rows import Audit
 from schemas.errors import TapeError
 from schemas.frames import Kind
 from schemas.requests import SnapshotRequest
-from schemas.rows import (
-    Audit,
-    BookTicker,
-    Depth,
-    Gap,
-    Kline,
-    OpenInterest,
-    Row,
-    Session,
-    Ticker,
-    Trade,
-)
+from schemas.rows import BookTicker, Depth, Gap, Kline, OpenInterest, Row, Session, Ticker, Trade
 from tape.compact import compact
 from tape.history import History, Mark
 from tape.layout import Tape

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from schemas.check_rows import Audit, Clock
 from schemas.frames import Frame
-from schemas.rows import Audit, Clock, Gap, Row
+from schemas.rows import Gap, Row
 from tape.layout import SegmentName, Tape
 from tape.manifest import Manifest
 from tape.seal import seal

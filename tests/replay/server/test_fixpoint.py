@@ -19,10 +19,11 @@ import pytest
 
 from market.control import is_stop
 from replay import Replay
+from schemas.check_rows import Audit, Clock
 from schemas.frames import Frame, Kind
 from schemas.requests import MARKETS_PATH
-from schemas.rows import Audit, Clock, Gap, Row, Session
 from schemas.rows import Depth as DepthRow
+from schemas.rows import Gap, Row, Session
 from tests.recorder.commands import ENVIRONMENT, at_work
 from tests.replay.server.stage import SAMPLE
 from tests.shared import CAPTURES, Arrival, Shot, capture_frames, capture_shots, needs_shared
