@@ -22,6 +22,9 @@ ERROR = '{"id":null,"error":{"code":4003,"message":"Invalid signature"}}'
 SOME = '{"data":{"E":%s,"e":"ticker","s":"SOL_USDC"},"stream":"ticker.SOL_USDC"}'
 
 
+Message = tuple[int, Kind, bytes, int]  # with its connection and its time
+
+
 class Came(NamedTuple):
     """A message of a connection, so many ns after the one before; or a new segment."""
 
@@ -56,11 +59,11 @@ class Taken:
         assert not [row for row in rows if row.TABLE == "reject" and frame.kind is Kind.COPIES]
         self.frames.append(frame)
 
-    def play(self, arrivals: list[Came]) -> list[tuple[int, Kind, bytes, int]]:
+    def play(self, arrivals: list[Came]) -> list[Message]:
         """Take all of it; what was brought, with the times."""
         intake = Intake(lambda request: None, clock=lambda: Stamp(self._mono, self._mono))
         intake.listeners.append(self)
-        brought = []
+        brought: list[Message] = []
         folding = Folding(intake)
         intake.begin(HEAD, None)
         with folding.on():
@@ -83,9 +86,10 @@ class Taken:
         return [frame for frame in self.frames if frame.kind is kind]
 
 
-def brought(frames: list[Frame]) -> list[tuple[int, Kind, bytes, int]]:
+def brought(frames: list[Frame]) -> list[Message]:
     """What the connections have brought, as a stranger reads it off the tape."""
-    found, by_seq = [], {frame.seq: frame for frame in frames}
+    by_seq = {frame.seq: frame for frame in frames}
+    found: list[Message] = []
     for frame in frames:
         if frame.kind in (Kind.DATA, Kind.BINARY):
             found.append((frame.conn, frame.kind, frame.payload, frame.ts_mono))
