@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recorder import KeyPair
 from recorder.settings import Patience
 from schemas.frames import Kind
 from tape.manifest import Verdict
@@ -62,17 +64,6 @@ def options(loss: float = 0.0, **more: Any) -> Options:
     return Options(instances=instances, **more)
 
 
-async def record(venue: Venue, folder: Path, last: int, *topics: str, **settings: Any) -> Run:
-    """Record over two connections until the live book has the last id and is the venue's own."""
-    settings = {"connections": 2, "patience": QUICK, **settings}
-    async with venue, running(venue, folder, SOL, TRADES, *topics, **settings) as run:
-        await venue.finished()
-        await run.until(lambda: run.is_live(SOL) and run.last_id("SOL_USDC") == last)
-        await run.until(lambda: arrived(run, venue))
-        assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
-    return run
-
-
 def arrived(run: Run, venue: Venue) -> bool:
     """Whether all that was sent has come."""
     links = run.recorder.links
@@ -83,16 +74,35 @@ def arrived(run: Run, venue: Venue) -> bool:
 async def losses(folder: Path) -> Venue:
     """Both connections lose one frame in a hundred, hardly ever the same."""
     venue = Venue([*joined(), *steady(12, 400)], snapshots=SNAPSHOTS, options=options(0.01))
-    await record(venue, folder, 411)
+    async with venue, running(venue, folder, SOL, TRADES, connections=2, patience=QUICK) as run:
+        await venue.finished()
+        await run.until(lambda: run.last_id("SOL_USDC") == 411)
+        await run.until(lambda: arrived(run, venue))
+        assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
     return venue
 
 
 async def same(folder: Path) -> Venue:
-    """Both lose the same three."""
-    script = [*joined(), *steady(12, 20), *map(Lose, bids(32, 3)), Send(bid(35))]
-    script += [WaitRequest(DEPTH), *steady(36, 20)]
+    """Both lose the same three depth frames."""
+
+    async def ask_again(venue: Venue) -> None:
+        """What is missing may come yet, until what follows has waited for long enough."""
+        number = 35
+        while sum(path.startswith(DEPTH) for path in venue.requests) < 2:
+            venue.post(cues(number))
+            number += 1
+            await asyncio.sleep(0.002)
+        lasts.append(number - 1)
+
+    lasts: list[int] = []
+    script = [*joined(), *steady(12, 20), *map(Lose, bids(32, 3))]
+    script += [*map(Send, map(trade, range(32, 35))), Do(ask_again)]
     venue = Venue(script, snapshots=SNAPSHOTS, options=options())
-    await record(venue, folder, 55)
+    async with venue, running(venue, folder, SOL, TRADES, connections=2, patience=QUICK) as run:
+        await venue.finished()
+        await run.until(lambda: run.is_live(SOL) and run.last_id("SOL_USDC") == lasts[0])
+        await run.until(lambda: arrived(run, venue))
+        assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
     return venue
 
 
@@ -123,7 +133,7 @@ async def account(folder: Path) -> Venue:
     changes on both."""
     accounts = Accounts([ALICE.key])
     venue = Venue([BOTH], snapshots=SNAPSHOTS, options=options(accounts=accounts))
-    settings: dict[str, Any] = {"connections": 2, "patience": QUICK, "keys": ALICE}
+    settings: dict[str, Any] = {"connections": 2, "patience": QUICK, "keys": KeyPair(*ALICE)}
     async with venue, running(venue, folder, SOL, ORDERS, **settings) as run:
         await venue.until(lambda: all_hear(venue, {SOL, ORDERS}))
         await run.recorder.subscribe([TRADES])
@@ -159,7 +169,7 @@ async def replaced(folder: Path) -> Venue:
     async def stream(venue: Venue) -> None:
         nonlocal number
         while not ends.is_set():
-            venue.post([*cues(number)])
+            venue.post(cues(number))
             number += 1
             await asyncio.sleep(0.002)
 
@@ -211,7 +221,7 @@ def brought(folder: Path) -> Counter[tuple[int, bytes]]:
     frames = {line["seq"]: line for line in plain.frames(folder, *plain.MESSAGES)}
     found = Counter((line["conn"], line["payload"]) for line in frames.values())
     for copy in plain.table(folder, "copy"):
-        payload = frames[copy["copy_of"]]["payload"]
+        payload = frames[copy["copied_seq"]]["payload"]
         found[copy["conn"], later(payload, copy["event_late_ns"] // 1_000)] += 1
     return found
 
@@ -245,6 +255,12 @@ def holes(folder: Path) -> list[tuple[str, int, int]]:
     return [(row["topic"], row["expected_id"], row["received_id"]) for row in rows]
 
 
+def ends(folder: Path, kind: str) -> list[tuple[int, bool]]:
+    """Connections that were opened or closed, and whether we were told to."""
+    lines = plain.frames(folder, kind)
+    return [(line["conn"], json.loads(line["payload"]).get("stopped", False)) for line in lines]
+
+
 def test_what_one_loses_another_brings(played: Played[Venue]) -> None:
     venue, folder = played.outcome("losses"), played.folder("losses")
     first, second = (set(one.lost) for one in venue.options.instances)
@@ -255,3 +271,69 @@ def test_what_one_loses_another_brings(played: Played[Venue]) -> None:
     assert len(plain.frames(folder, "data")) == 801
     assert len(plain.table(folder, "copy")) == 801 - len(first) - len(second)
     assert holes(folder) == []
+
+
+def test_copies_tell_how_late_they_were_and_by_whose_clock(played: Played[Venue]) -> None:
+    copies = plain.table(played.folder("losses"), "copy")
+    conns = {line["seq"]: line["conn"] for line in plain.frames(played.folder("losses"))}
+    for copy in copies:
+        ahead = copy["event_late_ns"] // 1_000 * (1 if copy["conn"] == 2 else -1)
+        assert SLOW_US <= ahead < SLOW_US + 100
+        assert copy["late_ns"] >= 0
+        assert {copy["conn"], conns[copy["copied_seq"]]} == {1, 2}
+
+
+def test_what_both_lose_is_a_gap(played: Played[Venue]) -> None:
+    """To the id, and nothing else is."""
+    venue, folder = played.outcome("same"), played.folder("same")
+    check_whole(venue, folder)
+    assert set(holes(folder)) == {(SOL, 32, 35)}
+
+
+def test_the_end_of_one_of_two_costs_nothing(played: Played[Venue]) -> None:
+    """It comes back as a connection of its own."""
+    folder = played.folder("one_cut")
+    assert holes(folder) == []
+    assert [conn for conn, _ in ends(folder, "open")] == [1, 2, 3, 4]
+    assert sorted(ends(folder, "close")) == [(1, False), (2, False), (3, True), (4, True)]
+    events = [event(line["payload"]) for line in plain.frames(folder, "data")]
+    assert sorted(events) == sorted([(SOL, 11), *both(range(12, 112))])
+    assert {one["verdict"] for one in plain.manifests(folder)} == {Verdict.CERTIFIED}
+
+
+def test_the_end_of_both_is_a_gap(played: Played[Venue]) -> None:
+    folder = played.folder("both_cut")
+    assert plain.outages(folder) == [("disconnect", "open"), ("disconnect", "resumed")]
+    assert {hole for hole in holes(folder) if hole[0]} == {(SOL, 32, 36)}
+
+
+def test_an_account_is_asked_for_on_both(played: Played[Venue]) -> None:
+    """The scene says how; on the tape each connection has requests of its own."""
+    folder = played.folder("account")
+    sent = [(f["conn"], json.loads(f["payload"])) for f in plain.frames(folder, "sent")]
+    asked = Counter((conn, one["method"], *one["params"]) for conn, one in sent)
+    for conn in (1, 2):
+        assert asked[conn, "SUBSCRIBE", SOL] == asked[conn, "SUBSCRIBE", TRADES] == 1
+        assert asked[conn, "UNSUBSCRIBE", ORDERS] == 1
+        assert asked[conn, "SUBSCRIBE", ORDERS] >= 3
+
+
+def test_dialling_anew_loses_nothing(played: Played[Venue]) -> None:
+    """With one connection: the old one goes only when the new one has come."""
+    folder = played.folder("replaced")
+    assert holes(folder) == []
+    assert ends(folder, "close") == [(1, True), (2, True), (3, True)]
+    order = [(f["kind"], f["conn"]) for f in plain.frames(folder, "open", "close")]
+    assert order == [
+        *[("open", 1), ("open", 2), ("close", 1), ("open", 3), ("close", 2), ("close", 3)]
+    ]
+    events = sorted(event(line["payload"]) for line in plain.frames(folder, "data"))
+    last = events[-1][1]
+    assert events == sorted([(SOL, 11), *both(range(12, last + 1))])
+    assert {line["conn"] for line in plain.table(folder, "copy")} <= {1, 2, 3}
+    assert {one["verdict"] for one in plain.manifests(folder)} == {Verdict.CERTIFIED}
+
+
+def both(numbers: Iterable[int]) -> list[tuple[str, int]]:
+    """A depth frame and a trade for each number."""
+    return [(name, number) for number in numbers for name in (SOL, TRADES)]
