@@ -157,7 +157,7 @@ def test_many_copies_do_not_wait() -> None:
     async def scene() -> None:
         taken = Taken()
         count = NOTE_AT_MOST + 1
-        firsts = [Came(1, SOME % (10**6 * number)) for number in range(1, count + 1)]
+        firsts = [Came(1, SOME % f'1,"u":{number}') for number in range(count)]
         taken.play([*firsts, *(came._replace(conn=2) for came in firsts)])
         sizes = [len(json.loads(f.payload)["seq"]) for f in taken.kinds(Kind.COPIES)]
         assert sizes == [NOTE_AT_MOST, 1]
