@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recorder.folding import NOTE_AT_MOST, Folding
@@ -115,6 +115,7 @@ def shifted(payload: bytes, event_us: int | None) -> bytes:
 
 
 @given(CAME)
+@example([Came(1, '"stream""E":1,"E":,'), Came(2, '"stream""E":,"E":1,')])
 def test_every_message_can_be_had_back(arrivals: list[Came]) -> None:
     async def scene() -> None:
         taken = Taken()
