@@ -172,6 +172,7 @@ def test_what_a_killed_recorder_left_is_not_fetched(tmp_path: Path) -> None:
     """Its journal is sealed first."""
     recorded(tmp_path, [1, 2])
     recording = Recording(tmp_path, Setting("20260902T164320Z"))
+    recording.pass_(100 * SECOND)
     recording.begin([TRADES])
     recording.connect()
     recording.data(trade(5))
