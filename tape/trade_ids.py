@@ -144,10 +144,11 @@ def _part(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _counted(topic: str, since: int | None, table: pa.Table) -> TradeIds:
-    heard = pc.unique(table.filter(pc.invert(table.column("rest"))).column("id"))
-    told = pc.unique(table.filter(table.column("rest")).column("id"))
-    told = _sorted(told.filter(pc.invert(pc.is_in(told, heard))))
-    ids = _sorted(pa.concat_arrays([heard, told]))
+    heard = _ordered(table.filter(pc.invert(table.column("rest"))).column("id"))
+    told = _ordered(table.filter(table.column("rest")).column("id"))
+    both = heard.filter(pc.is_in(heard, told))  # the other way round takes five times as long
+    told = told.filter(pc.invert(pc.is_in(told, both)))
+    ids = _ordered(pa.chunked_array([heard, told]))
     breaks = pc.indices_nonzero(pc.greater(pc.pairwise_diff(ids), 1)).to_pylist()
     only_rest = told.to_pylist()
     stretches = []
@@ -159,5 +160,10 @@ def _counted(topic: str, since: int | None, table: pa.Table) -> TradeIds:
     return TradeIds(topic, since, tuple(stretches), len(ids), len(only_rest), missing)
 
 
-def _sorted(ids: pa.Array) -> pa.Array:
-    return ids.take(pc.sort_indices(ids))
+def _ordered(column: pa.ChunkedArray) -> pa.Array:
+    """Each id once, in order. Mostly they are so; to make sure takes half as long as to sort."""
+    ids = column.combine_chunks()
+    if pc.all(pc.greater(pc.pairwise_diff(ids), 0), min_count=0).as_py():
+        return ids
+    ids = ids.take(pc.sort_indices(ids))
+    return ids.filter(pc.fill_null(pc.greater(pc.pairwise_diff(ids), 0), True))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recorder.summary import exit_code
+from replay.selection import Role, Selection
 from schemas.frames import Kind
 from tape.layout import Tape
 from tape.verify import verify
@@ -112,6 +113,19 @@ def test_what_rest_does_not_know_stays_a_gap(played: Played[Run]) -> None:
     run = played.outcome("forgotten")
     assert (ids(run), states(run)) == ([1, 3], ["open"])
     assert exit_code(run.recorder) == 3
+
+
+@pytest.mark.parametrize(("topic", "count"), [(TRADES, 3), ("depth.*", 0), ("other.*", 0)])
+def test_trades_by_rest_belong_to_their_topic(played: Played[Run], topic: str, count: int) -> None:
+    """The replies are played with it, and without it left out."""
+    selection = Selection([topic])
+    run = played.outcome("lost")
+    replies = [frame for frame in run.kinds(Kind.REPLY) if frame.topic.startswith(PATH)]
+    assert replies
+    roles = {selection.role(frame) for frame in replies}
+    assert roles == {Role.PLAYED if count else Role.LEFT_OUT}
+    rest = [row for row in run.table("trade") if row.source == "rest"]  # type: ignore[attr-defined]
+    assert len(rest) == 3
 
 
 @pytest.mark.parametrize("name", SCENES)
