@@ -7,6 +7,7 @@ engine what is missing, so that it makes of the replies what it had made while r
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,18 @@ from tape.version import FORMAT, code_version
 MOST_RANGES = 90  # of a stream in a segment: the engine gives up the oldest of more than 100
 
 Progress = Callable[[int, int], None]
+
+
+class Piece(NamedTuple):
+    """A gap, or some of its ranges, where it has too many for one segment: of such no row says that
+    all have come."""
+
+    lack: Lack
+    ranges: Sequence[tuple[int, int]]
+
+    @property
+    def topic(self) -> str:
+        return self.lack.topic
 
 
 class Heal:
@@ -61,14 +74,14 @@ class Heal:
             made.append(await self._segment(SegmentName(session, number), some, end))
         return made
 
-    async def _segment(self, name: SegmentName, lacks: Sequence[Lack], end: str) -> Manifest:
+    async def _segment(self, name: SegmentName, pieces: Sequence[Piece], end: str) -> Manifest:
         """One segment, which replays alone."""
         path = self._tape.journal(name)
         journal = JournalWriter(path)
         intake = Intake(lambda request: None, clock=self._clock)
         intake.seq = self._seq
         intake.begin(self._head(name), journal)
-        streams = {t: list(some) for t, some in groupby(lacks, key=attrgetter("topic"))}
+        streams = {t: list(some) for t, some in groupby(pieces, key=attrgetter("topic"))}
         for topic, some in streams.items():
             intake.take(Kind.KEYFRAME, _state(some), topic=topic)
         for topic, some in streams.items():
@@ -82,9 +95,9 @@ class Heal:
             raise TapeError(f"{path} was sealed by somebody else")
         return sealed
 
-    async def _stream(self, topic: str, lacks: Sequence[Lack], intake: Intake) -> None:
-        ranges = [span for lack in lacks for span in lack.ranges]
-        missing = MissingTrades(lacks[0].symbol, ranges)
+    async def _stream(self, topic: str, pieces: Sequence[Piece], intake: Intake) -> None:
+        ranges = [span for piece in pieces for span in piece.ranges]
+        missing = MissingTrades(pieces[0].lack.symbol, ranges)
         intake.listeners.append(missing.see)
         before = missing.left
         while (path := missing.path()) is not None:
@@ -115,34 +128,33 @@ class Heal:
         )
 
 
-def _rounds(lacks: Iterable[Lack]) -> Iterator[list[Lack]]:
+def _rounds(lacks: Iterable[Lack]) -> Iterator[list[Piece]]:
     """For each segment some of each stream."""
-    streams = [list(_pieces(some)) for _, some in groupby(lacks, key=attrgetter("topic"))]
+    streams = [list(_portions(some)) for _, some in groupby(lacks, key=attrgetter("topic"))]
     while any(streams):
-        yield [lack for some in streams if some for lack in some.pop(0)]
+        yield [piece for portions in streams if portions for piece in portions.pop(0)]
 
 
-def _pieces(lacks: Iterable[Lack]) -> Iterator[list[Lack]]:
-    """Of one stream, as many as the engine remembers. A gap in more ranges than that heals in
-    pieces."""
-    piece: list[Lack] = []
+def _portions(lacks: Iterable[Lack]) -> Iterator[list[Piece]]:
+    """Of one stream, as much as the engine remembers."""
+    portion: list[Piece] = []
     size = 0
     for lack in lacks:
         for at in range(0, len(lack.ranges), MOST_RANGES):
             some = lack.ranges[at : at + MOST_RANGES]
             if size + len(some) > MOST_RANGES:
-                yield piece
-                piece, size = [], 0
-            piece.append(msgspec.structs.replace(lack, ranges=some))
+                yield portion
+                portion, size = [], 0
+            portion.append(Piece(lack, some))
             size += len(some)
-    if piece:
-        yield piece
+    if portion:
+        yield portion
 
 
-def _state(lacks: Sequence[Lack]) -> bytes:
+def _state(pieces: Sequence[Piece]) -> bytes:
     """Keyframe of a stream of which this is missing, and nothing else is known."""
-    missing = [Missing(_hole(lack), lack.left, list(lack.ranges)) for lack in lacks]
-    last = lacks[-1]
+    missing = [Missing(_hole(lack), lack.left, list(ranges)) for lack, ranges in pieces]
+    last = pieces[-1].lack
     newest = Seen(last.received_id, last.since_seq, last.ts_since, None, last.ts_engine_since)
     state = TradeState(0, newest, last.ts_engine_since or 0, 0, missing=missing)
     return msgspec.json.encode(state)

@@ -168,6 +168,18 @@ def test_nothing_is_done_beside_a_recorder(tmp_path: Path) -> None:
     assert healed(tmp_path, range(1, 9), "-t", "trade.BTC*").stdout == "no trade is missing\n"
 
 
+def test_a_gap_of_many_pieces_takes_several_segments(tmp_path: Path) -> None:
+    """The engine remembers so many ranges of a stream; every one of them is asked for."""
+    recorded(tmp_path, [1, 300, *range(3, 300, 2)], [400])
+    result = healed(tmp_path, range(1, 500))
+    assert result.exit_code == 0, result.output
+    assert [m.end for m in segments(Tape(tmp_path)) if m.heals] == ["roll", "stop"]
+    (stream,) = trade_ids(Tape(tmp_path), segments(Tape(tmp_path)))
+    assert (stream.trades, stream.missing, stream.rest) == (400, 0, 149 + 99)
+    assert len(trades(Tape(tmp_path))) == 400
+    check_whole(Tape(tmp_path))
+
+
 def test_what_a_killed_recorder_left_is_not_fetched(tmp_path: Path) -> None:
     """Its journal is sealed first."""
     recorded(tmp_path, [1, 2])
