@@ -16,7 +16,7 @@ from market.sync_states import Event, State
 from schemas import wire
 from schemas.errors import InexactNumber
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import BookTicker, Row
 from schemas.topics import Topic
 
@@ -53,7 +53,7 @@ class DepthTracker:
         "topic",
     )
 
-    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, topic: Topic, outbox: deque[Request]) -> None:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
         self.audits = Audits(self.sync.book, self.sync.ask)

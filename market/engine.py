@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from market.answers import Answers
 from market.book import Book
 from market.books import Books
 from market.connections import Connections
@@ -23,7 +24,7 @@ from schemas.digest import state_digest
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
-from schemas.requests import SnapshotRequest, is_market_list, subscribed
+from schemas.requests import Request, is_market_list, subscribed
 from schemas.rows import Row
 from schemas.topics import Topic
 
@@ -44,13 +45,14 @@ class Engine:
         self.unknown = Unknown()
         self.late: Counter[str] = Counter()
         # Bounded, as sealing and replay never take from it.
-        self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
+        self._outbox: deque[Request] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox, self._came_late)
         self._connections = Connections()
         self._weave = Weave(self._lanes, self._connections)
         self._books = Books(self._lanes, self._weave)
         self.state = State(lambda: self.channels)
         self._markets = Markets()
+        answers = Answers(self._lanes, self._books, self._markets)
         self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
         self._noted: Frame | None = None  # the newest of all others
         self._envelope = wire.decoder(wire.Envelope).decode
@@ -61,9 +63,9 @@ class Engine:
             Kind.CLOSE: self._close,
             Kind.SENT: self._sent,
             Kind.BINARY: self._binary,
-            Kind.REQUEST: self._request,
-            Kind.REPLY: self._reply,
-            Kind.FAILED: self._failed,
+            Kind.REQUEST: answers.requested,
+            Kind.REPLY: answers.replied,
+            Kind.FAILED: answers.failed,
             Kind.LOSS: self._loss,
             Kind.CHECKPOINT: self._checkpoint,
             **dict.fromkeys(NOTES, self._note),
@@ -97,7 +99,7 @@ class Engine:
         """A DATA frame that is not fed, as nobody asked for its stream, was heard all the same."""
         self._heard = frame
 
-    def take_requests(self) -> list[SnapshotRequest]:
+    def take_requests(self) -> list[Request]:
         """What the engine has asked for since the last call. Replay drops it."""
         if not self._outbox:
             return []
@@ -292,17 +294,6 @@ class Engine:
         self._heard = frame
         detail = f"binary message of {len(frame.payload)} bytes"
         return [reject_row(frame, None, "binary", detail)]
-
-    def _request(self, frame: Frame) -> list[Row]:
-        self._books.requested(frame)
-        return [session_row(frame)]
-
-    def _reply(self, frame: Frame) -> list[Row]:
-        return [session_row(frame), *self._books.replied(frame), *self._markets.replied(frame)]
-
-    def _failed(self, frame: Frame) -> list[Row]:
-        self._books.failed(frame)
-        return [session_row(frame)]
 
     def _checkpoint(self, frame: Frame) -> list[Row]:
         del frame  # speaks of rows; makes none

@@ -13,7 +13,7 @@ from market.quotes import QuoteTracker
 from market.streams import STREAMS, Stream, Tracker
 from schemas import wire
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import Row
 from schemas.topics import Topic
 
@@ -44,7 +44,7 @@ class Lane:
         "decode", "events", "handle", "name", "symbol", "topic", "tracker",
     )  # fmt: skip
 
-    def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, name: str, stream: Stream, outbox: deque[Request]) -> None:
         self.name = name
         self.topic = Topic.parse(name)
         self.events = wire.events(stream.message)
@@ -88,7 +88,7 @@ class Lane:
 Late = Callable[[Lane, Frame, Any], list[Row]]  # takes what comes of a stream that has ended
 
 
-def _tracker(stream: Stream, topic: Topic, outbox: deque[SnapshotRequest]) -> Tracker | Memory:
+def _tracker(stream: Stream, topic: Topic, outbox: deque[Request]) -> Tracker | Memory:
     if stream.tracker is not None:
         return stream.tracker(topic, outbox)
     if stream.handler is None:
@@ -105,7 +105,7 @@ class Lanes(dict[str | None, Lane | None]):
         on their way. Who hears of one elsewhere, hears of a stream nobody announced.
     """
 
-    def __init__(self, outbox: deque[SnapshotRequest], late: Late) -> None:
+    def __init__(self, outbox: deque[Request], late: Late) -> None:
         super().__init__()
         self.ended: dict[str, Conns] = {}
         self._outbox = outbox

@@ -7,7 +7,7 @@ from market.handlers import book_ticker
 from market.memory import Last, is_older
 from schemas import wire
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import BookTicker, Row
 from schemas.topics import Topic
 
@@ -21,7 +21,7 @@ class QuoteTracker(Last):
 
     __slots__ = ("depths",)
 
-    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, topic: Topic, outbox: deque[Request]) -> None:
         del outbox  # quotes ask for nothing
         super().__init__(topic, BookTicker, self.rows)
         self.depths: list[DepthTracker] = []

@@ -12,7 +12,7 @@ from market.deltas import Snapshot
 from market.gaps import BACKWARDS_NS, Seen
 from market.sync_states import TABLE, Act, Event, State
 from schemas import wire
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request, SnapshotRequest
 
 BUFFER_LIMIT = 10_000  # deltas kept while waiting; the oldest go first
 QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribing (rule 2)
@@ -61,7 +61,7 @@ class BookSync:
         "symbol",
     )
 
-    def __init__(self, symbol: str, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, symbol: str, outbox: deque[Request]) -> None:
         self.symbol = symbol
         self._outbox = outbox
         self.book = Book()

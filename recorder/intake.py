@@ -9,7 +9,7 @@ from recorder.memory import Memory
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
 from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import Row
 from tape.journal import JournalWriter
 
@@ -39,7 +39,7 @@ class Intake:
 
     def __init__(
         self,
-        ask: Callable[[SnapshotRequest], None],
+        ask: Callable[[Request], None],
         memory: Memory | None = None,
         clock: Clock = now,
     ) -> None:

@@ -28,7 +28,7 @@ from recorder.subscribed import Subscribed
 from recorder.tally import Tally
 from recorder.wanted import Wanted
 from schemas.errors import BackpackError, UsageError
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from tape.layout import Tape
 from tape.lock import lock
 
@@ -280,6 +280,6 @@ class Recorder:
         except DiskLow as error:
             raise DiskLow(f"{error}: free some, or record into another folder") from None
 
-    def _ask(self, request: SnapshotRequest) -> None:
+    def _ask(self, request: Request) -> None:
         if self.snapshots is not None:
             self.snapshots.ask(request)

@@ -20,6 +20,7 @@ from tests.venue.catalogue import Listing, markets_body
 from tests.venue.feed import Feed
 from tests.venue.link import Cue, Link, Sent
 from tests.venue.options import Books, Options, Received
+from tests.venue.past_trades import PastTrades
 from tests.venue.reel import Reel
 from tests.venue.rest import DOOR, Fault, Faults, Reply, Rest, http_response
 from tests.venue.script import Step
@@ -81,6 +82,11 @@ class Venue:
         """The queue of REST faults."""
         return self._rest.faults
 
+    @property
+    def trades(self) -> PastTrades:
+        """Those that REST tells of."""
+        return self._rest.trades
+
     def relist(self, *listings: Listing) -> None:
         """From here on these are the markets."""
         self._rest.relist(markets_body(listings))
@@ -141,6 +147,7 @@ class Venue:
         for cue in cues:
             if cue.book is not None:
                 self.truth.note(cue.book, cue.text)
+            self.trades.note(cue)
         if not lost:
             self.deliver(cues, only)
 
