@@ -11,6 +11,7 @@ from recorder.clocks import Clocks
 from recorder.intake import Intake
 from recorder.link import Link
 from recorder.market_lists import MarketLists
+from recorder.pace import Pace
 from recorder.program import Program
 from recorder.rest import Rest
 from recorder.settings import Settings
@@ -43,11 +44,14 @@ class Venue(NamedTuple):
 
 
 class Capture:
-    """link: keeps the connection up. snapshots: fetches them."""
+    """link: keeps the connection up. snapshots: fetches them. lists, audits: how often the market
+    lists are looked at, and each live book is compared with a fresh snapshot."""
 
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
         self._venue = venue
+        self.audits = Pace(parts.settings.audit_every)
+        self.lists = Pace(parts.settings.markets_every)
         self.snapshots = Snapshots(venue.rest, parts.intake)
         self.link = Link(parts.settings, venue.subscriptions, parts.intake, parts.notice)
         venue.program.forget = self.snapshots.forget
@@ -77,13 +81,11 @@ class Capture:
         tasks.create_task(clocks.watch())
         tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
         tasks.create_task(account.run(partial(clocks.behind, rest, patience)))
-        if settings.audit_every is not None:
-            topics = self._venue.subscriptions
-            audits = Audits(lambda: topics.topics, settings.audit_every, notice)
-            tasks.create_task(audits.run(intake, self.snapshots))
+        topics = self._venue.subscriptions
+        audits = Audits(lambda: topics.topics, self.audits, notice)
+        tasks.create_task(audits.run(intake, self.snapshots))
 
     def _follow(self, tasks: asyncio.TaskGroup) -> None:
         """The market list."""
-        every, venue = self._parts.settings.markets_every, self._venue
-        if every is not None:
-            tasks.create_task(venue.lists.watch(every, venue.program.relist))
+        venue = self._venue
+        tasks.create_task(venue.lists.watch(self.lists, venue.program.relist))

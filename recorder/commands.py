@@ -55,6 +55,14 @@ async def _resume(recorder: Recorder, request: Request) -> None:
     await recorder.resume()
 
 
+async def _reload(recorder: Recorder, request: Request) -> str:
+    """What came of it."""
+    del request
+    if recorder.reload is None:
+        raise UsageError("there is no file to read again: it was started without --config")
+    return await recorder.reload()
+
+
 COMMANDS: dict[str, Command] = {
     "subscribe": _subscribe,
     "unsubscribe": _unsubscribe,
@@ -63,6 +71,7 @@ COMMANDS: dict[str, Command] = {
     "dump": _dump,
     "pause": _pause,
     "resume": _resume,
+    "reload": _reload,
 }
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from recorder.catalogue import Catalogue
 from recorder.intake import Intake
 from recorder.messages import Level, Message
+from recorder.pace import Pace
 from recorder.rest import Reply, Rest
 from recorder.stamp import Stamp
 from schemas.errors import VenueError
@@ -89,10 +90,10 @@ class MarketLists:
             raise
         return True
 
-    async def watch(self, every: float, relist: Callable[[Catalogue], Awaitable[None]]) -> None:
-        """Until cancelled: look whether they have changed, every so many seconds."""
+    async def watch(self, pace: Pace, relist: Callable[[Catalogue], Awaitable[None]]) -> None:
+        """Until cancelled: look whether they have changed, whenever that is due."""
         while True:
-            await asyncio.sleep(every)
+            await pace.wait()
             changed = [path for path in list(self._bodies) if await self._look(path)]
             if changed:
                 await relist(self.catalogue)

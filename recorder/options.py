@@ -1,5 +1,6 @@
 """The options of ``bp-record`` as people write them, on the command line or in a file."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -33,26 +34,35 @@ _NO_TEXTS = {*_LISTS, "metrics_port"}
 def read_file(path: Path) -> dict[str, Any]:
     """Options of a TOML file; raises ConfigError."""
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
+        text = path.read_text()
+        values: dict[str, Any] = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"configuration {path} cannot be read: {error}") from None
     if unknown := set(values) - set(_OPTIONS):
+        line = min(_line(text, name) for name in unknown)
         raise ConfigError(
-            f"configuration {path}: unknown {', '.join(sorted(unknown))};"
+            f"configuration {path}, line {line}: unknown {', '.join(sorted(unknown))};"
             f" there are {', '.join(_OPTIONS)}"
         )
     if isinstance(values.get("keep"), str):
         values["keep"] = [values["keep"]]
     for name, value in values.items():
+        where = f"configuration {path}, line {_line(text, name)}"
         if name in _LISTS and not _is_texts(value):
-            raise ConfigError(f"configuration {path}: {name} is {_LISTS[name]}")
+            raise ConfigError(f"{where}: {name} is {_LISTS[name]}")
         if name == "keys" and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: keys is the name of a key file, in quotes")
+            raise ConfigError(f"{where}: keys is the name of a key file, in quotes")
         if name == "metrics_port" and type(value) is not int:
-            raise ConfigError(f"configuration {path}: metrics_port is a number, not {value!r}")
+            raise ConfigError(f"{where}: metrics_port is a number, not {value!r}")
         if name not in _NO_TEXTS and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
+            raise ConfigError(f"{where}: {name} is a text in quotes, not {value!r}")
     return values
+
+
+def _line(text: str, name: str) -> int:
+    """The line of a file in which an option is set; 1 where nobody can tell."""
+    found = re.search(rf"""^[ \t]*\[*[ \t]*["']?{re.escape(name)}\b""", text, re.MULTILINE)
+    return 1 if found is None else text.count("\n", 0, found.start()) + 1
 
 
 def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> Settings:

@@ -1,7 +1,7 @@
 """A recording from start to end: lock, seal what a crash left, capture, stop in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 
 from recorder.account import Account
@@ -36,6 +36,7 @@ NO_RING = "there is no ring to dump: everything is written (bp-record --ring)"
 PAUSED = "PAUSED: nothing is subscribed; bp-record ctl resume goes on"
 
 Notice = Callable[[str], None]
+Reload = Callable[[], Awaitable[str]]
 
 
 class Recorder:
@@ -43,6 +44,7 @@ class Recorder:
 
     stopped: why it stopped early and in order; empty if it did not.
     carry: carries out what comes in by the control socket; None: there is none.
+    reload: reads the options again; None: they are in no file.
     program: what is recorded, once something is. wanted: names and patterns, in the words of those
         who ask.
     """
@@ -53,6 +55,7 @@ class Recorder:
         self.settings = settings
         self.wanted = Wanted(settings.topics)
         self.carry: Carry | None = None
+        self.reload: Reload | None = None
         self.program: Program | None = None
         self.stopped = ""
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
@@ -117,6 +120,18 @@ class Recorder:
             self.wanted.drop(texts)
             return []
         return await self.program.unsubscribe(texts)
+
+    async def give(self, texts: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The options ask for these now, and what was said by hand stays said: topics that are new
+        by that, and those that are gone. As `subscribe`."""
+        texts = list(texts)
+        self._refuse_ended()
+        if self.program is None or self._lists is None:
+            self.wanted.give(texts)
+            return [], []
+        if await self._lists.need(texts):
+            await self.program.relist(self._lists.catalogue)
+        return await self.program.give(texts)
 
     async def pause(self) -> None:
         """Unsubscribe everything, but stay connected. What changes meanwhile is what will be

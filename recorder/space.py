@@ -43,7 +43,7 @@ class Space:
 
     async def watch(self) -> None:
         """Look every few seconds, until cancelled; raises DiskLow."""
-        while self.least:
+        while True:
             with suppress(OSError):  # a disk in trouble is not a full one; others tell of it
                 await self.check()
             await asyncio.sleep(LOOK_EVERY_S)
