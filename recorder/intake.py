@@ -1,10 +1,12 @@
 """Where everything enters: stamp first, store second, think third (design section 2)."""
 
 from collections.abc import Callable
+from functools import partial
 
 from msgspec.structs import replace
 
 from market.engine import Engine
+from recorder.hold import Hold
 from recorder.memory import Memory
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
@@ -32,6 +34,7 @@ class Intake:
     fault: what the program itself failed with. From there on frames are only journaled; whoever
         runs the recording is to end it, and sealing makes the rows.
     clock: what stamps frames that come without a stamp.
+    held: what has arrived since `hold`; None while all is taken at once.
     memory: the bound on what the journals hold. When it is reached, frames are shed before they
         get a number, with a LOSS frame at both ends.
     """
@@ -47,6 +50,7 @@ class Intake:
         self.seq = 0
         self.listeners: list[Listener] = []
         self.fault: Exception | None = None
+        self.held: Hold | None = None
         self._ask = ask
         self.clock = clock
         self._journal: JournalWriter | None = None
@@ -55,7 +59,9 @@ class Intake:
         self._carried = _NOTHING  # by the segment that has ended, as of a seq
 
     def begin(self, head: SegmentHead, journal: JournalWriter | None) -> None:
-        """Begin a segment: its head, then keyframes of all that the engine remembers."""
+        """Begin a segment: its head, then keyframes of all that the engine remembers, then what was
+        held."""
+        held, self.held = self.held, None
         seq, keyframes = self._carried
         if seq != self.seq:
             keyframes = list(self.engine.keyframes())
@@ -66,6 +72,22 @@ class Intake:
         self.take(Kind.SEGMENT, to_json(head))
         for topic, state in keyframes:
             self.take(Kind.KEYFRAME, state, topic=topic)
+        if held is not None:
+            self.memory.release(held)
+            held.release()
+
+    def hold(self) -> None:
+        """Until a segment begins, what arrives is stamped and waits. No frame is shed meanwhile:
+        whoever asks for that sees to it that it does not last."""
+        if self.held is None:
+            self.held = Hold()
+            self.memory.watch(self.held)
+
+    def follow(self, seq: int, keyframes: list[tuple[str, bytes]]) -> None:
+        """Before anything was taken: go on behind a frame of another process, whose engine
+        remembered that."""
+        self.seq = seq
+        self._carried = seq, keyframes
 
     def end(self, reason: str) -> JournalWriter | None:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
@@ -86,6 +108,11 @@ class Intake:
         stamp: Stamp | None = None,
     ) -> None:
         """A frame has arrived (or was sent, or noted)."""
+        if self.held is not None:
+            stamped = stamp or self.clock()
+            again = partial(self.take, kind, payload, topic=topic, conn=conn, stamp=stamped)
+            self.held.add(len(payload) + len(topic), again)
+            return
         if kind in _LARGE and not self._has_room(kind, payload, topic):
             return
         self.memory.take(len(payload) + len(topic))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recorder.child import run_child
+from recorder.child import Ended, run_child
 from recorder.messages import Level, Message
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
@@ -69,6 +69,8 @@ class Sealer:
         self._changed = asyncio.Event()
         self._at_work: Path | None = None
         self._last = False  # nothing is tried again any more
+        self._child: asyncio.Task[Ended] | None = None
+        self._resting = False
         self.paused = False
         self.free: int | None = None
         self._looked_around = 0.0
@@ -100,6 +102,24 @@ class Sealer:
         self.paused = False
         self._refused.clear()
         self._changed.set()
+
+    async def rest(self) -> None:
+        """Seal nothing until `wake` is called; what is being sealed is broken off, and stays in
+        the queue."""
+        self._resting = True
+        if self._child is not None:
+            self._child.cancel()
+            await asyncio.wait([self._child])
+
+    def wake(self) -> None:
+        """The rest is over."""
+        self._resting = False
+        self._changed.set()
+
+    def leave(self) -> None:
+        """All that waits is another's to seal; nothing is left to `finish`."""
+        self._queue.clear()
+        self._ends.clear()
 
     async def run(self) -> None:
         """Work until cancelled, or until nothing is left after `finish`."""
@@ -178,7 +198,7 @@ class Sealer:
 
     async def _next(self) -> Path | None:
         """The next journal that can be sealed now."""
-        if self.paused:
+        if self.paused or self._resting:
             return None
         now = asyncio.get_running_loop().time()
         for journal in self._queue[:]:
@@ -209,7 +229,17 @@ class Sealer:
         return False
 
     async def _seal(self, journal: Path) -> None:
-        ended = await run_child("recorder.seal", str(self._tape.root), str(journal))
+        work = run_child("recorder.seal", str(self._tape.root), str(journal))
+        self._child = asyncio.create_task(work)
+        try:
+            ended = await self._child
+        except asyncio.CancelledError:
+            if self._resting and self._child.cancelled():
+                return
+            self._child.cancel()
+            raise
+        finally:
+            self._child = None
         if ended.code == os.EX_TEMPFAIL:
             self._refuse(journal, ended.reason)
         elif ended.code:
