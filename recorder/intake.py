@@ -37,6 +37,7 @@ class Intake:
     held: what has arrived since `hold`; None while all is taken at once.
     memory: the bound on what the journals hold. When it is reached, frames are shed before they
         get a number, with a LOSS frame at both ends.
+    endings: called before a segment ends, to take what still belongs into it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Intake:
         self.memory = memory or Memory()
         self.seq = 0
         self.listeners: list[Listener] = []
+        self.endings: list[Callable[[], None]] = []
         self.fault: Exception | None = None
         self.held: Hold | None = None
         self._ask = ask
@@ -93,6 +95,8 @@ class Intake:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
         if self.memory.shedding:
             self._end_shedding()
+        for ending in self.endings:
+            ending()
         if self.fault is None:
             self._last_checkpoint(reason)
         journal, self._journal = self._journal, None
@@ -106,19 +110,20 @@ class Intake:
         topic: str = "",
         conn: int = 0,
         stamp: Stamp | None = None,
-    ) -> None:
-        """A frame has arrived (or was sent, or noted)."""
+    ) -> int:
+        """A frame has arrived (or was sent, or noted); its number, 0 where it was shed or is
+        held."""
         if self.held is not None:
             stamped = stamp or self.clock()
             again = partial(self.take, kind, payload, topic=topic, conn=conn, stamp=stamped)
             self.held.add(len(payload) + len(topic), again)
-            return
+            return 0
         if kind in _LARGE and not self._has_room(kind, payload, topic):
-            return
+            return 0
         self.memory.take(len(payload) + len(topic))
-        self.seq += 1
+        self.seq = seq = self.seq + 1
         ts_recv, ts_mono = stamp or self.clock()
-        frame = Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
+        frame = Frame(seq, ts_recv, ts_mono, conn, kind, topic, payload)
         if self._journal is not None:
             self._journal.append(frame)
         if self.fault is None:
@@ -126,6 +131,7 @@ class Intake:
                 self._think(frame)
             except Exception as error:  # it may cost the rest of the rows, never a frame
                 self.fault = error
+        return seq
 
     def relieve(self) -> None:
         """End shedding if there is memory again."""

@@ -13,7 +13,9 @@ HORIZON_NS = 10_000_000_000  # a connection that is further behind brings frames
 SAME_EVENT_US = 500_000  # as far may `E` of two servers lie apart; a ticker comes once a second
 LIMIT = 100_000  # frames remembered: ten seconds of the venue's peak
 
-_EVENT = re.compile(rb'"E":(\d{1,18})')
+_EVENT = re.compile(rb'"E":(0|[1-9]\d{0,17})')  # what a number can be written as in one way only
+
+Key = tuple[bytes, ...]
 
 
 class Original:
@@ -25,7 +27,7 @@ class Original:
 
     __slots__ = ("conns", "event_us", "key", "seq", "ts_mono")
 
-    def __init__(self, key: bytes, event_us: int | None, seq: int, ts_mono: int) -> None:
+    def __init__(self, key: Key, event_us: int | None, seq: int, ts_mono: int) -> None:
         self.key = key
         self.event_us = event_us
         self.seq = seq
@@ -42,7 +44,7 @@ class Original:
 class Message:
     """A message as it came: what identifies its event, and when its server sent it.
 
-    key: the bytes without `E`. event_us: `E`; None where there is none.
+    key: the bytes before `E` and behind it; all of them where there is none. event_us: `E`, if any.
     """
 
     __slots__ = ("event_us", "key")
@@ -50,10 +52,18 @@ class Message:
     def __init__(self, payload: bytes) -> None:
         found = _EVENT.search(payload)
         if found is None:
-            self.key, self.event_us = payload, None
+            self.key: Key = (payload,)
+            self.event_us: int | None = None
         else:
             start, end = found.span(1)
-            self.key, self.event_us = payload[:start] + payload[end:], int(found[1])
+            self.key, self.event_us = (payload[:start], payload[end:]), int(found[1])
+
+
+def reworded(payload: bytes, event_us: int | None) -> bytes:
+    """A copy of this frame byte for byte, by how much its `E` is later; None: it has none."""
+    if event_us is None:
+        return payload
+    return _EVENT.sub(lambda found: b'"E":%d' % (int(found[1]) + event_us), payload, count=1)
 
 
 class Copies:
@@ -62,7 +72,7 @@ class Copies:
     def __init__(self, horizon_ns: int = HORIZON_NS, limit: int = LIMIT) -> None:
         self._horizon_ns = horizon_ns
         self._limit = limit
-        self._originals: dict[bytes, deque[Original]] = {}  # by key, oldest first
+        self._originals: dict[Key, deque[Original]] = {}  # by key, oldest first
         self._order: deque[Original] = deque()
 
     def __len__(self) -> int:

@@ -148,7 +148,7 @@ class Venue:
         """Write frames to the subscribers; the books are left alone."""
         for link in [only] if only else self.connections:
             mine = [cue for cue in cues if cue.topic in link.topics] if link.hears() else []
-            if mine:
+            if mine := link.instance.spread(mine):
                 link.write(cue.text for cue in mine)
                 self.counts.update(cue.topic for cue in mine)
                 self._log(link, [cue.text for cue in mine])
@@ -193,7 +193,8 @@ class Venue:
                     woken.set_result(None)
 
     async def _handle(self, connection: ServerConnection) -> None:
-        link = Link(connection, len(self.connections) + 1)
+        number = len(self.connections) + 1
+        link = Link(connection, number, *self.options.instances[number - 1 : number])
         self.connections.append(link)
         self.changed()
         own = [
