@@ -20,6 +20,7 @@ from recorder.snapshots import Snapshots
 from recorder.space import Space
 from recorder.store import Store
 from recorder.subscribed import Subscribed
+from schemas.errors import BackpackError
 
 Notice = Callable[[str], None]
 
@@ -45,7 +46,8 @@ class Venue(NamedTuple):
 
 class Capture:
     """links: keep the connections up. snapshots: fetches them. lists, audits: how often the market
-    lists are looked at, and each live book is compared with a fresh snapshot."""
+    lists are looked at, and each live book is compared with a fresh snapshot. folding, numbers: of
+    what the connections bring, and their own."""
 
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
@@ -53,17 +55,33 @@ class Capture:
         self.audits = Pace(parts.settings.audit_every)
         self.lists = Pace(parts.settings.markets_every)
         self.snapshots = Snapshots(venue.rest, parts.intake)
-        line = Line(parts.settings, Folding(parts.intake), parts.notice, Numbers())
+        self.folding, self.numbers = Folding(parts.intake), Numbers()
+        line = Line(parts.settings, self.folding, parts.notice, self.numbers)
         self.links = Links(venue.subscriptions, line)
+        self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.program.forget = self.snapshots.forget
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.snapshots.run())
+            tasks.create_task(self._left())
             self._keep(tasks)
             self._listen(tasks)
             self._follow(tasks)
+
+    @property
+    def intake(self) -> Intake:
+        """Where all of it goes."""
+        return self._parts.intake
+
+    def leave(self, why: BackpackError) -> None:
+        """End all of it."""
+        if not self._leaving.done():
+            self._leaving.set_exception(why)
+
+    async def _left(self) -> None:
+        await self._leaving
 
     def _keep(self, tasks: asyncio.TaskGroup) -> None:
         """Bring to the disk what there is."""

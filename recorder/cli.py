@@ -14,6 +14,8 @@ from rich.console import Console
 from recorder.cli_config import Rereadable, load_config, rereading
 from recorder.cli_ctl import ctl
 from recorder.commands import carrier
+from recorder.handing import COMMAND
+from recorder.handover import Handover
 from recorder.log import SAY, Say, say_json
 from recorder.messages import Level, Message
 from recorder.options import settings_of
@@ -125,6 +127,12 @@ from tape.version import code_version
     help="Address to serve them on. There is no password: keep it private.",
 )
 @click.option(
+    "--take-over",
+    is_flag=True,
+    help="Go on with the session of the recorder that is at work in this folder, which ends with"
+    " that: no frame is missed and no book is lost. Without one, start as ever.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(tuple(SAY)),
     default="text",
@@ -165,6 +173,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     listed while recording, and drop those that close.
 
     \b
+    bp-record --config recorder.toml --take-over   a new version takes over, without a gap
     bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
 
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
@@ -190,7 +199,7 @@ async def _record(settings: Settings, say: Say, reread: Reread | None) -> int:
     console = Console()
     view = View(console, say)
     recorder = Recorder(settings, view.notice)
-    recorder.carry = carrier(recorder)
+    recorder.carry = carrier(recorder, {COMMAND: Handover(recorder, view.notice).step})
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
     if reread is not None:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from recorder.disk import Notice
 from recorder.intake import Intake
 from recorder.sealer import Sealer
 from recorder.settings import Settings
-from recorder.store import Notice, Store
+from recorder.store import Store
 from schemas.errors import TapeError
 from tape.layout import SegmentName
 

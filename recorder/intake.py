@@ -85,6 +85,11 @@ class Intake:
             self.held = Hold()
             self.memory.watch(self.held)
 
+    @property
+    def carried(self) -> list[tuple[str, bytes]]:
+        """Keyframes as of the end of the segment before, while none is open."""
+        return self._carried[1]
+
     def follow(self, seq: int, keyframes: list[tuple[str, bytes]]) -> None:
         """Before anything was taken: go on behind a frame of another process, whose engine
         remembered that."""

@@ -86,6 +86,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         markets_every=None if texts["markets_every"] == "never" else seconds(markets_every),
         keys=key_source(names, texts["keys"]),
         ring=ring,
+        take_over=texts["take_over"],
         ring_after=_ring_after(texts["ring_after"]),
         connections=texts["connections"],
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 from recorder.accounts import Accounts
 from recorder.capture import Capture, Parts, Venue
 from recorder.control_socket import Carry, ControlSocket
 from recorder.dumps import Dump
 from recorder.failure import failure_of
+from recorder.handing import HandedOver
+from recorder.handover_store import HandoverStore
 from recorder.intake import Intake
 from recorder.links import Links
 from recorder.market_lists import MarketLists
@@ -19,12 +21,13 @@ from recorder.rest import Rest
 from recorder.retention import Outlook, retaining
 from recorder.ring_store import RingStore
 from recorder.sealer import Sealer
+from recorder.sealing import sealing
 from recorder.settings import Settings
 from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
-from recorder.store import Store
 from recorder.subscribed import Subscribed
+from recorder.take_over import Place, Running, TakeOver, taken, taking
 from recorder.tally import Tally
 from recorder.wanted import Wanted
 from schemas.errors import BackpackError, UsageError
@@ -42,7 +45,7 @@ Reload = Callable[[], Awaitable[str]]
 class Recorder:
     """Captures until told to stop. ``notice`` is called with a line for people now and then.
 
-    stopped: why it stopped early and in order; empty if it did not.
+    stopped: why it stopped early and in order; empty if it did not. handed_over: to whom, if so.
     carry: carries out what comes in by the control socket; None: there is none.
     reload: reads the options again; None: they are in no file.
     program: what is recorded, once something is. wanted: names and patterns, in the words of those
@@ -57,7 +60,7 @@ class Recorder:
         self.carry: Carry | None = None
         self.reload: Reload | None = None
         self.program: Program | None = None
-        self.stopped = ""
+        self.stopped = self.handed_over = ""
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
@@ -72,12 +75,13 @@ class Recorder:
         self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
         parts = (self.intake, self.sealer, settings, notice)
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
-        self.store = self.ring or Store(*parts)
+        self.store = self.ring or HandoverStore(*parts)
         self._notice = notice
         self.capture: Capture | None = None
         self._lists: MarketLists | None = None
         self._subscriptions = self._subscribed(())
         self._over = False
+        self._lease = ExitStack()  # the folder is ours
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -177,7 +181,8 @@ class Recorder:
         stopping = asyncio.create_task(stop.wait())
         recording = asyncio.create_task(self._record(stopping))
         await asyncio.wait([stopping, recording], return_when=asyncio.FIRST_COMPLETED)
-        if self.program is None:  # nothing has begun yet that would have to end in order
+        is_held = self.settings.take_over and not self.store.session
+        if self.program is None or is_held:  # nothing has begun that would have to end in order
             recording.cancel()
         try:
             with suppress(asyncio.CancelledError):
@@ -197,21 +202,21 @@ class Recorder:
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
         self.account.check()
-        with lock(self.tape.root) if self.tape else nullcontext(), self._threads():
+        with self._lease, self._threads():
+            over = await self._taking()
+            if over is None:
+                self._own()
             await self._check_space()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
-                has_keys = self.settings.keys is not None
-                self._lists = MarketLists(rest, self.intake, self._notice, has_keys)
-                catalogue = await self._lists.begin(self.wanted.texts)
-                catalogue.resolve(self.wanted.texts)
-                self._subscriptions = self._subscribed(self.wanted.names(catalogue))
-                self.program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
-                async with self._sealing():
-                    await self.store.begin(lambda: self.topics)
-                    self._lists.tape()
-                    venue = Venue(rest, self._lists, self.program, self._subscriptions)
-                    self.capture = Capture(self._parts(), venue)
-                    capture = asyncio.create_task(self.capture.run())
+                lists, self.program = await self._program(rest, over)
+                venue = Venue(rest, lists, self.program, self._subscriptions)
+                self.capture = Capture(self._parts(), venue)
+                async with (
+                    taken(over, self.capture, self._own) as running,
+                    sealing(self.tape, self.sealer, self._notice),
+                ):
+                    await self._begin(lists, over, running)
+                    capture = running.task or asyncio.create_task(self.capture.run())
                     error: Exception | None = None
                     try:
                         async with self._control():
@@ -222,6 +227,46 @@ class Recorder:
                     finally:
                         self._over = True
                         await self._stop(capture, error)
+
+    async def _program(self, rest: Rest, over: TakeOver | None) -> tuple[MarketLists, Program]:
+        """What is to be recorded, by the market list."""
+        has_keys = self.settings.keys is not None
+        lists = self._lists = MarketLists(rest, self.intake, self._notice, has_keys)
+        catalogue = await lists.begin(self.wanted.texts)
+        catalogue.resolve(self.wanted.texts)
+        paused = over is not None and over.welcome.paused
+        self._subscriptions = self._subscribed(() if paused else self.wanted.names(catalogue))
+        program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
+        program.paused = paused
+        return lists, program
+
+    async def _begin(self, lists: MarketLists, over: TakeOver | None, running: Running) -> None:
+        """The tape: a session of our own, or one that was begun by another process."""
+        if running.last is not None and isinstance(self.store, HandoverStore):
+            await self.store.follow(lambda: self.topics, running.last)
+        else:
+            await self.store.begin(lambda: self.topics)
+        if over is not None and self.capture is not None:
+            over.close(self.capture)
+        lists.tape()
+
+    async def _taking(self) -> TakeOver | None:
+        """Who is to be taken over, if that was asked for and somebody is at work."""
+        if not self.settings.take_over or self.tape is None or self.space is None:
+            return None
+        found = await taking(Place(self.tape, self.space.worker, self._notice))
+        if found is not None:
+            found.agree(self.wanted, self.settings)
+        return found
+
+    def _own(self) -> None:
+        """The folder is ours; raises TapeLocked."""
+        if self.tape is not None:
+            self._lease.enter_context(lock(self.tape.root))
+
+    def let_go(self) -> None:
+        """The folder is another's to write."""
+        self._lease.close()
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -243,26 +288,6 @@ class Recorder:
         async with door.listening():
             yield
 
-    @asynccontextmanager
-    async def _sealing(self) -> AsyncIterator[None]:
-        """Seals in the background, first what an earlier run left; waits for the last."""
-        if self.sealer is None or self.tape is None or self.space is None:
-            yield
-            return
-        for journal in self.tape.journals():
-            self._notice(Message(f"sealing {journal.name}, left by an earlier run", "sealing"))
-            self.sealer.add(journal)
-        worker = asyncio.create_task(self.sealer.run())
-        try:
-            yield
-        finally:
-            if self.sealer.waiting:
-                self._notice(Message(f"sealing: {self.sealer.waiting} to go", "sealing"))
-            await self.sealer.finish(worker)
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
-
     def _parts(self) -> Parts:
         return Parts(self.settings, self.intake, self._notice, self.store, self.space)
 
@@ -277,6 +302,9 @@ class Recorder:
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(Message(self.stopped, "stopped_early", Level.WARNING))
+        if isinstance(failure, HandedOver):
+            self.handed_over, failure = str(failure), None
+            self._notice(Message(self.handed_over, "handover"))
         try:
             await self.store.finish(crash)
         except BackpackError as error:

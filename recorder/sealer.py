@@ -50,7 +50,7 @@ class Sealer:
     sealed: segments sealed since the start, in order.
     failed: journals that could not be sealed. left: those that were not, and why.
     lost: what is wrong with segments that do not have all that was recorded.
-    paused: set while the disk is in trouble.
+    paused: set while the disk is in trouble. resting: set by who wants no other sealing to begin.
     free: bytes on the disk after the last sealing; None before, and where it does not say.
     after: called after sealing, such as to prune what is not to be kept.
     """
@@ -70,7 +70,7 @@ class Sealer:
         self._at_work: Path | None = None
         self._last = False  # nothing is tried again any more
         self._child: asyncio.Task[Ended] | None = None
-        self._resting = False
+        self.resting = False
         self.paused = False
         self.free: int | None = None
         self._looked_around = 0.0
@@ -106,14 +106,14 @@ class Sealer:
     async def rest(self) -> None:
         """Seal nothing until `wake` is called; what is being sealed is broken off, and stays in
         the queue."""
-        self._resting = True
+        self.resting = True
         if self._child is not None:
             self._child.cancel()
             await asyncio.wait([self._child])
 
     def wake(self) -> None:
         """The rest is over."""
-        self._resting = False
+        self.resting = False
         self._changed.set()
 
     def leave(self) -> None:
@@ -198,7 +198,7 @@ class Sealer:
 
     async def _next(self) -> Path | None:
         """The next journal that can be sealed now."""
-        if self.paused or self._resting:
+        if self.paused or self.resting:
             return None
         now = asyncio.get_running_loop().time()
         for journal in self._queue[:]:
@@ -234,7 +234,7 @@ class Sealer:
         try:
             ended = await self._child
         except asyncio.CancelledError:
-            if self._resting and self._child.cancelled():
+            if self.resting and self._child.cancelled():
                 return
             self._child.cancel()
             raise

@@ -33,6 +33,11 @@ class Snapshots:
         """Symbols whose snapshot was asked for, or is to be, and has not come."""
         return len(self._flying.union(self._due, self._audits))
 
+    @property
+    def asked(self) -> list[str]:
+        """Symbols whose snapshot the engine has asked for, and that has not come."""
+        return [*self._flying, *(symbol for symbol in self._due if symbol not in self._flying)]
+
     def ask(self, request: SnapshotRequest) -> None:
         """Take a request of the engine."""
         due = asyncio.get_running_loop().time() + request.delay_ns / 1e9

@@ -29,7 +29,7 @@ LISTED = Catalogue(Market(symbol, None, "Open") for symbol in ("A_USDC", "B_USDC
 
 def ctl(data: Path, *words: str) -> str:
     """What ``bp-record ctl`` prints."""
-    command = [BP_RECORD, "ctl", "--data", str(data), *words]
+    command: list[str | Path] = [BP_RECORD, "ctl", "--data", str(data), *words]
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
     return run.stdout + run.stderr
 
