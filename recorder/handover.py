@@ -85,9 +85,7 @@ class Handover:
         """Raises where it cannot be, or not now."""
         recorder = self._recorder
         if not isinstance(recorder.store, HandoverStore):
-            raise UsageError(
-                "a flight recorder (--ring) keeps all in memory: stop it first"
-            )
+            raise UsageError("a flight recorder (--ring) keeps all in memory: stop it first")
         if self._taker not in (None, pid):
             raise BackpackError(f"process {self._taker} is about to take over already")
         if recorder.store.disk.trouble or recorder.intake.memory.shedding:

@@ -108,6 +108,8 @@ def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
             raise ConfigError("--ring-after says what a ring still takes: name it, as --ring 60s")
     elif ring < SHORTEST_ROLL_S:
         raise ConfigError(f"--ring {texts['ring']}: its segments last 1s at least; 60s is usual")
+    elif texts["take_over"]:
+        raise ConfigError("--take-over goes on with what is written; a ring (--ring) begins anew")
     elif texts["roll"] is not None:
         raise ConfigError(
             "--roll seals all there is, --ring only what was before something happened, in pieces"

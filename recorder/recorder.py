@@ -27,7 +27,7 @@ from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
 from recorder.subscribed import Subscribed
-from recorder.take_over import Place, Running, TakeOver, taken, taking
+from recorder.take_over import Place, TakeOver, taken, taking
 from recorder.tally import Tally
 from recorder.wanted import Wanted
 from schemas.errors import BackpackError, UsageError
@@ -203,10 +203,14 @@ class Recorder:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
         self.account.check()
         with self._lease, self._threads():
-            over = await self._taking()
+            over = None
+            if self.tape is not None and self.space is not None and self.settings.take_over:
+                place = Place(self.tape, self.space.worker, self._notice)
+                over = await taking(place, self.settings, self.wanted)
             if over is None:
                 self._own()
-            await self._check_space()
+            if self.space is not None:
+                await self.space.check_at_start()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
                 lists, self.program = await self._program(rest, over)
                 venue = Venue(rest, lists, self.program, self._subscriptions)
@@ -215,7 +219,8 @@ class Recorder:
                     taken(over, self.capture, self._own) as running,
                     sealing(self.tape, self.sealer, self._notice),
                 ):
-                    await self._begin(lists, over, running)
+                    await running.begin(self.store, lambda: self.topics)
+                    lists.tape()
                     capture = running.task or asyncio.create_task(self.capture.run())
                     error: Exception | None = None
                     try:
@@ -239,25 +244,6 @@ class Recorder:
         program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
         program.paused = paused
         return lists, program
-
-    async def _begin(self, lists: MarketLists, over: TakeOver | None, running: Running) -> None:
-        """The tape: a session of our own, or one that was begun by another process."""
-        if running.last is not None and isinstance(self.store, HandoverStore):
-            await self.store.follow(lambda: self.topics, running.last)
-        else:
-            await self.store.begin(lambda: self.topics)
-        if over is not None and self.capture is not None:
-            over.close(self.capture)
-        lists.tape()
-
-    async def _taking(self) -> TakeOver | None:
-        """Who is to be taken over, if that was asked for and somebody is at work."""
-        if not self.settings.take_over or self.tape is None or self.space is None:
-            return None
-        found = await taking(Place(self.tape, self.space.worker, self._notice))
-        if found is not None:
-            found.agree(self.wanted, self.settings)
-        return found
 
     def _own(self) -> None:
         """The folder is ours; raises TapeLocked."""
@@ -313,15 +299,6 @@ class Recorder:
             self._notice(Message(str(error), "disk_trouble", Level.ERROR))
         if failure is not None:
             raise failure
-
-    async def _check_space(self) -> None:
-        """Raises DiskLow where recording had to stop as soon as it has begun."""
-        if self.space is None:
-            return
-        try:
-            await self.space.check()
-        except DiskLow as error:
-            raise DiskLow(f"{error}: free some, or record into another folder") from None
 
     def _ask(self, request: SnapshotRequest) -> None:
         if self.snapshots is not None:

@@ -19,9 +19,11 @@ from recorder.control_client import ask
 from recorder.control_socket import Request
 from recorder.failure import failure_of
 from recorder.handing import COMMAND, VERSION, Given, Welcome
+from recorder.handover_store import HandoverStore
 from recorder.link import Link
 from recorder.messages import Level, Message
 from recorder.settings import Settings
+from recorder.store import Store
 from recorder.wanted import Wanted
 from recorder.worker import Worker
 from schemas.digest import MEMORY
@@ -46,14 +48,6 @@ class Place(NamedTuple):
     tape: Tape
     worker: Worker
     notice: Notice
-
-
-class Running(NamedTuple):
-    """A capture whose intake is on hold, and the last segment of the session that goes on; neither
-    where nothing was taken over, no segment where a session of our own begins."""
-
-    task: asyncio.Task[None] | None = None
-    last: SegmentName | None = None
 
 
 class TakeOver:
@@ -150,6 +144,27 @@ class TakeOver:
         return tape.journal(following).exists() or tape.manifest(following).exists()
 
 
+class Running(NamedTuple):
+    """A capture that works already, with its intake on hold; nothing where nothing was taken over.
+
+    last: segment of the session that goes on; None where a session of our own begins.
+    """
+
+    over: TakeOver | None = None
+    capture: Capture | None = None
+    task: asyncio.Task[None] | None = None
+    last: SegmentName | None = None
+
+    async def begin(self, store: Store, topics: Callable[[], tuple[str, ...]]) -> None:
+        """The first segment of ours; raises TapeError."""
+        if self.last is None or not isinstance(store, HandoverStore):
+            await store.begin(topics)
+        else:
+            await store.follow(topics, self.last)
+        if self.over is not None and self.capture is not None:
+            self.over.close(self.capture)
+
+
 @asynccontextmanager
 async def taken(
     over: TakeOver | None, capture: Capture, own: Callable[[], None]
@@ -164,7 +179,7 @@ async def taken(
     try:
         last = await _before(task, over.run(capture))
         own()
-        yield Running(task, last)
+        yield Running(over, capture, task, last)
     finally:
         task.cancel()
         await failure_of(task)
@@ -182,9 +197,9 @@ async def _before(capture: asyncio.Task[None], work: Coroutine[Any, Any, Last]) 
         working.cancel()
 
 
-async def taking(place: Place) -> TakeOver | None:
+async def taking(place: Place, settings: Settings, wanted: Wanted) -> TakeOver | None:
     """Tell the recorder at work that it will be taken over; None where there is none. Raises
-    BackpackError where it will not have that."""
+    BackpackError where it will not have that, or we cannot go on with what it records."""
     if not await place.worker.do(partial(is_locked, place.tape.root)):
         return None
     welcome = await step(place, "begin", Welcome)
@@ -198,7 +213,9 @@ async def taking(place: Place) -> TakeOver | None:
             f" {welcome.memory}, here {MEMORY}): a session of its own begins, with fresh books"
         )
         place.notice(Message(text, "handover", Level.WARNING))
-    return TakeOver(place, welcome)
+    over = TakeOver(place, welcome)
+    over.agree(wanted, settings)
+    return over
 
 
 async def step(place: Place, name: str, answer: type[Step]) -> Step:
