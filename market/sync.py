@@ -44,6 +44,7 @@ class BookSync:
     the book, and ``awaits`` one further.
 
     awaits: first id of the next delta while the book is live; -1 otherwise.
+    straddles: whether the delta in hand may have ids that came before, see `market.ordered`.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class BookSync:
         "awaits",
         "book",
         "state",
+        "straddles",
         "symbol",
     )
 
@@ -63,6 +65,7 @@ class BookSync:
         self.symbol = symbol
         self._outbox = outbox
         self.book = Book()
+        self.straddles = False
         self._buffer: deque[wire.Depth] = deque(maxlen=BUFFER_LIMIT)
         self.reset()
 
@@ -204,9 +207,10 @@ class BookSync:
             return Event.DELTA
         if delta.u <= last:
             return Event.GAP if self._is_newer(delta) else Event.REPEAT
-        # Straddling is for the first delta after the snapshot alone.
-        straddles = last >= delta.U and self.state is State.LIVE and last == self._joined_id
-        return Event.DELTA if straddles else Event.GAP
+        # Else straddling is for the first delta after the snapshot alone.
+        joined = self.state is State.LIVE and last == self._joined_id
+        may = self.straddles or joined
+        return Event.DELTA if may and last >= delta.U else Event.GAP
 
     def _is_newer(self, delta: wire.Depth) -> bool:
         live = self.state is State.LIVE
