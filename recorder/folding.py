@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from recorder.hold import Arrival
 from recorder.intake import Intake
 from recorder.stamp import Stamp
 from schemas.frames import Frame, Kind, MessagesCopied, to_json
@@ -42,8 +43,8 @@ class Folding:
     def take(self, kind: Kind, payload: bytes, conn: int, stamp: Stamp) -> bool:
         """A connection has brought a message; whether it was a copy."""
         if self.intake.held is not None:
-            again = partial(self.take, kind, payload, conn, stamp)
-            self.intake.held.add(len(payload), again)
+            later = partial(self.take, kind, payload, conn)
+            self.intake.held.add(Arrival(stamp, len(payload), True, later))
             return False
         copies = self._copies
         if copies is None or kind is not Kind.DATA or _STREAM not in payload:

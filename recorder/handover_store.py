@@ -26,7 +26,7 @@ class HandoverStore(Store):
         super().__init__(intake, sealer, settings, notice)
         self._parting: asyncio.Future[None] | None = None
         self._parted = False
-        self._going_on = False
+        self._going_on = self._begun = False
         self.left = False
 
     async def part(self) -> None:
@@ -40,12 +40,18 @@ class HandoverStore(Store):
         self._parting = None
         self._going_on = self._parted
 
+    async def begin(self, topics: Callable[[], tuple[str, ...]]) -> None:
+        """As of any store, but that its `run` may be at work already."""
+        await super().begin(topics)
+        self._begun = True
+
     async def follow(self, topics: Callable[[], tuple[str, ...]], last: SegmentName) -> None:
         """Begin with the segment after one of another process; raises TapeError as `begin` does."""
         self._topics = topics
         self._name = last
         try:
             self._begin_segment(await self._open(last.number + 1), last.number + 1)
+            self._begun = True
         except OSError as error:
             raise TapeError(f"the recording cannot go on: {error}") from None
 
@@ -63,7 +69,7 @@ class HandoverStore(Store):
             await self._part(self._parting)
         elif self._going_on:
             await self._go_on()
-        elif self._parted or not self._name.number:
+        elif self._parted or not self._begun:
             await self._flush()
         else:
             await super()._work()

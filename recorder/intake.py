@@ -1,12 +1,11 @@
 """Where everything enters: stamp first, store second, think third (design section 2)."""
 
 from collections.abc import Callable
-from functools import partial
 
 from msgspec.structs import replace
 
 from market.engine import Engine
-from recorder.hold import Hold
+from recorder.hold import Arrival, Hold
 from recorder.memory import Memory
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
@@ -119,9 +118,13 @@ class Intake:
         """A frame has arrived (or was sent, or noted); its number, 0 where it was shed or is
         held."""
         if self.held is not None:
-            stamped = stamp or self.clock()
-            again = partial(self.take, kind, payload, topic=topic, conn=conn, stamp=stamped)
-            self.held.add(len(payload) + len(topic), again)
+            size = len(payload) + len(topic)
+
+            def later(stamp: Stamp) -> None:
+                self.take(kind, payload, topic=topic, conn=conn, stamp=stamp)
+
+            is_message = kind in (Kind.DATA, Kind.BINARY)
+            self.held.add(Arrival(stamp or self.clock(), size, is_message, later))
             return 0
         if kind in _LARGE and not self._has_room(kind, payload, topic):
             return 0

@@ -66,12 +66,13 @@ class MarketLists:
             await self._fetch(path)
         return self.catalogue
 
-    def tape(self) -> None:
-        """The tape is open: what was fetched before."""
+    def tape(self, late: bool = False) -> None:
+        """The tape is open: what was fetched before. late: as of now, since it was long before."""
         self._is_open = True
         for path, asked, got in self._waiting:
             if path in self._bodies:
-                self._take(path, self._bodies[path], (asked, got))
+                stamps = (None, None) if late else (asked, got)
+                self._take(path, self._bodies[path], stamps)
         self._waiting.clear()
 
     async def need(self, texts: Iterable[str]) -> bool:

@@ -220,7 +220,7 @@ class Recorder:
                     sealing(self.tape, self.sealer, self._notice),
                 ):
                     await running.begin(self.store, lambda: self.topics)
-                    lists.tape()
+                    lists.tape(late=over is not None)
                     capture = running.task or asyncio.create_task(self.capture.run())
                     error: Exception | None = None
                     try:

@@ -157,7 +157,7 @@ class Sealer:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
         more try; nothing does on a disk in trouble. A sealing that does not come to its end, since
         the disk hangs, is left to the next start."""
-        self._last = True
+        self._last, self.resting = True, False
         self._refused.clear()
         self._changed.set()
         if self.paused:

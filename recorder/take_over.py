@@ -6,9 +6,10 @@ it that is not on the tape yet follows there. See `recorder.handover` for the ot
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -20,9 +21,11 @@ from recorder.control_socket import Request
 from recorder.failure import failure_of
 from recorder.handing import COMMAND, VERSION, Given, Welcome
 from recorder.handover_store import HandoverStore
+from recorder.intake import Intake
 from recorder.link import Link
 from recorder.messages import Level, Message
 from recorder.settings import Settings
+from recorder.stamp import Stamp
 from recorder.store import Store
 from recorder.wanted import Wanted
 from recorder.worker import Worker
@@ -111,37 +114,58 @@ class TakeOver:
         await asyncio.sleep(patience.overlap)
 
     async def _take(self, capture: Capture) -> SegmentName | None:
-        name = SegmentName(self.welcome.session, 0)
+        last: SegmentName | None = None
+        taped: list[Frame] = []
         try:
             given = await step(self._place, "give", Given)
-            name = name._replace(number=given.segment)
-            capture.folding.remember(await self._place.worker.do(partial(self._newest, given)))
+            last = SegmentName(self.welcome.session, given.segment)
+            taped = await self._place.worker.do(self._taped)
             await step(self._place, "done", type(None))
         except BackpackError as error:
             if await self._is_alive():
                 raise
             text = f"process {self.welcome.pid} has died meanwhile: {error}"
             self._place.notice(Message(text, "handover", Level.WARNING))
-            if not name.number or self._has_gone_on(name):
-                return None
-        if self.welcome.memory != MEMORY:
+            taped = await self._place.worker.do(self._taped)
+        if last is None or self.welcome.memory != MEMORY or self._has_gone_on(last):
+            _begin_anew(capture.intake, taped)
             return None
+        capture.folding.remember(taped)
         capture.intake.follow(given.seq, given.keyframes)
         self._given = given
-        return name
+        return last
 
-    def _newest(self, given: Given) -> list[Frame]:
+    def _taped(self) -> list[Frame]:
         """In a thread: what the other one has taken while we were connected."""
-        names = range(self.welcome.segment, given.segment + 1)
-        paths = [self._place.tape.journal(SegmentName(self.welcome.session, n)) for n in names]
-        return [frame for path in paths for frame in read_journal(path)]
+        journals = (self._place.tape.journal(name) for name in self._names())
+        return [frame for path in journals if path.exists() for frame in read_journal(path)]
+
+    def _names(self) -> Iterator[SegmentName]:
+        """Of its segments since it knows of us, until none was recorded."""
+        for number in count(self.welcome.segment):
+            name = SegmentName(self.welcome.session, number)
+            if not self._is_there(name):
+                return
+            yield name
 
     async def _is_alive(self) -> bool:
         return await self._place.worker.do(partial(is_locked, self._place.tape.root))
 
-    def _has_gone_on(self, name: SegmentName) -> bool:
-        tape, following = self._place.tape, name._replace(number=name.number + 1)
-        return tape.journal(following).exists() or tape.manifest(following).exists()
+    def _has_gone_on(self, last: SegmentName) -> bool:
+        """As it was not told in time that we have it, and has died since."""
+        return self._is_there(last._replace(number=last.number + 1))
+
+    def _is_there(self, name: SegmentName) -> bool:
+        tape = self._place.tape
+        return tape.journal(name).exists() or tape.manifest(name).exists()
+
+
+def _begin_anew(intake: Intake, taped: Sequence[Frame]) -> None:
+    """With what came after the end of the other session."""
+    if intake.held is not None:
+        recv = max((frame.ts_recv for frame in taped), default=None)
+        mono = max((frame.ts_mono for frame in taped), default=0)
+        intake.held.since = intake.clock() if recv is None else Stamp(recv + 1, mono + 1)
 
 
 class Running(NamedTuple):

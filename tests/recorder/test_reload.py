@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.catalogue import Catalogue, Market
+from recorder.control_client import ask
+from recorder.control_socket import NAME, Request
 from recorder.memory import Memory
 from recorder.options import read_file
 from recorder.roll import Roll
@@ -55,8 +57,8 @@ def test_a_signal_reads_the_file_again(tmp_path: Path) -> None:
         write(config, far_end, [stays, goes], 'roll = "2h"')
         arguments = ("--config", str(config), "--data", str(data), "--roll", "3h")
         with at_work(*arguments) as recording:
-            recording.until(lambda: f"{stays}" in ctl(data, "status"))
-            assert ctl(data, "subscribe", by_hand).split() == [by_hand]
+            recording.until((data / NAME).exists)
+            assert ask(data, Request("subscribe", [by_hand])) == [by_hand]
             write(config, far_end, [stays, comes], 'roll = "1h"', 'keep = "9d"', 'memory = "99MB"')
             said = reloaded(recording)
             assert f"subscribed: {comes}; unsubscribed: {goes}; changed: memory, keep\n" in said
@@ -69,8 +71,7 @@ def test_a_signal_reads_the_file_again(tmp_path: Path) -> None:
             write(config, far_end, [stays, comes], "metrics_port = 7", 'log_format = "json"')
             said = ctl(data, "reload")
             assert "changed: memory, keep; needs a restart: metrics_port, log_format" in said
-            found = json.loads(ctl(data, "status"))
-            assert set(found["wanted"]) == {stays, comes, by_hand}
+            assert set(ask(data, Request("status"))["wanted"]) == {stays, comes, by_hand}
             recording.interrupt()
             assert recording.end().code == WHOLE
     sent = [json.loads(payload) for payload in plain.payloads(data, "sent")]
