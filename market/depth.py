@@ -118,15 +118,15 @@ class DepthTracker:
             raise InexactNumber(f"update ids run backwards, from {message.U} to {message.u}")
         read_levels(message.b + message.a)
 
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+        self.sync.spliced()
+
     def spliced(self, frame: Frame, message: wire.Depth) -> list[Row]:
-        """Rows of a delta of another connection than the one before, on which the stream goes on.
-        Servers may merge ids differently."""
-        self.conn = frame.conn
-        self.sync.straddles = True
-        try:
-            return self.rows(frame, message)
-        finally:
-            self.sync.straddles = False
+        """Rows of a delta of another connection than the one before."""
+        self.moved(frame.conn)
+        return self.rows(frame, message)
 
     def quoted(self, frame: Frame, row: BookTicker) -> list[Row]:
         """A bookTicker of this market."""

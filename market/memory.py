@@ -71,9 +71,13 @@ class Memory:
         self.keep(made)
         return made
 
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+
     def spliced(self, frame: Frame, message: Any) -> list[Row]:
-        """Rows of a frame of another connection than the one before, on which the stream goes on.
-        What it is behind is kept."""
+        """Rows of a frame of another connection than the one before.
+        What it is behind stays."""
         made = self._handle(frame, message)
         self.conn = frame.conn
         self.keep([row for row in made if not is_older(row, self.known(row))])

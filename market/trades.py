@@ -75,10 +75,13 @@ class TradeTracker:
         price(message.p)
         qty(message.q)
 
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+
     def spliced(self, frame: Frame, message: wire.Trade) -> list[Row]:
-        """Rows of a trade of another connection than the one before, on which the stream goes
-        on."""
-        self.conn = frame.conn
+        """Rows of a trade of another connection than the one before."""
+        self.moved(frame.conn)
         return self.rows(frame, message)
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:

@@ -121,7 +121,7 @@ class Weave:
         """A connection has a stream no more; whether it goes on on another."""
         others, lane = self._others(name, conn), self._lanes.get(name)
         if others and lane is not None and lane.tracker.conn == conn:
-            lane.tracker.conn = min(others)
+            lane.tracker.moved(min(others))
         return bool(others)
 
     def heard(self, name: str, conn: int, last: int) -> bool:
