@@ -59,13 +59,6 @@ class Message:
             self.key, self.event_us = (payload[:start], payload[end:]), int(found[1])
 
 
-def reworded(payload: bytes, event_us: int | None) -> bytes:
-    """A copy of this frame byte for byte, by how much its `E` is later; None: it has none."""
-    if event_us is None:
-        return payload
-    return _EVENT.sub(lambda found: b'"E":%d' % (int(found[1]) + event_us), payload, count=1)
-
-
 class Copies:
     """Remembers what came within the horizon, at most `limit` frames."""
 
