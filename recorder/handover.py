@@ -86,7 +86,7 @@ class Handover:
         recorder = self._recorder
         if not isinstance(recorder.store, HandoverStore):
             raise UsageError("a flight recorder (--ring) keeps all in memory: stop it first")
-        if self._taker not in (None, pid):
+        if self._is_given and self._taker != pid:
             raise BackpackError(f"process {self._taker} is about to take over already")
         if recorder.store.disk.trouble or recorder.intake.memory.shedding:
             raise BackpackError(

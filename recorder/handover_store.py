@@ -8,7 +8,7 @@ from recorder.intake import Intake
 from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.store import Store
-from schemas.errors import TapeError
+from schemas.errors import BackpackError, TapeError
 from tape.layout import SegmentName
 
 HANDOVER = "handover"  # how a segment ends whose next one is another process's
@@ -31,13 +31,15 @@ class HandoverStore(Store):
 
     async def part(self) -> None:
         """End the segment; what comes from there on is held. All before it is on the disk when this
-        returns. If that is given up, `go_on`."""
+        returns. If that is given up, `go_on`; raises BackpackError where somebody else did."""
         self._parting = asyncio.get_running_loop().create_future()
         await self._parting
 
     def go_on(self) -> None:
         """Begin the next segment all the same, with what was held."""
-        self._parting = None
+        parting, self._parting = self._parting, None
+        if parting is not None and not parting.done():
+            parting.set_exception(BackpackError("the disk did not take the last frames in time"))
         self._going_on = self._parted
 
     async def begin(self, topics: Callable[[], tuple[str, ...]]) -> None:
@@ -57,12 +59,16 @@ class HandoverStore(Store):
 
     async def finish(self, failure: BaseException | None = None) -> None:
         """As of any store; what is held is taken first, unless another process has it."""
+        lost = None
         if self._parted and not self.left:
             try:
                 await self._go_on()
             except OSError as error:
                 self._pause(error)
+                lost = TapeError(f"the recording cannot go on: {error}; what was held is lost")
         await super().finish(failure)
+        if lost is not None:
+            raise lost
 
     async def _work(self) -> None:
         if self._parting is not None:
