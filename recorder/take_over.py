@@ -226,7 +226,11 @@ async def taking(place: Place, settings: Settings, wanted: Wanted) -> TakeOver |
     BackpackError where it will not have that, or we cannot go on with what it records."""
     if not await place.worker.do(partial(is_locked, place.tape.root)):
         return None
-    welcome = await step(place, "begin", Welcome)
+    try:
+        welcome = await step(place, "begin", Welcome)
+    except UsageError as error:  # one of a version that knows nothing of this, or a ring
+        text = f"the recorder at work cannot be taken over ({error}), and goes on"
+        raise UsageError(text) from None
     if welcome.version != VERSION:
         raise UsageError(
             f"process {welcome.pid} hands over in another way than this version does: stop it first"

@@ -5,31 +5,42 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from recorder.control_socket import NAME
+from recorder.control_client import ask
+from recorder.control_socket import Request
+from recorder.handing import COMMAND
+from schemas.errors import BackpackError
 from tape.console import WHOLE
 from tape.layout import Tape
 from tape.manifest import Verdict
 from tape.reader import segments
 from tape.verify import verify
 from tests.recorder import plain
-from tests.recorder.commands import FarEnd, Recording, at_work, options, venue, wait_until
+from tests.recorder.commands import Recording, at_work, options, venue, wait_until
 
 pytestmark = pytest.mark.skipif(not os.environ.get("SOAK"), reason="takes minutes: SOAK=1")
 
 FAST = ("--feed", "sim", "--seconds", "20", "--speed", "60", "--repeat", "0")  # 10,000 a second
 SLOW = (*FAST[:5], "4", *FAST[6:])
 KILLS = 16
+STEPS = ("begin", "give", "done")
 LATEST_S = 4.0  # a hand-over is over by then
 
 
 def flowing(recording: Recording, data: Path) -> None:
     """Wait until it records."""
-    recording.until((data / NAME).exists)
+
+    def is_at_work() -> bool:
+        with suppress(BackpackError):
+            return bool(ask(data, Request("status"))["pid"] == recording.pid)
+        return False
+
+    recording.until(is_at_work)
     recording.until(lambda: any(p.stat().st_size > 4_000 for p in data.glob("journal/*")))
 
 
@@ -42,7 +53,7 @@ def test_under_full_load(tmp_path: Path) -> None:
             time.sleep(4)
             with at_work(*arguments, "--take-over") as new:
                 assert old.end().code == WHOLE
-                new.until((tmp_path / NAME).exists)
+                flowing(new, tmp_path)
                 time.sleep(4)
                 new.interrupt()
                 patiently(new)
@@ -86,7 +97,26 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
                 goes_on(other, tmp_path)
         with at_work(*arguments, "--duration", "1s") as last:
             last.end()
-    check(tmp_path, far_end)
+    check(tmp_path)
+
+
+@pytest.mark.parametrize("steps", [STEPS[:1], STEPS[:2], STEPS], ids=len)
+def test_killed_after_each_step(tmp_path: Path, steps: tuple[str, ...]) -> None:
+    """The one that gives; who asked is gone as well. The next one seals what there is."""
+    with venue(*SLOW) as far_end:
+        arguments = options(far_end, tmp_path, *far_end.topics)
+        with at_work(*arguments) as old:
+            flowing(old, tmp_path)
+            for name in steps:
+                ask(tmp_path, Request(COMMAND, arguments={"step": name, "pid": 1}))
+            old.kill()
+        with at_work(*arguments, "--take-over") as new:
+            flowing(new, tmp_path)
+            new.interrupt()
+            new.leave()
+    check(tmp_path)
+    end = segments(Tape(tmp_path))[len(steps) - 1 - ("done" in steps)].end
+    assert end == ("handover" if "give" in steps else "roll")
 
 
 def goes_on(survivor: Recording, data: Path) -> None:
@@ -104,13 +134,14 @@ def grows(data: Path, before: dict[Path, int]) -> bool:
     return any(size > before.get(path, 0) + 20_000 for path, size in sizes.items())
 
 
-def check(data: Path, far_end: FarEnd) -> None:
-    """What was journaled is whole, and every book came back."""
-    del far_end
+def check(data: Path) -> None:
+    """What was journaled is whole."""
     found = segments(Tape(data))
     assert {one.verdict for one in found} <= {Verdict.CERTIFIED, Verdict.RECOVERED}
-    found_wrong = [one.problem for one in verify(Tape(data))]
-    assert all("without a stop" in problem for problem in found_wrong), found_wrong
+    for one in verify(
+        Tape(data)
+    ):  # what a kill -9 always leaves, in the moment of a roll the other
+        assert any(text in one.problem for text in ("without a stop", "was to be continued")), one
     assert plain.journals(data) == []
     for session in {one.session for one in found}:
         seqs = [frame["seq"] for frame in plain.frames(data, session=session)]
