@@ -7,6 +7,7 @@ from websockets.exceptions import ConnectionClosed
 
 from recorder.account import Behind
 from recorder.link import Line, Link
+from recorder.messages import Message
 from recorder.subscribed import Subscribed
 from schemas.errors import VenueError
 
@@ -58,6 +59,14 @@ class Links:
             async with asyncio.TaskGroup() as self._group:
                 for link in self.each:
                     self._begin(link, (link.place - 1) * self._line.settings.patience.stagger)
+
+    async def renew(self, why: str) -> None:
+        """All connections anew, one after another; those that cannot be had stay as they are."""
+        for link in list(self.each):
+            before = link.conn
+            if await self.replace(link.place):
+                text = f"connection {before} was replaced: {why}"
+                self._line.notice(Message(text, "replaced", conn=before))
 
     async def replace(self, place: int) -> bool:
         """Dial anew for this place, and hang up the old connection only when the new one has proved

@@ -1,7 +1,7 @@
 """What is subscribed: the topics wanted, on each of the connections."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from recorder.accounts import Accounts
 from recorder.intake import Intake
@@ -50,6 +50,11 @@ class Subscribed:
             del wanted[name]
         await self._update()
         return old
+
+    async def again(self, names: Sequence[str]) -> None:
+        """Ask for these once more on every connection, as far as they are wanted and public."""
+        wanted = [name for name in names if name in self._wish.wanted]
+        await asyncio.gather(*(one.again(wanted) for one in self._each))
 
     async def _update(self) -> None:
         """On all connections at once, as none should wait for another that has stalled."""

@@ -78,6 +78,13 @@ class Subscriptions:
             with suppress(ConnectionClosed):  # who keeps it up sees that too, and begins the next
                 await self._catch_up()
 
+    async def again(self, names: Sequence[str]) -> None:
+        """Ask for these once more, those of them that were asked for here and are public."""
+        async with self._turn:
+            with suppress(ConnectionClosed):  # as above
+                for batch in batches([name for name in names if name in self._asked]):
+                    await self._send(SUBSCRIBE, batch)
+
     async def _catch_up(self) -> None:
         wanted, asked = self._wish.wanted, self._asked
         for names in batches([name for name in asked if name not in wanted]):

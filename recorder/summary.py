@@ -100,6 +100,9 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
         yield "refused to the end", topic, refusal.why
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
+    links = recorder.links.each if recorder.links is not None else []
+    for link in links if len(links) > 1 else ():
+        yield "link", link.place, link.frames, "frames", link.copies, "copies"
     yield "repeats ignored", recorder.intake.engine.repeats
     for name, count in sorted(recorder.intake.engine.unknown.items()):
         yield "kept raw", name, count, "frames"

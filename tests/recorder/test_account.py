@@ -456,6 +456,19 @@ def test_topics_come_and_go_while_connected() -> None:
     assert {"signature" in request for request in left if request["params"] != [TRADES]} == {True}
 
 
+def test_what_is_silent_may_be_asked_for_again() -> None:
+    """Of what was asked for, the public topics."""
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        await hears(far_end, TRADES, BALANCES)
+        await hand.subscriptions.again([SOL, TRADES, BALANCES])
+        await far_end.until(lambda: len(far_end.received) >= 3)
+
+    far_end, _ = by_hand(act, TRADES, BALANCES)
+    first, _, again = (text.frame for text in far_end.received)
+    assert first == again
+
+
 def test_requests_of_one_millisecond_have_signatures_of_their_own() -> None:
     """Though the clock stands still: the same text would have the same signature."""
     stopped = now()

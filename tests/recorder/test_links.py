@@ -184,7 +184,8 @@ async def replaced(folder: Path) -> Venue:
         assert links.each[0].conn == 1
         assert await links.replace(1)
         assert links.each[0].conn == links.newest == 2
-        assert await links.replace(1)
+        await links.renew("it is time")
+        assert run.said("connection 2 was replaced: it is time")
         ends.set()
         await venue.finished()
         await run.until(lambda: run.last_id("SOL_USDC") == number - 1)
