@@ -113,7 +113,7 @@ class Ordered:
         if held.conn in self._company.alive(self._name):
             return self._take(stamp, held.message)
         rows = self._splice(stamp, held.message)
-        tracker.conn = before  # its own is over
+        tracker.moved(before)  # its own is over
         return rows
 
     def _take(self, frame: Frame, message: Any) -> list[Row]:

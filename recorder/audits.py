@@ -1,10 +1,10 @@
 """Fresh snapshots of books that are live, one after another, to compare them with."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from market.sync_states import State
 from recorder.intake import Intake
+from recorder.pace import Pace
 from recorder.rest import PER_SECOND
 from recorder.snapshots import Snapshots
 from schemas.topics import Topic
@@ -15,14 +15,14 @@ Notice = Callable[[str], None]
 
 
 class Audits:
-    """Asks for the books of the topics that are recorded, spread evenly over an interval of
-    ``every`` seconds. Streams of one market share a request."""
+    """Asks for the books of the topics that are recorded, spread evenly over an interval, of which
+    ``pace`` tells. Streams of one market share a request."""
 
-    def __init__(self, topics: Callable[[], Sequence[str]], every: float, notice: Notice) -> None:
+    def __init__(self, topics: Callable[[], Sequence[str]], pace: Pace, notice: Notice) -> None:
         self._topics = topics
-        self._every = every
+        self._pace = pace
         books = len(self._books())
-        if every < (least := _least(books)):
+        if pace.every is not None and pace.every < (least := _least(books)):
             notice(
                 f"audits: {books} books take {least:g}s at"
                 f" {PER_SECOND * SHARE:g} requests/s, so each comes that often"
@@ -41,11 +41,10 @@ class Audits:
         """Work until cancelled."""
         while True:
             books = self._books()
-            every = max(self._every, _least(len(books)))
             if not books:
-                await asyncio.sleep(every)
+                await self._pace.wait()
             for symbol, names in books.items():
-                await asyncio.sleep(every / len(books))
+                await self._pace.wait(len(books), _least(len(books)))
                 if any(intake.engine.book_state(name) is State.LIVE for name in names):
                     snapshots.audit(symbol)
 

@@ -12,6 +12,7 @@ from recorder.intake import Intake
 from recorder.link import Line, Numbers
 from recorder.links import Links
 from recorder.market_lists import MarketLists
+from recorder.pace import Pace
 from recorder.program import Program
 from recorder.rest import Rest
 from recorder.settings import Settings
@@ -19,6 +20,7 @@ from recorder.snapshots import Snapshots
 from recorder.space import Space
 from recorder.store import Store
 from recorder.subscribed import Subscribed
+from schemas.errors import BackpackError
 
 Notice = Callable[[str], None]
 
@@ -43,23 +45,43 @@ class Venue(NamedTuple):
 
 
 class Capture:
-    """links: keep the connections up. snapshots: fetches them."""
+    """links: keep the connections up. snapshots: fetches them. lists, audits: how often the market
+    lists are looked at, and each live book is compared with a fresh snapshot. folding, numbers: of
+    what the connections bring, and their own."""
 
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
         self._venue = venue
+        self.audits = Pace(parts.settings.audit_every)
+        self.lists = Pace(parts.settings.markets_every)
         self.snapshots = Snapshots(venue.rest, parts.intake)
-        line = Line(parts.settings, Folding(parts.intake), parts.notice, Numbers())
+        self.folding, self.numbers = Folding(parts.intake), Numbers()
+        line = Line(parts.settings, self.folding, parts.notice, self.numbers)
         self.links = Links(venue.subscriptions, line)
+        self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.program.forget = self.snapshots.forget
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.snapshots.run())
+            tasks.create_task(self._left())
             self._keep(tasks)
             self._listen(tasks)
             self._follow(tasks)
+
+    @property
+    def intake(self) -> Intake:
+        """Where all of it goes."""
+        return self._parts.intake
+
+    def leave(self, why: BackpackError) -> None:
+        """End all of it."""
+        if not self._leaving.done():
+            self._leaving.set_exception(why)
+
+    async def _left(self) -> None:
+        await self._leaving
 
     def _keep(self, tasks: asyncio.TaskGroup) -> None:
         """Bring to the disk what there is."""
@@ -77,13 +99,11 @@ class Capture:
         tasks.create_task(clocks.watch())
         tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
         tasks.create_task(self.links.run(partial(clocks.behind, rest, patience)))
-        if settings.audit_every is not None:
-            topics = self._venue.subscriptions
-            audits = Audits(lambda: topics.topics, settings.audit_every, notice)
-            tasks.create_task(audits.run(intake, self.snapshots))
+        topics = self._venue.subscriptions
+        audits = Audits(lambda: topics.topics, self.audits, notice)
+        tasks.create_task(audits.run(intake, self.snapshots))
 
     def _follow(self, tasks: asyncio.TaskGroup) -> None:
         """The market list."""
-        every, venue = self._parts.settings.markets_every, self._venue
-        if every is not None:
-            tasks.create_task(venue.lists.watch(every, venue.program.relist))
+        venue = self._venue
+        tasks.create_task(venue.lists.watch(self.lists, venue.program.relist))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,29 +11,26 @@ from typing import Any
 import click
 from rich.console import Console
 
+from recorder.cli_config import Rereadable, load_config, rereading
 from recorder.cli_ctl import ctl
 from recorder.commands import carrier
+from recorder.handing import COMMAND
+from recorder.handover import Handover
 from recorder.log import SAY, Say, say_json
 from recorder.messages import Level, Message
-from recorder.options import read_file, settings_of
+from recorder.options import settings_of
 from recorder.recorder import NO_RING, Recorder
+from recorder.reload import Reloader, Reread
 from recorder.settings import MOST_CONNECTIONS, REST_URL, RING_AFTER_S, WS_URL, Settings
 from recorder.status_server import watched
 from recorder.summary import exit_code, forecast, print_summary
 from recorder.view import View
 from schemas.errors import BackpackError, UsageError
-from tape.console import FAILED, LOSSES, USAGE, Group
+from tape.console import FAILED, LOSSES, USAGE
 from tape.version import code_version
 
 
-def _load_config(context: click.Context, option: click.Option, path: Path | None) -> None:
-    """Options from a TOML file become defaults, so that the command line wins."""
-    del option
-    if path is not None:
-        context.default_map = read_file(path)
-
-
-@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[ctl ...]")
+@click.group(cls=Rereadable, invoke_without_command=True, subcommand_metavar="[ctl ...]")
 @click.option(
     "--topics",
     "-t",
@@ -129,6 +127,12 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     help="Address to serve them on. There is no password: keep it private.",
 )
 @click.option(
+    "--take-over",
+    is_flag=True,
+    help="Go on with the session of the recorder that is at work in this folder, which ends with"
+    " that: no frame is missed and no book is lost. Without one, start as ever.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(tuple(SAY)),
     default="text",
@@ -140,8 +144,8 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     type=click.Path(dir_okay=False, path_type=Path),
     is_eager=True,
     expose_value=False,
-    callback=_load_config,
-    help="TOML file with the options above (topics, data, ws_url, ..).",
+    callback=load_config,
+    help="TOML file with the options above (topics, data, ws_url, ..). SIGHUP reads it again.",
 )
 @click.version_option(code_version())
 @click.pass_context
@@ -169,6 +173,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     listed while recording, and drop those that close.
 
     \b
+    bp-record --config recorder.toml --take-over   a new version takes over, without a gap
     bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
 
     Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
@@ -178,7 +183,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
         return
     say = SAY[texts["log_format"]]
     try:
-        code = asyncio.run(_record(settings_of(topics, data, texts), say))
+        code = asyncio.run(_record(settings_of(topics, data, texts), say, rereading(context)))
     except BackpackError as error:
         if say is not say_json:
             raise
@@ -190,13 +195,15 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
 record.add_command(ctl)
 
 
-async def _record(settings: Settings, say: Say) -> int:
+async def _record(settings: Settings, say: Say, reread: Reread | None) -> int:
     console = Console()
     view = View(console, say)
     recorder = Recorder(settings, view.notice)
-    recorder.carry = carrier(recorder)
+    recorder.carry = carrier(recorder, {COMMAND: Handover(recorder, view.notice).step})
     stop = asyncio.Event()
     _stop_on_signals(stop, view)
+    if reread is not None:
+        _reload_on_signal(recorder, Reloader(recorder, reread, view.notice))
     pull = partial(
         view.notice, Message(NO_RING, "no_ring", Level.WARNING)
     )  # by itself the signal would end the process
@@ -243,6 +250,24 @@ def _stop_on_signals(stop: asyncio.Event, view: View) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             asyncio.get_running_loop().add_signal_handler(number, stopping)
+
+
+def _reload_on_signal(recorder: Recorder, reloader: Reloader) -> None:
+    """SIGHUP reads the options again, where it would have stopped the recording otherwise."""
+    recorder.reload = reloader.run
+    running: set[asyncio.Task[None]] = set()
+
+    async def reloading() -> None:
+        with suppress(BackpackError):  # it was said
+            await reloader.run()
+
+    def pull() -> None:
+        task = asyncio.create_task(reloading())
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, pull)
 
 
 def main() -> None:

@@ -103,6 +103,14 @@ def resume(data: Path) -> None:
     ask(data, Request("resume"))
 
 
+@ctl.command()
+@click.pass_obj
+def reload(data: Path) -> None:
+    """Read the file of --config again, as SIGHUP does; prints what changed, and what takes a
+    restart."""
+    click.echo(cell(ask(data, Request("reload"))))
+
+
 def _split(topics: tuple[str, ...]) -> list[str]:
     return [name.strip() for text in topics for name in text.split(",") if name.strip()]
 

@@ -1,8 +1,9 @@
 """``COMMANDS``: what a recorder can be told while it records. One line each; `recorder.cli_ctl` has
 the words for people."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from recorder.control_socket import ANSWER_S, Carry, Request
@@ -55,6 +56,14 @@ async def _resume(recorder: Recorder, request: Request) -> None:
     await recorder.resume()
 
 
+async def _reload(recorder: Recorder, request: Request) -> str:
+    """What came of it."""
+    del request
+    if recorder.reload is None:
+        raise UsageError("there is no file to read again: it was started without --config")
+    return await recorder.reload()
+
+
 COMMANDS: dict[str, Command] = {
     "subscribe": _subscribe,
     "unsubscribe": _unsubscribe,
@@ -63,16 +72,18 @@ COMMANDS: dict[str, Command] = {
     "dump": _dump,
     "pause": _pause,
     "resume": _resume,
+    "reload": _reload,
 }
 
 
-def carrier(recorder: Recorder) -> Carry:
-    """Carries out requests to a recorder; raises UsageError for a command that there is not."""
-    return partial(_carry, recorder)
+def carrier(recorder: Recorder, more: Mapping[str, Command] = MappingProxyType({})) -> Carry:
+    """Carries out requests to a recorder; raises UsageError for a command that there is not. more:
+    commands that people have no words for."""
+    return partial(_carry, recorder, {**COMMANDS, **more})
 
 
-async def _carry(recorder: Recorder, request: Request) -> Any:
-    command = COMMANDS.get(request.command)
+async def _carry(recorder: Recorder, commands: Mapping[str, Command], request: Request) -> Any:
+    command = commands.get(request.command)
     if command is None:
         known = ", ".join(COMMANDS)
         raise UsageError(f"no command {request.command[:64]!r}: there are {known}")

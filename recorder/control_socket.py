@@ -54,10 +54,11 @@ _decode = msgspec.json.Decoder(Request).decode
 
 
 class _Bound(NamedTuple):
-    """A socket with its name in a folder, which is held open."""
+    """A socket with its name in a folder, which is held open, and the number of its inode."""
 
     listener: socket.socket
     folder: int
+    inode: int
 
 
 def address(root: Path, folder: int) -> str:
@@ -111,11 +112,12 @@ class ControlSocket:
             listener.bind(address(self._root, folder))
             os.chmod(NAME, 0o600, dir_fd=folder)  # before it listens
             listener.listen(CLIENTS)  # at once, as one that nobody listens to is of a dead recorder
+            inode = os.stat(NAME, dir_fd=folder).st_ino
         except OSError:
             listener.close()
             os.close(folder)
             raise
-        return _Bound(listener, folder)
+        return _Bound(listener, folder, inode)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -170,6 +172,8 @@ async def _tell(writer: asyncio.StreamWriter, answer: Answer) -> None:
 
 
 def _remove(bound: _Bound) -> None:
+    """But not that of a recorder that has taken over."""
     with suppress(FileNotFoundError):
-        os.unlink(NAME, dir_fd=bound.folder)
+        if os.stat(NAME, dir_fd=bound.folder).st_ino == bound.inode:
+            os.unlink(NAME, dir_fd=bound.folder)
     os.close(bound.folder)

@@ -2,12 +2,14 @@
 copies only when they came."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from recorder.hold import Arrival
 from recorder.intake import Intake
 from recorder.stamp import Stamp
-from schemas.frames import Kind, MessagesCopied, to_json
+from schemas.frames import Frame, Kind, MessagesCopied, to_json
 from tape.copies import HORIZON_NS, Copies, Message
 
 NOTE_EVERY_S = 0.05
@@ -40,6 +42,10 @@ class Folding:
 
     def take(self, kind: Kind, payload: bytes, conn: int, stamp: Stamp) -> bool:
         """A connection has brought a message; whether it was a copy."""
+        if self.intake.held is not None:
+            later = partial(self.take, kind, payload, conn)
+            self.intake.held.add(Arrival(stamp, len(payload), True, later))
+            return False
         copies = self._copies
         if copies is None or kind is not Kind.DATA or _STREAM not in payload:
             self.intake.take(kind, payload, conn=conn, stamp=stamp)
@@ -56,6 +62,12 @@ class Folding:
             ahead = message.event_us - original.event_us
         self._collect(original.seq, conn, stamp.ts_mono - original.ts_mono, ahead)
         return True
+
+    def remember(self, frames: Iterable[Frame]) -> None:
+        """While it is on: these are on the tape, as another process took them."""
+        for frame in frames:
+            if self._copies is not None and frame.kind is Kind.DATA and _STREAM in frame.payload:
+                self._copies.add(frame.conn, Message(frame.payload), frame.seq, frame.ts_mono)
 
     def note(self) -> None:
         """What was collected goes onto the tape."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from market.engine import Engine
+from recorder.hold import Arrival, Hold
 from recorder.memory import Memory
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
@@ -32,6 +33,7 @@ class Intake:
     fault: what the program itself failed with. From there on frames are only journaled; whoever
         runs the recording is to end it, and sealing makes the rows.
     clock: what stamps frames that come without a stamp.
+    held: what has arrived since `hold`; None while all is taken at once.
     memory: the bound on what the journals hold. When it is reached, frames are shed before they
         get a number, with a LOSS frame at both ends.
     endings: called before a segment ends, to take what still belongs into it.
@@ -49,6 +51,7 @@ class Intake:
         self.listeners: list[Listener] = []
         self.endings: list[Callable[[], None]] = []
         self.fault: Exception | None = None
+        self.held: Hold | None = None
         self._ask = ask
         self.clock = clock
         self._journal: JournalWriter | None = None
@@ -57,7 +60,9 @@ class Intake:
         self._carried = _NOTHING  # by the segment that has ended, as of a seq
 
     def begin(self, head: SegmentHead, journal: JournalWriter | None) -> None:
-        """Begin a segment: its head, then keyframes of all that the engine remembers."""
+        """Begin a segment: its head, then keyframes of all that the engine remembers, then what was
+        held."""
+        held, self.held = self.held, None
         seq, keyframes = self._carried
         if seq != self.seq:
             keyframes = list(self.engine.keyframes())
@@ -68,6 +73,27 @@ class Intake:
         self.take(Kind.SEGMENT, to_json(head))
         for topic, state in keyframes:
             self.take(Kind.KEYFRAME, state, topic=topic)
+        if held is not None:
+            self.memory.release(held)
+            held.release()
+
+    def hold(self) -> None:
+        """Until a segment begins, what arrives is stamped and waits. No frame is shed meanwhile:
+        whoever asks for that sees to it that it does not last."""
+        if self.held is None:
+            self.held = Hold()
+            self.memory.watch(self.held)
+
+    @property
+    def carried(self) -> list[tuple[str, bytes]]:
+        """Keyframes as of the end of the segment before, while none is open."""
+        return self._carried[1]
+
+    def follow(self, seq: int, keyframes: list[tuple[str, bytes]]) -> None:
+        """Before anything was taken: go on behind a frame of another process, whose engine
+        remembered that."""
+        self.seq = seq
+        self._carried = seq, keyframes
 
     def end(self, reason: str) -> JournalWriter | None:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
@@ -89,7 +115,17 @@ class Intake:
         conn: int = 0,
         stamp: Stamp | None = None,
     ) -> int:
-        """A frame has arrived (or was sent, or noted); its number, 0 where it was shed."""
+        """A frame has arrived (or was sent, or noted); its number, 0 where it was shed or is
+        held."""
+        if self.held is not None:
+            size = len(payload) + len(topic)
+
+            def later(stamp: Stamp) -> None:
+                self.take(kind, payload, topic=topic, conn=conn, stamp=stamp)
+
+            is_message = kind in (Kind.DATA, Kind.BINARY)
+            self.held.add(Arrival(stamp or self.clock(), size, is_message, later))
+            return 0
         if kind in _LARGE and not self._has_room(kind, payload, topic):
             return 0
         self.memory.take(len(payload) + len(topic))

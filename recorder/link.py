@@ -12,7 +12,7 @@ from recorder.account import Behind
 from recorder.connection import TapConnection, answered, dial
 from recorder.folding import Folding
 from recorder.messages import Level, Message
-from recorder.settings import Settings
+from recorder.settings import Patience, Settings
 from recorder.stamp import Stamp
 from recorder.subscriptions import Subscriptions
 from schemas.errors import VenueError
@@ -72,6 +72,11 @@ class Link:
         self.connection: TapConnection | None = None
         self.frames = self.copies = 0
         self.tried, self.heard, self._subscribed = (asyncio.Event() for _ in range(3))
+
+    @property
+    def patience(self) -> Patience:
+        """How long the venue is waited for."""
+        return self._line.settings.patience
 
     @property
     def is_open(self) -> bool:

@@ -37,6 +37,12 @@ class Links:
         return any(link.is_open for link in self.each)
 
     @property
+    def open(self) -> list[int]:
+        """Numbers of the connections that are up."""
+        links = dict.fromkeys((*self.each, *self._tasks))
+        return sorted(link.conn for link in links if link.is_open)
+
+    @property
     def trouble(self) -> VenueError | None:
         """Why there is no connection; None where there is one, or nobody knows why."""
         if self.is_open:

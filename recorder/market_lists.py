@@ -7,6 +7,7 @@ from typing import NamedTuple
 from recorder.catalogue import Catalogue
 from recorder.intake import Intake
 from recorder.messages import Level, Message
+from recorder.pace import Pace
 from recorder.rest import Reply, Rest
 from recorder.stamp import Stamp
 from schemas.errors import VenueError
@@ -65,12 +66,13 @@ class MarketLists:
             await self._fetch(path)
         return self.catalogue
 
-    def tape(self) -> None:
-        """The tape is open: what was fetched before."""
+    def tape(self, late: bool = False) -> None:
+        """The tape is open: what was fetched before. late: as of now, since it was long before."""
         self._is_open = True
         for path, asked, got in self._waiting:
             if path in self._bodies:
-                self._take(path, self._bodies[path], (asked, got))
+                stamps = (None, None) if late else (asked, got)
+                self._take(path, self._bodies[path], stamps)
         self._waiting.clear()
 
     async def need(self, texts: Iterable[str]) -> bool:
@@ -89,10 +91,10 @@ class MarketLists:
             raise
         return True
 
-    async def watch(self, every: float, relist: Callable[[Catalogue], Awaitable[None]]) -> None:
-        """Until cancelled: look whether they have changed, every so many seconds."""
+    async def watch(self, pace: Pace, relist: Callable[[Catalogue], Awaitable[None]]) -> None:
+        """Until cancelled: look whether they have changed, whenever that is due."""
         while True:
-            await asyncio.sleep(every)
+            await pace.wait()
             changed = [path for path in list(self._bodies) if await self._look(path)]
             if changed:
                 await relist(self.catalogue)

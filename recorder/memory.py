@@ -43,6 +43,11 @@ class Memory:
         """Bytes held by all journals."""
         return sum(journal.held for journal in self._journals)
 
+    def change(self, bound: int) -> None:
+        """Another bound from now on."""
+        self.bound = bound
+        self._left = 0  # to be measured again
+
     def watch(self, journal: Holder) -> None:
         """Count what this journal holds, from now on."""
         self._journals.append(journal)

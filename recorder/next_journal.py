@@ -33,6 +33,7 @@ class NextJournal:
             self._journal.abandon()
             with suppress(OSError):  # it is empty
                 self._journal.path.unlink()
+            self._journal = None
 
     def _make(self, path: Path, number: int) -> None:
         """In the thread. Only the first journal of a session may make the folder: later it is

@@ -1,5 +1,6 @@
 """The options of ``bp-record`` as people write them, on the command line or in a file."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -34,26 +35,35 @@ _NO_TEXTS = {*_LISTS, *_NUMBERS}
 def read_file(path: Path) -> dict[str, Any]:
     """Options of a TOML file; raises ConfigError."""
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
+        text = path.read_text()
+        values: dict[str, Any] = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"configuration {path} cannot be read: {error}") from None
     if unknown := set(values) - set(_OPTIONS):
+        line = min(_line(text, name) for name in unknown)
         raise ConfigError(
-            f"configuration {path}: unknown {', '.join(sorted(unknown))};"
+            f"configuration {path}, line {line}: unknown {', '.join(sorted(unknown))};"
             f" there are {', '.join(_OPTIONS)}"
         )
     if isinstance(values.get("keep"), str):
         values["keep"] = [values["keep"]]
     for name, value in values.items():
+        where = f"configuration {path}, line {_line(text, name)}"
         if name in _LISTS and not _is_texts(value):
-            raise ConfigError(f"configuration {path}: {name} is {_LISTS[name]}")
+            raise ConfigError(f"{where}: {name} is {_LISTS[name]}")
         if name == "keys" and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: keys is the name of a key file, in quotes")
+            raise ConfigError(f"{where}: keys is the name of a key file, in quotes")
         if name in _NUMBERS and type(value) is not int:
-            raise ConfigError(f"configuration {path}: {name} is a number, not {value!r}")
+            raise ConfigError(f"{where}: {name} is a number, not {value!r}")
         if name not in _NO_TEXTS and not isinstance(value, str):
-            raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
+            raise ConfigError(f"{where}: {name} is a text in quotes, not {value!r}")
     return values
+
+
+def _line(text: str, name: str) -> int:
+    """The line of a file in which an option is set; 1 where nobody can tell."""
+    found = re.search(rf"""^[ \t]*\[*[ \t]*["']?{re.escape(name)}\b""", text, re.MULTILINE)
+    return 1 if found is None else text.count("\n", 0, found.start()) + 1
 
 
 def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> Settings:
@@ -76,6 +86,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         markets_every=None if texts["markets_every"] == "never" else seconds(markets_every),
         keys=key_source(names, texts["keys"]),
         ring=ring,
+        take_over=texts["take_over"],
         ring_after=_ring_after(texts["ring_after"]),
         connections=texts["connections"],
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
@@ -97,6 +108,8 @@ def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
             raise ConfigError("--ring-after says what a ring still takes: name it, as --ring 60s")
     elif ring < SHORTEST_ROLL_S:
         raise ConfigError(f"--ring {texts['ring']}: its segments last 1s at least; 60s is usual")
+    elif texts["take_over"]:
+        raise ConfigError("--take-over goes on with what is written; a ring (--ring) begins anew")
     elif texts["roll"] is not None:
         raise ConfigError(
             "--roll seals all there is, --ring only what was before something happened, in pieces"

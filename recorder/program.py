@@ -60,6 +60,20 @@ class Program:
             after = set(self.names)
             return [name for name in before if name not in after]
 
+    async def give(self, texts: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The options ask for these now: topics that are new by that, and those that are gone; all
+        others go on. Raises TopicError for what cannot be, and then nothing has changed."""
+        texts = list(texts)
+        async with self._turn:
+            if unknown := [text for text in texts if not self._wanted.has(text)]:
+                self._catalogue.resolve(unknown)  # a market that was delisted may be listed again
+            before = self.names
+            self._wanted.give(texts)
+            await self._carry_out()
+            after = self.names
+        new = [name for name in after if name not in set(before)]
+        return new, [name for name in before if name not in set(after)]
+
     async def relist(self, catalogue: Catalogue) -> None:
         """The market list is another."""
         async with self._turn:

@@ -1,14 +1,16 @@
 """A recording from start to end: lock, seal what a crash left, capture, stop in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 from recorder.accounts import Accounts
 from recorder.capture import Capture, Parts, Venue
 from recorder.control_socket import Carry, ControlSocket
 from recorder.dumps import Dump
 from recorder.failure import failure_of
+from recorder.handing import HandedOver
+from recorder.handover_store import HandoverStore
 from recorder.intake import Intake
 from recorder.links import Links
 from recorder.market_lists import MarketLists
@@ -19,12 +21,13 @@ from recorder.rest import Rest
 from recorder.retention import Outlook, retaining
 from recorder.ring_store import RingStore
 from recorder.sealer import Sealer
+from recorder.sealing import sealing
 from recorder.settings import Settings
 from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
-from recorder.store import Store
 from recorder.subscribed import Subscribed
+from recorder.take_over import Place, TakeOver, taken, taking
 from recorder.tally import Tally
 from recorder.wanted import Wanted
 from schemas.errors import BackpackError, UsageError
@@ -36,13 +39,15 @@ NO_RING = "there is no ring to dump: everything is written (bp-record --ring)"
 PAUSED = "PAUSED: nothing is subscribed; bp-record ctl resume goes on"
 
 Notice = Callable[[str], None]
+Reload = Callable[[], Awaitable[str]]
 
 
 class Recorder:
     """Captures until told to stop. ``notice`` is called with a line for people now and then.
 
-    stopped: why it stopped early and in order; empty if it did not.
+    stopped: why it stopped early and in order; empty if it did not. handed_over: to whom, if so.
     carry: carries out what comes in by the control socket; None: there is none.
+    reload: reads the options again; None: they are in no file.
     program: what is recorded, once something is. wanted: names and patterns, in the words of those
         who ask.
     """
@@ -53,8 +58,9 @@ class Recorder:
         self.settings = settings
         self.wanted = Wanted(settings.topics)
         self.carry: Carry | None = None
+        self.reload: Reload | None = None
         self.program: Program | None = None
-        self.stopped = ""
+        self.stopped = self.handed_over = ""
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
@@ -69,12 +75,13 @@ class Recorder:
         self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
         parts = (self.intake, self.sealer, settings, notice)
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
-        self.store = self.ring or Store(*parts)
+        self.store = self.ring or HandoverStore(*parts)
         self._notice = notice
         self.capture: Capture | None = None
         self._lists: MarketLists | None = None
         self._subscriptions = self._subscribed(())
         self._over = False
+        self._lease = ExitStack()  # the folder is ours
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -117,6 +124,18 @@ class Recorder:
             self.wanted.drop(texts)
             return []
         return await self.program.unsubscribe(texts)
+
+    async def give(self, texts: Iterable[str]) -> tuple[list[str], list[str]]:
+        """The options ask for these now, and what was said by hand stays said: topics that are new
+        by that, and those that are gone. As `subscribe`."""
+        texts = list(texts)
+        self._refuse_ended()
+        if self.program is None or self._lists is None:
+            self.wanted.give(texts)
+            return [], []
+        if await self._lists.need(texts):
+            await self.program.relist(self._lists.catalogue)
+        return await self.program.give(texts)
 
     async def pause(self) -> None:
         """Unsubscribe everything, but stay connected. What changes meanwhile is what will be
@@ -162,7 +181,8 @@ class Recorder:
         stopping = asyncio.create_task(stop.wait())
         recording = asyncio.create_task(self._record(stopping))
         await asyncio.wait([stopping, recording], return_when=asyncio.FIRST_COMPLETED)
-        if self.program is None:  # nothing has begun yet that would have to end in order
+        is_held = self.settings.take_over and not self.store.session
+        if self.program is None or is_held:  # nothing has begun that would have to end in order
             recording.cancel()
         try:
             with suppress(asyncio.CancelledError):
@@ -182,21 +202,26 @@ class Recorder:
     async def capturing(self) -> AsyncIterator[asyncio.Task[None]]:
         """Capture in the background; the task ends only if it fails. Leaving stops in order."""
         self.account.check()
-        with lock(self.tape.root) if self.tape else nullcontext(), self._threads():
-            await self._check_space()
+        with self._lease, self._threads():
+            over = None
+            if self.tape is not None and self.space is not None and self.settings.take_over:
+                place = Place(self.tape, self.space.worker, self._notice)
+                over = await taking(place, self.settings, self.wanted)
+            if over is None:
+                self._own()
+            if self.space is not None:
+                await self.space.check_at_start()
             async with Rest(self.settings.rest_url, self.settings.patience.reply) as rest:
-                has_keys = self.settings.keys is not None
-                self._lists = MarketLists(rest, self.intake, self._notice, has_keys)
-                catalogue = await self._lists.begin(self.wanted.texts)
-                catalogue.resolve(self.wanted.texts)
-                self._subscriptions = self._subscribed(self.wanted.names(catalogue))
-                self.program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
-                async with self._sealing():
-                    await self.store.begin(lambda: self.topics)
-                    self._lists.tape()
-                    venue = Venue(rest, self._lists, self.program, self._subscriptions)
-                    self.capture = Capture(self._parts(), venue)
-                    capture = asyncio.create_task(self.capture.run())
+                lists, self.program = await self._program(rest, over)
+                venue = Venue(rest, lists, self.program, self._subscriptions)
+                self.capture = Capture(self._parts(), venue)
+                async with (
+                    taken(over, self.capture, self._own) as running,
+                    sealing(self.tape, self.sealer, self._notice),
+                ):
+                    await running.begin(self.store, lambda: self.topics)
+                    lists.tape(late=over is not None)
+                    capture = running.task or asyncio.create_task(self.capture.run())
                     error: Exception | None = None
                     try:
                         async with self._control():
@@ -207,6 +232,27 @@ class Recorder:
                     finally:
                         self._over = True
                         await self._stop(capture, error)
+
+    async def _program(self, rest: Rest, over: TakeOver | None) -> tuple[MarketLists, Program]:
+        """What is to be recorded, by the market list."""
+        has_keys = self.settings.keys is not None
+        lists = self._lists = MarketLists(rest, self.intake, self._notice, has_keys)
+        catalogue = await lists.begin(self.wanted.texts)
+        catalogue.resolve(self.wanted.texts)
+        paused = over is not None and over.welcome.paused
+        self._subscriptions = self._subscribed(() if paused else self.wanted.names(catalogue))
+        program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
+        program.paused = paused
+        return lists, program
+
+    def _own(self) -> None:
+        """The folder is ours; raises TapeLocked."""
+        if self.tape is not None:
+            self._lease.enter_context(lock(self.tape.root))
+
+    def let_go(self) -> None:
+        """The folder is another's to write."""
+        self._lease.close()
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
@@ -228,26 +274,6 @@ class Recorder:
         async with door.listening():
             yield
 
-    @asynccontextmanager
-    async def _sealing(self) -> AsyncIterator[None]:
-        """Seals in the background, first what an earlier run left; waits for the last."""
-        if self.sealer is None or self.tape is None or self.space is None:
-            yield
-            return
-        for journal in self.tape.journals():
-            self._notice(Message(f"sealing {journal.name}, left by an earlier run", "sealing"))
-            self.sealer.add(journal)
-        worker = asyncio.create_task(self.sealer.run())
-        try:
-            yield
-        finally:
-            if self.sealer.waiting:
-                self._notice(Message(f"sealing: {self.sealer.waiting} to go", "sealing"))
-            await self.sealer.finish(worker)
-            worker.cancel()
-            with suppress(asyncio.CancelledError):
-                await worker
-
     def _parts(self) -> Parts:
         return Parts(self.settings, self.intake, self._notice, self.store, self.space)
 
@@ -262,6 +288,9 @@ class Recorder:
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(Message(self.stopped, "stopped_early", Level.WARNING))
+        if isinstance(failure, HandedOver):
+            self.handed_over, failure = str(failure), None
+            self._notice(Message(self.handed_over, "handover"))
         try:
             await self.store.finish(crash)
         except BackpackError as error:
@@ -270,15 +299,6 @@ class Recorder:
             self._notice(Message(str(error), "disk_trouble", Level.ERROR))
         if failure is not None:
             raise failure
-
-    async def _check_space(self) -> None:
-        """Raises DiskLow where recording had to stop as soon as it has begun."""
-        if self.space is None:
-            return
-        try:
-            await self.space.check()
-        except DiskLow as error:
-            raise DiskLow(f"{error}: free some, or record into another folder") from None
 
     def _ask(self, request: Request) -> None:
         if self.snapshots is not None:

@@ -35,13 +35,13 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
 class Retention:
     """Prunes after each sealing. What is spared, and what fails, is said once.
 
-    segments, freed: that were pruned since the start, and their bytes.
+    keep: what is not to be pruned. segments, freed: that were since the start, and their bytes.
     spared: by name, why a segment was not pruned. latest: how things were after the last pruning.
     """
 
     def __init__(self, tape: Tape, keep: Keep, notice: Notice) -> None:
         self._tape = tape
-        self._keep = keep
+        self.keep = keep
         self._notice = notice
         self._failed = ""
         self.segments = 0
@@ -51,7 +51,7 @@ class Retention:
 
     async def run(self) -> None:
         """Prune once; that it cannot be done now is no fault: the next time will do."""
-        done = await run_child("recorder.retain", str(self._tape.root), *self._keep.texts)
+        done = await run_child("recorder.retain", str(self._tape.root), *self.keep.texts)
         if done.code:
             self._fail(done.code, done.reason)
             return
@@ -65,11 +65,11 @@ class Retention:
         if retained.segments:
             self._notice(
                 f"pruned {retained.segments} segments, {pretty_size(retained.freed)}, beyond"
-                f" {self._keep.told}"
+                f" {self.keep.told}"
             )
         for name, why in retained.spared.items():
             if name not in self.spared:
-                self._notice(f"{name} is kept although it is beyond {self._keep.told}: {why}")
+                self._notice(f"{name} is kept although it is beyond {self.keep.told}: {why}")
         self.spared |= retained.spared
 
     def _fail(self, code: int, reason: str) -> None:
@@ -82,7 +82,9 @@ class Retention:
 def retaining(
     tape: Tape | None, sealer: Sealer | None, keep: Keep | None, notice: Notice
 ) -> Retention | None:
-    """What prunes after each sealing, where that is asked for."""
+    """What prunes after each sealing, from now on, where that is asked for."""
+    if sealer is not None:
+        sealer.after = None
     if tape is None or sealer is None or keep is None:
         return None
     retention = Retention(tape, keep, notice)

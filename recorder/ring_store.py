@@ -98,7 +98,7 @@ class RingStore(Store):
         if is_old and self.dumps.triggers.is_due(self._mono()) and not self._ended:
             self._begin_dump(self._next_journal())
         elif self._rolls or (
-            is_old and (self._schedule.is_due(self._intake.seq) or self._is_large())
+            is_old and (self.schedule.is_due(self._intake.seq) or self._is_large())
         ):
             await self._roll()
         await self._flush()

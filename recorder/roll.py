@@ -16,11 +16,14 @@ class Roll:
         self._by_wall = self._by_mono = 0.0
         self._by_seq = 0
 
+    def change(self, every: float) -> None:
+        """Another interval, counted from now where it is no full one of the wall clock."""
+        self._every = every
+        self._look_ahead()
+
     def begin(self, seq: int) -> None:
         """A segment begins after this frame."""
-        stamp = self._clock()
-        self._by_wall = (stamp.ts_recv / 1e9 // self._every + 1) * self._every
-        self._by_mono = stamp.ts_mono / 1e9 + self._every * _SLACK
+        self._look_ahead()
         self._by_seq = seq + LARGEST_SEGMENT_FRAMES
 
     def is_due(self, seq: int) -> bool:
@@ -28,3 +31,8 @@ class Roll:
         stamp = self._clock()
         by_wall = stamp.ts_recv / 1e9 >= self._by_wall
         return by_wall or stamp.ts_mono / 1e9 >= self._by_mono or seq >= self._by_seq
+
+    def _look_ahead(self) -> None:
+        stamp = self._clock()
+        self._by_wall = (stamp.ts_recv / 1e9 // self._every + 1) * self._every
+        self._by_mono = stamp.ts_mono / 1e9 + self._every * _SLACK

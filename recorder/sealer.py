@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recorder.child import run_child
+from recorder.child import Ended, run_child
 from recorder.messages import Level, Message
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
@@ -50,7 +50,7 @@ class Sealer:
     sealed: segments sealed since the start, in order.
     failed: journals that could not be sealed. left: those that were not, and why.
     lost: what is wrong with segments that do not have all that was recorded.
-    paused: set while the disk is in trouble.
+    paused: set while the disk is in trouble. resting: set by who wants no other sealing to begin.
     free: bytes on the disk after the last sealing; None before, and where it does not say.
     after: called after sealing, such as to prune what is not to be kept.
     """
@@ -69,6 +69,8 @@ class Sealer:
         self._changed = asyncio.Event()
         self._at_work: Path | None = None
         self._last = False  # nothing is tried again any more
+        self._child: asyncio.Task[Ended] | None = None
+        self.resting = False
         self.paused = False
         self.free: int | None = None
         self._looked_around = 0.0
@@ -100,6 +102,24 @@ class Sealer:
         self.paused = False
         self._refused.clear()
         self._changed.set()
+
+    async def rest(self) -> None:
+        """Seal nothing until `wake` is called; what is being sealed is broken off, and stays in
+        the queue."""
+        self.resting = True
+        if self._child is not None:
+            self._child.cancel()
+            await asyncio.wait([self._child])
+
+    def wake(self) -> None:
+        """The rest is over."""
+        self.resting = False
+        self._changed.set()
+
+    def leave(self) -> None:
+        """All that waits is another's to seal; nothing is left to `finish`."""
+        self._queue.clear()
+        self._ends.clear()
 
     async def run(self) -> None:
         """Work until cancelled, or until nothing is left after `finish`."""
@@ -137,7 +157,7 @@ class Sealer:
         """Wait until nothing is left to seal, or nobody to do it. What waits for the disk gets one
         more try; nothing does on a disk in trouble. A sealing that does not come to its end, since
         the disk hangs, is left to the next start."""
-        self._last = True
+        self._last, self.resting = True, False
         self._refused.clear()
         self._changed.set()
         if self.paused:
@@ -178,7 +198,7 @@ class Sealer:
 
     async def _next(self) -> Path | None:
         """The next journal that can be sealed now."""
-        if self.paused:
+        if self.paused or self.resting:
             return None
         now = asyncio.get_running_loop().time()
         for journal in self._queue[:]:
@@ -209,7 +229,17 @@ class Sealer:
         return False
 
     async def _seal(self, journal: Path) -> None:
-        ended = await run_child("recorder.seal", str(self._tape.root), str(journal))
+        work = run_child("recorder.seal", str(self._tape.root), str(journal))
+        self._child = asyncio.create_task(work)
+        try:
+            ended = await self._child
+        except asyncio.CancelledError:
+            if self.resting and self._child.cancelled():
+                return
+            self._child.cancel()
+            raise
+        finally:
+            self._child = None
         if ended.code == os.EX_TEMPFAIL:
             self._refuse(journal, ended.reason)
         elif ended.code:

@@ -73,6 +73,7 @@ class Settings:
     ring: keep only so much, in memory, and write it when something has happened; None: keep all.
     ring_after: what still belongs to it after that.
     connections: to the same topics, at once.
+    take_over: go on with the session of the recorder at work in that folder, if there is one.
     markets_every: the venue's market list is looked at this often, which its cache keeps for five
         minutes; None: never again.
     """
@@ -95,6 +96,7 @@ class Settings:
     ring: float | None = None
     ring_after: float = RING_AFTER_S
     connections: int = 1
+    take_over: bool = False
 
     @property
     def private(self) -> bool:

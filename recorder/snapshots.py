@@ -36,7 +36,7 @@ class Snapshots:
         self._due: dict[Errand, float] = {}
         self._audits: dict[Errand, None] = {}  # in order of asking
         self._flying: set[Errand] = set()
-        self._missing: dict[str, TradesRequest] = {}  # the newest request of each symbol
+        self._missing: dict[str, TradesRequest] = {}  # that have not come, the newest by symbol
         self._changed = asyncio.Event()
 
     @property
@@ -44,6 +44,14 @@ class Snapshots:
         """Symbols whose snapshot was asked for, or is to be, and has not come."""
         every = self._flying.union(self._due, self._audits)
         return sum(not errand.trades for errand in every)
+
+    @property
+    def asked(self) -> list[Request]:
+        """What the engine has asked for and has not come."""
+        books = {errand.symbol for errand in self._flying.union(self._due) if not errand.trades}
+        snapshots = [SnapshotRequest(symbol, 0) for symbol in sorted(books)]
+        trades = [request._replace(delay_ns=0) for request in self._missing.values()]
+        return [*snapshots, *trades]
 
     def ask(self, request: Request) -> None:
         """Take a request of the engine."""
@@ -116,9 +124,16 @@ class Snapshots:
     def _path(self, errand: Errand) -> str:
         if not errand.trades:
             return SnapshotRequest(errand.symbol, 0).path
-        request = self._missing.pop(errand.symbol)
+        request = self._missing[errand.symbol]
         newest = self._intake.engine.state.trades(errand.symbol, limit=1)
         return request.path(newest[-1].trade_id if newest else request.last_id)
+
+    def _landed(self, errand: Errand) -> None:
+        """What was on its way has come, or will not."""
+        self._flying.discard(errand)
+        if errand.trades and errand not in self._due:  # nor was it asked for again meanwhile
+            del self._missing[errand.symbol]
+        self._changed.set()
 
     async def _fetch(self, errand: Errand) -> None:
         path = self._path(errand)
@@ -126,8 +141,7 @@ class Snapshots:
         try:
             reply = await self._rest.get(path)
         finally:
-            self._flying.discard(errand)
-            self._changed.set()
+            self._landed(errand)
         if reply.failure is None:
             self._intake.take(Kind.REPLY, reply.body, topic=path)
         else:

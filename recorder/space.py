@@ -41,9 +41,16 @@ class Space:
                 f" {pretty_size(self.least)}"
             )
 
+    async def check_at_start(self) -> None:
+        """Raises DiskLow where recording had to stop as soon as it has begun."""
+        try:
+            await self.check()
+        except DiskLow as error:
+            raise DiskLow(f"{error}: free some, or record into another folder") from None
+
     async def watch(self) -> None:
         """Look every few seconds, until cancelled; raises DiskLow."""
-        while self.least:
+        while True:
             with suppress(OSError):  # a disk in trouble is not a full one; others tell of it
                 await self.check()
             await asyncio.sleep(LOOK_EVERY_S)

@@ -1,5 +1,6 @@
 """Serves ``/metrics`` and ``/healthz`` to whoever looks after a recorder."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from recorder.health import problems
-from recorder.messages import Message
+from recorder.messages import Level, Message
 from recorder.metric import CONTENT_TYPE, expose
 from recorder.metrics import read
 from recorder.recorder import Notice, Recorder
@@ -18,6 +19,7 @@ from schemas.errors import ConfigError
 
 UNWELL = 503
 LARGEST_REQUEST = 16 << 10  # bytes of a body; nobody has to send one
+TRY_EVERY_S = 0.5  # a port that another recorder is about to leave
 CLOSING_S = 1.0  # for a reply on its way, at the end
 
 
@@ -37,11 +39,13 @@ class StatusServer:
 
     async def open(self, where: Listen) -> int:
         """Listen; the port. Raises ConfigError where that cannot be."""
-        await self._runner.setup()
+        if self._runner.server is None:
+            await self._runner.setup()
+        site = web.TCPSite(self._runner, where.host, where.port)
         try:
-            await web.TCPSite(self._runner, where.host, where.port).start()
+            await site.start()
         except OSError as error:
-            await self.close()
+            await site.stop()
             raise ConfigError(
                 f"--metrics-port {where.port} on {where.host}: {error.strerror or error}; stop what"
                 " listens there, or take another port"
@@ -81,13 +85,34 @@ async def watched(
         return
     watch = Watch(recorder)
     server = StatusServer(watch)
-    port = await server.open(where)
+    opening = asyncio.create_task(_open_later(server, where, notice))
     try:
-        async with watch.looking():
+        port = None
+        if not recorder.settings.take_over:
+            opening.cancel()
+            port = await server.open(where)
             notice(_served(where.host, port))
+        async with watch.looking():
             yield port
     finally:
+        opening.cancel()
         await server.close()
+
+
+async def _open_later(server: StatusServer, where: Listen, notice: Notice) -> None:
+    """The recorder that is taken over may listen there until it has ended."""
+    said = False
+    while True:
+        try:
+            port = await server.open(where)
+        except ConfigError as error:
+            if not said:
+                notice(Message(f"no metrics yet: {error}", "not_serving", Level.WARNING))
+            said = True
+            await asyncio.sleep(TRY_EVERY_S)
+        else:
+            notice(_served(where.host, port))
+            return
 
 
 def _served(host: str, port: int) -> Message:

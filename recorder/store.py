@@ -53,7 +53,7 @@ class Ended(NamedTuple):
 class Store:
     """Journals of one session. With no tape it keeps nothing and only numbers the segments.
 
-    session: its name, once begun. disk: what is wrong with it.
+    session: its name, once begun. disk: what is wrong with it. schedule: when segments end.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Store:
         self._ended: list[Ended] = []  # oldest first
         self._first_seq = self._since = 0  # of the open segment
         self._name = SegmentName("", 0)
-        self._schedule = Roll(settings.roll, intake.clock)
+        self.schedule = Roll(settings.roll, intake.clock)
         self._looked = 0.0
         self._saved = "all frames are in the journal and will be sealed"
         self._worker = Worker("journal")
@@ -157,7 +157,7 @@ class Store:
     async def _work(self) -> None:
         """What is due now; raises OSError where the disk refuses."""
         await self._flush()
-        if self._rolls or self._schedule.is_due(self._intake.seq):
+        if self._rolls or self.schedule.is_due(self._intake.seq):
             await self._roll()
 
     def _end_last(self, failure: BaseException | None) -> None:
@@ -246,7 +246,7 @@ class Store:
         self._ended.append(ended)
 
     def _begin_segment(self, journal: JournalWriter | None, number: int) -> None:
-        self._schedule.begin(self._intake.seq)
+        self.schedule.begin(self._intake.seq)
         self._name = SegmentName(self.session, number)
         self._first_seq, self._since = self._intake.seq + 1, self._clock().ts_mono
         self._journal = journal

@@ -34,7 +34,9 @@ def print_summary(console: Console, recorder: Recorder) -> None:
 
 
 def exit_code(recorder: Recorder) -> int:
-    """0 all certified, 1 something failed or diverged, 3 recorded with losses."""
+    """0 all certified or handed over, 1 something failed or diverged, 3 recorded with losses."""
+    if recorder.handed_over:
+        return WHOLE  # whoever supervises it must not start it again
     verdicts = [sealed.verdict for sealed in _sealed(recorder)]
     if Verdict.DIVERGENT in verdicts or (recorder.sealer and recorder.sealer.failed):
         return FAILED
@@ -153,6 +155,8 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
         yield "not sealed", path, f"{why}: left to bp-tape recover"
     for name, problem in recorder.sealer.lost.items():
         yield "lost", name, problem
+    if recorder.handed_over:
+        yield "handed over", recorder.handed_over.rpartition(" ")[2]
     yield "recording", recorder.tape.root, "session", recorder.store.session
 
 

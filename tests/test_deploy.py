@@ -73,7 +73,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     verify = tool("systemd-analyze")
     here = str(Path(sys.executable).parent / "bp-record")
     text = UNIT.read_text()
-    assert text.count("/opt/backpack-recorder/bin/bp-record") == 1
+    assert text.count("/opt/backpack-recorder/bin/bp-record") == 2  # start, reload
     unit = tmp_path / UNIT.name
     unit.write_text(text.replace("/opt/backpack-recorder/bin/bp-record", here))
     assert checked(verify, "verify", unit) == ""

@@ -97,6 +97,11 @@ class Run:
         """Whether people were told this."""
         return any(text in notice for notice in self.notices)
 
+    async def ended(self) -> None:
+        """Wait until it ends by itself; raises what it raises."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self._task
+
     async def finish(self) -> None:
         """Stop in order; raises what the recorder raises."""
         self.stop.set()

@@ -117,6 +117,7 @@ CONFIGS = {
     "path.toml": ('topics = ["depth.SOL_USDC"]\ndata = 5', ("data is a text", "not 5")),
     "min_free.toml": ('topics = ["depth.SOL_USDC"]\nmin_free = 5', ("min_free is a text", "not 5")),
     "port.toml": ("topics = []\nmetrics_port = true", ("metrics_port is a number",)),
+    "links.toml": ('topics = []\nconnections = "2"', ("connections is a number", "'2'")),
     "keep.toml": ('topics = ["depth.SOL_USDC"]\nkeep = 5', ("keep is a text, or a list",)),
     "table.toml": ('topics = ["depth.SOL_USDC"]\n[roll]\na = 1', ("roll is a text",)),
 }
@@ -327,7 +328,7 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
             f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
             f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
             'duration = "300ms"\nroll = "1h"\nmemory = "100MB"\nmin_free = "1kB"\n'
-            'audit_every = "1m"\nkeep = "9000d"\nmetrics_port = 0\n'
+            'audit_every = "1m"\nkeep = "9000d"\nmetrics_port = 0\nconnections = 2\n'
             'metrics_host = "localhost"\nlog_format = "json"\n'
         )
         with at_work("--config", str(config), "-t", SOL, "--data", str(ours)) as recording:
