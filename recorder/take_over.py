@@ -92,7 +92,8 @@ class TakeOver:
             capture.numbers.newest = max(capture.numbers.newest, self._given.newest)
             for conn in self._given.open:
                 capture.intake.take(Kind.CLOSE, TAKEN_OVER, conn=conn)
-            for request in (*self._given.snapshots, *self._given.trades):
+            asked: list[Request] = [*self._given.snapshots, *self._given.trades]
+            for request in asked:
                 capture.snapshots.ask(request)
 
     async def _overlap(self, link: Link) -> None:
