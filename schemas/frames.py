@@ -47,12 +47,27 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     payload: bytes
 
 
+class UnionInput(msgspec.Struct, frozen=True):
+    """A session of which a union was made.
+
+    segments: how many of it. certified: how many of those are. manifests: sha256, in hex, of the
+        manifests of these segments that count, one after another by number.
+    """
+
+    session: str
+    segments: int
+    certified: int
+    manifests: str
+
+
 class SegmentHead(msgspec.Struct, frozen=True):
     """Payload of a SEGMENT frame: enough to read the segment alone.
 
     rows_schema: of the rows that the recorder's digests are about, see `schemas.rows.SCHEMA`.
     ring: set where segments are written only when something has happened: how far back they are
         kept until then, ns. Those that are not there were not to be kept.
+    shard: set where only a share of the markets was recorded, as in ``2/4``, see `schemas.shard`.
+    union: set where it was made of other recordings: their sessions.
     """
 
     session: str
@@ -64,6 +79,8 @@ class SegmentHead(msgspec.Struct, frozen=True):
     rest_url: str
     rows_schema: int = 1
     ring: int | msgspec.UnsetType = msgspec.UNSET
+    shard: str | msgspec.UnsetType = msgspec.UNSET
+    union: tuple[UnionInput, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ConnectionOpened(msgspec.Struct, frozen=True):
@@ -122,7 +139,8 @@ class FramesLost(msgspec.Struct, frozen=True):
     """Payload of a LOSS frame. One is taped when the loss begins, one with all counts at its end.
 
     cause: ``memory``: the disk could not take them and the memory for them was full; ``damaged``:
-        they were in a journal that cannot be read, as found while it was sealed.
+        they were in a journal that cannot be read, as found while it was sealed; ``input``: the
+        recordings of which a union was made do not have them.
     frames, bytes: that are missing since the loss began, as far as is known.
     """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tape import cli_export, console, picture
+from tape import cli_export, cli_union, console, picture
 from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
@@ -41,6 +41,7 @@ def cli() -> None:
       bp-tape compact data/tape         hourly files of rows to daily ones
       bp-tape prune --keep 90d          remove what is older
       bp-tape export data/tape out      plain files, one for each table
+      bp-tape union A B --out C         one recording of several
       bp-tape info --json | jq .topics  the same for programs
     """
 
@@ -132,7 +133,7 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, prune, recover, cli_export.command):
+for command in (seal, diff, compact, prune, recover, cli_export.command, cli_union.command):
     cli.add_command(command)
 
 

@@ -83,7 +83,7 @@ class Copies:
         found.conns.add(conn)
         return found
 
-    def add(self, conn: int, message: Message, seq: int, ts_mono: int) -> None:
+    def add(self, conn: int, message: Message, seq: int, ts_mono: int) -> Original:
         """A message that was new was taken as this frame."""
         original = Original(message.key, message.event_us, seq, ts_mono)
         original.conns.add(conn)
@@ -91,6 +91,7 @@ class Copies:
         self._order.append(original)
         if len(self._order) > self._limit:
             self._drop()
+        return original
 
     def _forget(self, ts_mono: int) -> None:
         while self._order and ts_mono - self._order[0].ts_mono > self._horizon_ns:

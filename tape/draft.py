@@ -124,5 +124,7 @@ class Draft:
             damage=self.damage,
             lost=self.lost,
             ring=self._trial.ring,
+            shard=self._trial.shard,
+            union=self._trial.union,
             files=files,
         )

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.digest import Witness, is_comparable
-from schemas.frames import Checkpoint, Frame, Kind, SegmentHead
+from schemas.frames import Checkpoint, Frame, Kind, SegmentHead, UnionInput
 from schemas.rows import SCHEMA, Row
 
 STATE = "state"
@@ -42,7 +42,7 @@ class Trial:
     outdated: the first rows that are others where the recorder's were of an older schema: that is
         no disagreement, and its frames agreed.
     agreed: seq of the last checkpoint that agreed, 0 if none.
-    ring: as the segment's head has it.
+    ring, shard, union: as the segment's head has them.
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
 
@@ -52,6 +52,8 @@ class Trial:
         self.agreed = 0
         self.end: str | None = None
         self.ring: int | None = None
+        self.shard: str | None = None
+        self.union: list[UnionInput] = []
         self._schema = SCHEMA
         self._state = state
         self._witness = Witness()
@@ -81,6 +83,7 @@ class Trial:
         with suppress(msgspec.MsgspecError, ValueError):
             head = msgspec.json.decode(frame.payload, type=SegmentHead)
             self._schema, self.ring = head.rows_schema, head.ring or None
+            self.shard, self.union = head.shard or None, list(head.union or ())
 
     def digests(self) -> Checkpoint:
         """Of all frames seen and their rows."""
