@@ -100,6 +100,12 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
     help="With --ring: what comes so long after that is written too; may be 0s.",
 )
 @click.option(
+    "--shard",
+    metavar="I/N",
+    help="Share the markets out among N recorders, of which this is number I: record only topics"
+    " whose market falls to it by its name, into the folder shard-I-of-N of --data.",
+)
+@click.option(
     "--markets-every",
     metavar="TIME",
     default="5m",
@@ -146,6 +152,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
     bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
     bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
+    bp-record -t 'depth.*' --shard 2/4  the second of four that share the markets
     bp-record -t 'depth.*' --metrics-port 9466 --log-format json
 
     \b

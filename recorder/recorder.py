@@ -33,6 +33,7 @@ from tape.layout import Tape
 from tape.lock import lock
 
 NO_RING = "there is no ring to dump: everything is written (bp-record --ring)"
+NOT_OURS = "none of the topics is of this shard: nothing is recorded until one is listed"
 PAUSED = "PAUSED: nothing is subscribed; bp-record ctl resume goes on"
 
 Notice = Callable[[str], None]
@@ -51,7 +52,7 @@ class Recorder:
         self, settings: Settings, notice: Notice = lambda text: None, clock: Clock = now
     ) -> None:
         self.settings = settings
-        self.wanted = Wanted(settings.topics)
+        self.wanted = Wanted(settings.topics, settings.shard)
         self.carry: Carry | None = None
         self.program: Program | None = None
         self.stopped = ""
@@ -190,6 +191,8 @@ class Recorder:
                 catalogue = await self._lists.begin(self.wanted.texts)
                 catalogue.resolve(self.wanted.texts)
                 self._subscriptions = self._subscribed(self.wanted.names(catalogue))
+                if not self.topics:
+                    self._notice(Message(NOT_OURS, "no_topics", Level.WARNING))
                 self.program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
                 async with self._sealing():
                     await self.store.begin(lambda: self.topics)

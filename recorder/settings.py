@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import UNSET, UnsetType
+
 from recorder.keys import KeySource
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
+from schemas.shard import Shard
 from schemas.topics import is_private
 from tape.keep import Keep
 
@@ -65,6 +68,7 @@ class Settings:
     keys: of an account; None where there are none, and so no topics of one.
     ring: keep only so much, in memory, and write it when something has happened; None: keep all.
     ring_after: what still belongs to it after that.
+    shard: record only topics of this share of the markets; None: all.
     markets_every: the venue's market list is looked at this often, which its cache keeps for five
         minutes; None: never again.
     """
@@ -86,6 +90,12 @@ class Settings:
     keys: KeySource | None = None
     ring: float | None = None
     ring_after: float = RING_AFTER_S
+    shard: Shard | None = None
+
+    @property
+    def shard_name(self) -> str | UnsetType:
+        """As heads of segments have it."""
+        return UNSET if self.shard is None else str(self.shard)
 
     @property
     def private(self) -> bool:

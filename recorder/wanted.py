@@ -3,14 +3,19 @@
 from collections.abc import Iterable
 
 from recorder.catalogue import Catalogue
+from schemas.shard import Shard
 
 
 class Wanted:
     """Names and patterns asked for and asked off, in that order: of those that match a topic, the
-    last one decides. What is asked for stays so while its market is closed or not listed."""
+    last one decides. What is asked for stays so while its market is closed or not listed.
 
-    def __init__(self, texts: Iterable[str] = ()) -> None:
+    shard: only topics of it are meant; None: all.
+    """
+
+    def __init__(self, texts: Iterable[str] = (), shard: Shard | None = None) -> None:
         self._rules = dict.fromkeys(texts, True)
+        self._shard = shard
 
     def add(self, texts: Iterable[str]) -> None:
         """Ask for these."""
@@ -43,4 +48,5 @@ class Wanted:
                     names[name] = None
                 else:
                     names.pop(name, None)
-        return tuple(names)
+        shard = self._shard
+        return tuple(name for name in names if shard is None or shard.takes(name))
