@@ -116,7 +116,8 @@ def _show(found: Status) -> None:
     state = "PAUSED, " if found.paused else ""
     shard = f", shard {found.shard}" if found.shard else ""
     link = f"connection {found.connection}{'' if found.connected else ' is down'}"
-    click.echo(f"{state}process {found.pid}, session {found.session}, segment {found.segment}{shard}")
+    of = f"session {found.session}, segment {found.segment}{shard}"
+    click.echo(f"{state}process {found.pid}, {of}")
     click.echo(f"{found.frames:,} frames, {link}")
     free = "unknown" if found.free_bytes is None else pretty_size(found.free_bytes)
     click.echo(f"disk: {free} free, {pretty_size(found.held_bytes)} held in memory")

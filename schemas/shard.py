@@ -10,6 +10,7 @@ from schemas.topics import Topic
 MOST = 1_000  # shards
 
 _TEXT = re.compile(r"(\d{1,4})/(\d{1,4})", re.ASCII)
+_FOLDER = re.compile(r"shard-([1-9]\d{0,3})-of-([1-9]\d{0,3})", re.ASCII)
 
 
 class Shard(NamedTuple):
@@ -33,6 +34,16 @@ class Shard(NamedTuple):
                 f" as in 2/4 (1 to {MOST})"
             )
         return shard
+
+    @classmethod
+    def of_folder(cls, name: str) -> "Shard | None":
+        """By the name of its folder; None for any other name.
+
+        >>> Shard.of_folder("shard-2-of-4")
+        Shard(number=2, of=4)
+        """
+        match = _FOLDER.fullmatch(name)
+        return cls(*map(int, match.groups())) if match else None
 
     @property
     def folder(self) -> str:
