@@ -79,8 +79,8 @@ def union(
     aside = _place(out)
     inputs = tuple(side.input() for side in found)
     private = not public and any(m.private for side in found for m in side.segments)
-    make_folder(aside)
     scribe = Scribe(Tape(aside), engine, _head(found, inputs), private)
+    make_folder(aside)
     blend = Blend(scribe, public)
     try:
         _feed(found, blend, progress)
