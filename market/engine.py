@@ -17,12 +17,13 @@ from market.notes import NOTES, reject_row, session_row
 from market.state import Channels, State
 from market.sync_states import State as BookState
 from market.unknown import Unknown
+from market.weave import Weave
 from schemas import wire
 from schemas.digest import state_digest
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
-from schemas.requests import SnapshotRequest, is_market_list, subscribed, unsubscribed
+from schemas.requests import SnapshotRequest, is_market_list, subscribed
 from schemas.rows import Row
 from schemas.topics import Topic
 
@@ -45,9 +46,10 @@ class Engine:
         # Bounded, as sealing and replay never take from it.
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox, self._came_late)
-        self._books = Books(self._lanes)
-        self.state = State(lambda: self.channels)
         self._connections = Connections()
+        self._weave = Weave(self._lanes, self._connections)
+        self._books = Books(self._lanes, self._weave)
+        self.state = State(lambda: self.channels)
         self._markets = Markets()
         self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
         self._noted: Frame | None = None  # the newest of all others
@@ -71,7 +73,7 @@ class Engine:
         """The rows a frame makes, in order; none for a frame that says nothing new."""
         try:
             if frame.kind is not _DATA:
-                rows = self._control[frame.kind](frame)
+                rows = [*self._weave.overdue(frame), *self._control[frame.kind](frame)]
                 self._noted = frame
                 return rows
             self._heard = frame
@@ -211,7 +213,7 @@ class Engine:
         self.late.clear()
         self._outbox.clear()
         self._lanes.restore({})
-        self._connections.reset()
+        self._weave.reset()
         self._markets.reset()
         self._heard = None
         return [session_row(frame)]
@@ -224,7 +226,9 @@ class Engine:
         if lane is None:
             return [reject_row(frame, topic, "bad_field", f"keyframe of {frame.topic[:64]!r}")]
         try:
-            return lane.tracker.restore(frame, frame.payload)
+            rows = lane.tracker.restore(frame, frame.payload)
+            self._weave.restored(lane)
+            return rows
         except UNREADABLE as error:
             return [reject_row(frame, topic, "bad_field", str(error))]
 
@@ -234,16 +238,14 @@ class Engine:
             if frame.topic:
                 self._markets.restore(frame.topic, frame.payload)
             else:
-                saved = self._connections.restore(frame.payload)
-                self._heard = saved.heard
-                self._lanes.restore(saved.ended or {})
+                self._heard = self._weave.restore(frame.payload)
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
         return []
 
     def _open(self, frame: Frame) -> list[Row]:
         self._heard = frame
-        return [session_row(frame), *self._connections.opened(frame)]
+        return [session_row(frame), *self._weave.opened(frame)]
 
     def _note(self, frame: Frame) -> list[Row]:
         try:
@@ -260,30 +262,27 @@ class Engine:
             result += self._connections.lost(frame, before)
         except UNREADABLE as error:
             return [*result, reject_row(frame, None, "bad_field", str(error))]
-        if not self._connections.any_open:
+        result += self._weave.release(frame)
+        if not self._connections.open:
             self._lanes.closed()
         for lane in self._known():
             result += lane.tracker.shed(frame)
         return result
 
     def _close(self, frame: Frame) -> list[Row]:
-        gap = self._connections.closed(frame, self._heard)
-        self._lanes.closed(frame.conn)
-        return [session_row(frame), *gap, *self._books.closed(frame)]
+        rows = self._books.closed(frame)
+        return [session_row(frame), *self._weave.closed(frame, self._heard), *rows]
 
     def _sent(self, frame: Frame) -> list[Row]:
         for name in subscribed(frame.payload):
             self._lanes.begin(name)
         rows = [session_row(frame), *self._books.subscribed(frame)]
-        for name in unsubscribed(frame.payload):
-            tracker = self._lanes.end(name, frame.conn)
-            rows += [] if tracker is None else tracker.unsubscribed(frame)
-        return rows
+        return rows + self._books.unsubscribed(frame)
 
     def _came_late(self, lane: Lane, frame: Frame, message: object) -> list[Row]:
         """A frame of a stream that has ended; on another connection it is one nobody announced."""
         del message
-        if self._lanes.ended[lane.name] == frame.conn:
+        if frame.conn in self._lanes.ended[lane.name]:
             self.late[lane.name] += 1
             return []
         self._lanes.begin(lane.name)

@@ -4,7 +4,7 @@ from collections import deque
 
 from market.depth import DepthTracker
 from market.handlers import book_ticker
-from market.memory import Last
+from market.memory import Last, is_older
 from schemas import wire
 from schemas.frames import Frame
 from schemas.requests import SnapshotRequest
@@ -34,6 +34,13 @@ class QuoteTracker(Last):
         if isinstance(row, BookTicker):
             for tracker in self.depths:
                 rows += tracker.quoted(frame, row)
+        return rows
+
+    def spliced(self, frame: Frame, message: wire.BookTicker) -> list[Row]:
+        """A late one is compared all the same."""
+        before, rows = self.row, self.rows(frame, message)
+        if self.row is not None and is_older(self.row, before):
+            self.row = before
         return rows
 
     def lost(self) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 import msgspec
 
 from market.gaps import BACKWARDS_NS, Ending, Hole, Place, Seen, gap_row
+from market.held import Held, Span
 from market.memory import TRADES_KEPT
 from market.missing import Missing, MissingIds
 from schemas import wire
@@ -25,6 +26,7 @@ class TradeState(msgspec.Struct):
     shed: bool = False
     missing: list[Missing] = []
     recent: list[Trade] = []
+    held: list[Held[wire.Trade]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TradeTracker:
@@ -33,9 +35,13 @@ class TradeTracker:
 
     repeats: frames ignored, their ids having been seen.
     recent: the newest trades by id, or by numbering where that began again.
+    held: trades that wait, see `market.ordered`.
     """
 
-    __slots__ = ("_missing", "_shed", "conn", "recent", "repeats", "seen", "topic", "ts_engine")
+    __slots__ = (
+        "_missing", "_shed",
+        "conn", "held", "recent", "repeats", "seen", "topic", "ts_engine",
+    )  # fmt: skip
 
     def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
         del outbox  # trades ask for nothing
@@ -51,6 +57,32 @@ class TradeTracker:
         self._shed = False  # frames of ours were lost since the newest trade
         self._missing = MissingIds()
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.held: list[Held[wire.Trade]] = []
+
+    @property
+    def last_id(self) -> int | None:
+        """What the next trade is to follow; None where any may be the first."""
+        return None if self.seen is None or self._shed else self.seen.id
+
+    @staticmethod
+    def span(message: wire.Trade) -> Span:
+        """A trade has one id."""
+        return message.t, message.t
+
+    @staticmethod
+    def check(message: wire.Trade) -> None:
+        """Raises InexactNumber where `rows` would."""
+        price(message.p)
+        qty(message.q)
+
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+
+    def spliced(self, frame: Frame, message: wire.Trade) -> list[Row]:
+        """Rows of a trade of another connection than the one before."""
+        self.moved(frame.conn)
+        return self.rows(frame, message)
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
         """Rows of a trade frame: none for a repeat; a gap row first where ids are missing, or last
@@ -136,7 +168,7 @@ class TradeTracker:
         return msgspec.json.encode(
             TradeState(
                 self.conn, self.seen, self.ts_engine, self.repeats, self._shed,
-                self._missing.gaps, list(self.recent),
+                self._missing.gaps, list(self.recent), self.held or msgspec.UNSET,
             )
         )  # fmt: skip
 
@@ -151,4 +183,5 @@ class TradeTracker:
         self._shed = saved.shed
         self._missing.gaps = saved.missing
         self.recent = deque(saved.recent, TRADES_KEPT)
+        self.held = saved.held or []
         return []
