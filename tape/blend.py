@@ -86,15 +86,15 @@ class Blend:
         if handle is not None:
             handle(voice, frame)
 
-    def end(self, side: int) -> None:
-        """It has no more."""
+    def end(self, side: int, stopped: bool) -> None:
+        """It has no more. stopped: as it was to."""
         voice = self._voices[side]
         for path in self.replies.end(side):
             failure = to_json(RequestFailed(0, _ENDED, ""))
             self._put(Content(Kind.FAILED, failure, topic=path), voice.stamp)
         if voice.lossy:
             self._put(Content(Kind.LOSS, to_json(FramesLost(INPUT, ended=True))), voice.stamp)
-        self._hang_up(voice, _ENDED)
+        self._hang_up(voice, _ENDED, stopped)
         del self._voices[side]
         if not self._voices and self._notes:
             self._write_notes(voice.stamp)
@@ -193,9 +193,9 @@ class Blend:
             voice.deaf = not lost.ended
             self._hang_up(voice, f"frames of it were lost: {lost.cause}")
 
-    def _hang_up(self, voice: Voice, why: str) -> None:
+    def _hang_up(self, voice: Voice, why: str, stopped: bool = False) -> None:
         for conn in self._sockets.of(voice.number):
-            self._put(cut(why, self._on(voice, conn)), voice.stamp)
+            self._put(cut(why, self._on(voice, conn), stopped), voice.stamp)
             self._sockets.close(voice.number, conn)
 
     def _on(self, voice: Voice, conn: int) -> int:

@@ -55,6 +55,11 @@ class Side:
         return sum(segment.frames for segment in self.segments)
 
     @property
+    def stopped(self) -> bool:
+        """Whether its recorder ended in order."""
+        return self.segments[-1].end == "stop"
+
+    @property
     def has_copies(self) -> bool:
         """Whether it was recorded on several connections."""
         return any(Kind.COPIES in segment.kinds for segment in self.segments)

@@ -50,6 +50,6 @@ def subscribes(topics: list[str], number: int) -> Content:
     return Content(Kind.SENT, text, number)
 
 
-def cut(why: str, number: int) -> Content:
-    """It brings nothing more, and no CLOSE frame says so."""
-    return Content(Kind.CLOSE, to_json(ConnectionClosed(_CUT, why)), number)
+def cut(why: str, number: int, stopped: bool = False) -> Content:
+    """It brings nothing more, and no CLOSE frame says so. stopped: as it was to."""
+    return Content(Kind.CLOSE, to_json(ConnectionClosed(_CUT, why, stopped)), number)

@@ -146,7 +146,7 @@ def _feed(found: Sequence[Side], blend: Blend, progress: Progress) -> None:
             streams[number] = found[number].heard()
         following = next(streams[number], None)
         if following is None:
-            blend.end(number)
+            blend.end(number, found[number].stopped)
         else:
             coming[number] = following
             heappush(waiting, (following.at, number))

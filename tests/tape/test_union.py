@@ -268,7 +268,7 @@ def test_a_session_without_an_end_ends(tmp_path: Path) -> None:
     here.tape.take(Kind.REQUEST, b"", PATH)
     here.hear(trade(1, SECOND), Hearing(0))
     there.hear(trade(2, 2 * SECOND), Hearing(0))
-    here.tape.stop()
+    here.tape.crash()
     there.stop()
     _, tape = united(tmp_path, here, there)
     [close, _] = frames(tape, Kind.CLOSE)
