@@ -102,12 +102,7 @@ class Tape:
                     f"{tape.root} has frames, but no manifest says what they are: bp-tape recover"
                     " makes the manifests anew"
                 )
-            if shards := shard_folders(tape.root):
-                names = ", ".join(folder.name for folder in shards)
-                raise NotARecording(
-                    f"{tape.root} holds shards ({names}), and this takes one recording: name one of"
-                    " them, or make one of all with bp-tape union"
-                )
+            refuse_shards(tape.root)
             raise NotARecording(
                 f"{tape.root} holds no recording: neither manifest/*{MANIFEST_ENDING} nor"
                 f" journal/*{JOURNAL_ENDING}; name the folder that bp-record wrote to"
@@ -212,6 +207,16 @@ def shard_folders(root: Path) -> list[Path]:
     found = [(Shard.of_folder(path.name), path) for path in _listed(root, "")]
     known = [(shard.of, shard.number, path) for shard, path in found if shard is not None]
     return [path for _, _, path in sorted(known)]
+
+
+def refuse_shards(root: Path) -> None:
+    """Raise NotARecording where a folder has shards in it."""
+    if shards := shard_folders(root):
+        names = ", ".join(folder.name for folder in shards)
+        raise NotARecording(
+            f"{root} holds shards ({names}), and this takes one recording: name one of them, or"
+            " make one of all with bp-tape union"
+        )
 
 
 def generation_of(manifest: Path) -> int:
