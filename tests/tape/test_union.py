@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +32,7 @@ from tape.reader import read_frames, read_rows, segments
 from tape.union import Made, sides, union
 from tape.verify import verify
 from tests.tape.machines import Hearing, Machine, Said, ticker, trade
+from tests.tapes import START_NS
 
 SOAK = bool(os.environ.get("SOAK"))
 MS = 1_000_000
@@ -113,9 +115,9 @@ def test_every_message_is_there_once_and_every_copy_is_noted(
         made, tape = united(Path(folder), *machines)
         expected = _expected(sayings)
         data = frames(tape, Kind.DATA)
-        assert [frame.payload for frame in data] == [first for _, first, _ in expected]
+        assert [(frame.ts_mono, frame.payload) for frame in data] == [each[0] for each in expected]
         raw = Counter(_copied(tape))
-        assert raw == Counter(text for _, _, others in expected for text in others)
+        assert raw == Counter(copy for each in expected for copy in each[1:])
         assert made.copies == raw.total()
         conns = {frame.conn for frame in frames(tape, Kind.OPEN)}
         assert conns == {*range(1, len(conns) + 1)}
@@ -128,27 +130,34 @@ def test_every_message_is_there_once_and_every_copy_is_noted(
 
 def _expected(
     sayings: list[tuple[bool, Hearing | None, Hearing | None, Hearing | None]],
-) -> list[tuple[int, bytes, list[bytes]]]:
-    """The first who hears it has the frame, of two at once the one whose session comes first."""
+) -> list[list[tuple[int, bytes]]]:
+    """When who hears what, the first of each message first: of two at once the one whose session
+    comes first."""
     found = []
     for index, (is_trade, *hearings) in enumerate(sayings):
         said = _said(index, is_trade)
         heard = [(h.late, n, h) for n, h in enumerate(hearings) if h is not None]
-        texts = [_text(said, h.event) for _, _, h in sorted(heard)]
-        texts += [_text(said, h.event + 3) for _, _, h in heard if h.again is not None]
+        texts = [(late, _text(said, h.event)) for late, _, h in sorted(heard)]
+        for late, _, hearing in heard:
+            if hearing.again is not None:
+                texts.append((late + hearing.again, _text(said, hearing.event + 3)))
         if texts:
-            found.append((index, texts[0], texts[1:]))
+            found.append([(START_NS + said.at + late, text) for late, text in texts])
     return found
 
 
 def _text(said: Said, event: int) -> bytes:
-    return said.text((1_788_367_390_000_000_000 + said.at) // 1_000 + event)
+    return said.text((START_NS + said.at) // 1_000 + event)
 
 
-def _copied(tape: Tape) -> list[bytes]:
-    """The bytes of all copies, from the frame that each repeats."""
-    by_seq = {frame.seq: frame.payload for frame in frames(tape)}
-    return [_shifted(by_seq[seq], later or 0) for seq, _, _, later in copies(tape)]
+def _copied(tape: Tape) -> list[tuple[int, bytes]]:
+    """When all copies came and their bytes, from the frame that each repeats."""
+    by_seq = {frame.seq: frame for frame in frames(tape)}
+    found = []
+    for seq, _, late, later in copies(tape):
+        frame = by_seq[seq]
+        found.append((frame.ts_mono + late, _shifted(frame.payload, later or 0)))
+    return found
 
 
 def _shifted(payload: bytes, later: int) -> bytes:
@@ -160,6 +169,24 @@ def _machines(root: Path, *names: str) -> list[Machine]:
     for machine in found:
         machine.begin()
     return found
+
+
+def test_what_one_has_twice_was_sent_twice(tmp_path: Path) -> None:
+    """As a ticker, on two connections one after the other; the other has copies of both."""
+    here, there = _machines(tmp_path, "a", "b")
+    here.hear(ticker(SECOND), Hearing(0))
+    here.tape.disconnect()
+    here.tape.connect()
+    here.hear(ticker(SECOND), Hearing(9 * MS))
+    for late in (1, 12):
+        there.hear(ticker(SECOND), Hearing(late * MS))
+    here.stop()
+    there.stop()
+    made, tape = united(tmp_path, here, there)
+    assert (len(frames(tape, Kind.DATA)), made.copies) == (2, 2)
+    content = b"".join(path.read_bytes() for path in sorted((there.root / "manifest").iterdir()))
+    assert made.inputs[1].manifests == sha256(content).hexdigest()
+    assert segments(tape)[0].union == list(made.inputs)
 
 
 def test_what_all_missed_is_one_gap_and_what_one_missed_is_none(tmp_path: Path) -> None:
