@@ -77,9 +77,7 @@ class Books:
         """A connection ends, and with it all streams that are on it and on no other."""
         result: list[Row] = []
         for lane in self._lanes.values():
-            if lane is None or lane.tracker.conn != frame.conn:
-                continue
-            if self._weave.goes_on(lane.name, frame.conn):
+            if lane is None or not self._weave.ends(lane, frame.conn):
                 continue
             result += self._weave.released(frame, lane.name)
             if isinstance(lane.tracker, DepthTracker):

@@ -7,10 +7,18 @@ import msgspec
 
 class Carried(msgspec.Struct, gc=False, omit_defaults=True):
     """Connections that have a stream, and those on which it was unsubscribed while others had it:
-    what is still on its way there counts, and says no more of that connection."""
+    what is still on its way there counts, and says no more of that connection. proven: those
+    of which messages came in turn where nobody knows what is open."""
 
     by: list[int] = []
     left: list[int] = []
+    proven: list[int] = []
+
+    def without(self, conn: int) -> "Carried | None":
+        """What is left when a connection is over."""
+        lists = ([one for one in some if one != conn] for some in (self.by, self.left, self.proven))
+        carried = Carried(*lists)
+        return None if carried == Carried() else carried
 
 
 class Carriers:
@@ -46,6 +54,16 @@ class Carriers:
         if conn not in self.left(name) and conn not in self.of(name):
             self.subscribed(name, conn)
 
+    def proven(self, name: str) -> frozenset[int]:
+        """Those that have shown to be open."""
+        carried = self._streams.get(name)
+        return frozenset(carried.proven) if carried else frozenset()
+
+    def prove(self, name: str, conns: set[int]) -> None:
+        """Messages of a stream came on connections in turn."""
+        carried = self._streams.setdefault(name, Carried())
+        carried.proven = sorted(conns.union(carried.proven))
+
     def unsubscribed(self, name: str, conn: int) -> None:
         """A stream is not wanted on a connection any more."""
         carried = self._streams.setdefault(name, Carried())
@@ -58,11 +76,8 @@ class Carriers:
 
     def closed(self, conn: int) -> None:
         """A connection is over."""
-        for name, carried in list(self._streams.items()):
-            carried.by = [one for one in carried.by if one != conn]
-            carried.left = [one for one in carried.left if one != conn]
-            if not carried.by and not carried.left:
-                del self._streams[name]
+        rest = {name: carried.without(conn) for name, carried in self._streams.items()}
+        self._streams = {name: carried for name, carried in rest.items() if carried is not None}
 
     def export(self) -> dict[str, Carried]:
         """For a keyframe."""

@@ -77,10 +77,12 @@ class Memory:
 
     def spliced(self, frame: Frame, message: Any) -> list[Row]:
         """Rows of a frame of another connection than the one before.
-        What it is behind stays."""
+        What is newer stays, and so does the connection that brought it."""
         made = self._handle(frame, message)
-        self.conn = frame.conn
-        self.keep([row for row in made if not is_older(row, self.known(row))])
+        newest = [row for row in made if not is_older(row, self.known(row))]
+        if newest:
+            self.conn = frame.conn
+            self.keep(newest)
         return made
 
     def known(self, row: Row) -> Row | None:

@@ -1,6 +1,7 @@
 """A stream with ids that several connections bring: its messages in order of their ids."""
 
 from bisect import insort
+from collections.abc import Set
 from typing import Any, Protocol
 
 from market.depth import DepthTracker
@@ -15,11 +16,8 @@ IdTracker = DepthTracker | TradeTracker
 class Company(Protocol):
     """The connections there are beside that of a message."""
 
-    @property
-    def open(self) -> set[int]: ...
-
-    @property
-    def several(self) -> bool: ...
+    def alive(self, name: str) -> Set[int]:
+        """Connections that may bring a stream."""
 
     def heard(self, name: str, conn: int, last: int) -> bool:
         """A stream came on a connection, and before on ``last``; whether both are open."""
@@ -80,7 +78,8 @@ class Ordered:
 
     def _waits(self) -> bool:
         """Whether what is missing may come: the stream goes on, and on another connection too."""
-        return self._company.several and self._tracker.conn in self._company.open
+        alive = self._company.alive(self._name)
+        return len(alive) > 1 and self._tracker.conn in alive
 
     def _in_turn(self, message: Any) -> bool:
         last = self._tracker.last_id
@@ -92,7 +91,7 @@ class Ordered:
         insort(held, newest, key=lambda one: span(one.message))
         self._company.hold(self._name, self)
         rows: list[Row] = []
-        if not self._company.several:  # the one that is left brings nothing older any more
+        if len(self._company.alive(self._name)) < 2:
             while any(one is newest for one in held):
                 rows += self._force(frame)
         return rows if len(held) <= HELD_LIMIT else rows + self._force(frame)
@@ -111,10 +110,10 @@ class Ordered:
     def _let_go(self, frame: Frame, held: Held[Any]) -> list[Row]:
         tracker, before = self._tracker, self._tracker.conn
         stamp = Frame(frame.seq, frame.ts_recv, frame.ts_mono, held.conn, Kind.DATA, "", b"")
-        if held.conn in self._company.open:
+        if held.conn in self._company.alive(self._name):
             return self._take(stamp, held.message)
         rows = self._splice(stamp, held.message)
-        tracker.conn = before  # its own is over
+        tracker.moved(before)  # its own is over
         return rows
 
     def _take(self, frame: Frame, message: Any) -> list[Row]:

@@ -38,9 +38,10 @@ class QuoteTracker(Last):
 
     def spliced(self, frame: Frame, message: wire.BookTicker) -> list[Row]:
         """A late one is compared all the same."""
-        before, rows = self.row, self.rows(frame, message)
+        before, conn = self.row, self.conn
+        rows = self.rows(frame, message)
         if self.row is not None and is_older(self.row, before):
-            self.row = before
+            self.row, self.conn = before, conn
         return rows
 
     def lost(self) -> None:

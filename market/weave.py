@@ -4,7 +4,7 @@ What a connection loses the other has, so what follows is not that nothing is mi
 may come yet, milliseconds late. While one connection is open none of this is in the way of a frame.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import partial
 
 from market.connections import Connections, all_ended
@@ -22,22 +22,21 @@ _PASSED_OVER = frozenset({Kind.SEGMENT, Kind.KEYFRAME, Kind.REQUEST, Kind.REPLY,
 
 
 class Weave:
-    """Knows which streams go on on another connection, and which of their messages wait.
-
-    open: connections known to be.
-    """
+    """Knows which streams go on on another connection, and which of their messages wait."""
 
     def __init__(self, lanes: Lanes, connections: Connections) -> None:
         self._lanes = lanes
         self._connections = connections
         self._holding: dict[str, Ordered] = {}
         self._on = False
-        self.open = connections.open
 
-    @property
-    def several(self) -> bool:
-        """Whether more than one connection is open."""
-        return self._connections.several
+    def alive(self, name: str) -> Set[int]:
+        """Connections that may bring a stream: those that are open; where that is not known, those
+        that have shown it by this stream. None is known by another, which may not be selected."""
+        known = self._connections.open
+        if self._connections.wary:
+            return known | self._connections.carriers.proven(name)
+        return known
 
     def opened(self, frame: Frame) -> list[Row]:
         """A connection was opened."""
@@ -54,7 +53,7 @@ class Weave:
 
     def follow(self) -> None:
         """Connections were opened, closed, or restored: let messages pass here, or no more."""
-        on = self.several or self._connections.wary or bool(self._holding)
+        on = self._connections.several or self._connections.wary or bool(self._holding)
         if on != self._on:
             self._on = on
             self._lanes.weave(self._through if on else None)
@@ -113,7 +112,7 @@ class Weave:
         if self.goes_on(name, conn):
             carriers.unsubscribed(name, conn)
             return frozenset()
-        conns = (before | carriers.left(name)) & self.open | {conn}
+        conns = (before | carriers.left(name)) & self.alive(name) | {conn}
         carriers.ended(name)
         return conns
 
@@ -126,29 +125,35 @@ class Weave:
 
     def heard(self, name: str, conn: int, last: int) -> bool:
         """A stream came on a connection, and before on ``last``; whether both are open."""
-        opened, several = self.open, self.several
-        if several:
-            opened.add(conn)
-        elif self._connections.wary and conn < last:  # numbers grow: neither is the other's end
-            opened.update((conn, last))
-        both = conn in opened and last in opened
+        carriers = self._connections.carriers
+        if self._connections.wary and conn < last:  # numbers grow: neither is the other's end
+            carriers.prove(name, {conn, last})
+        both = {conn, last} <= self.alive(name)
         if both:
-            self._connections.carriers.heard(name, conn)
+            carriers.heard(name, conn)
         return both
 
     def hold(self, name: str, ordered: Ordered) -> None:
         """Messages of a stream are held."""
         self._holding[name] = ordered
 
+    def ends(self, lane: Lane, conn: int) -> bool:
+        """A connection is over; whether a stream has been on that, and goes on on no other."""
+        carriers, tracker = self._connections.carriers, lane.tracker
+        if tracker.conn in carriers.left(lane.name) and conn in carriers.of(lane.name):
+            tracker.moved(conn)  # from one that brought something late
+        return tracker.conn == conn and not self.goes_on(lane.name, conn)
+
     def _others(self, name: str, conn: int) -> set[int]:
         """Connections that have a stream, beside one, where that is open too."""
-        if conn not in self.open:
+        alive = self.alive(name)
+        if conn not in alive:
             return set()
         carriers, lane = self._connections.carriers, self._lanes.get(name)
         known = set(carriers.of(name))
         if lane is not None:  # it came there last
             known |= {lane.tracker.conn} - carriers.left(name)
-        return (known & self.open) - {conn}
+        return (known & alive) - {conn}
 
     def _waiting(self) -> Iterator[Ordered]:
         """Whose messages wait; in an order that does not depend on the past."""

@@ -10,11 +10,12 @@ from schemas import wire
 from schemas.check_rows import Audit
 from schemas.frames import Frame, Kind
 from schemas.requests import depth_symbol, is_market_list
-from schemas.rows import BookKeyframe, Depth, Gap, Row
+from schemas.rows import BookKeyframe, Depth, Gap, Row, Trade
 from schemas.topics import Topic, depth_topic
 from tape.patterns import Patterns
 
 _REST = frozenset({Kind.REQUEST, Kind.REPLY, Kind.FAILED})
+_TRADES = "trade"
 _QUOTES = "bookTicker"  # the channel that books are compared with
 
 _decode_name = wire.decoder(wire.StreamName).decode
@@ -66,6 +67,8 @@ class Selection(Patterns):
             return self.wants(depth_topic(row.symbol or "", row.window))
         if isinstance(row, Gap | Audit):
             return row.topic is None or self.wants(row.topic)
+        if isinstance(row, Trade):  # it may have waited, see `market.ordered`
+            return self.wants(f"{_TRADES}.{row.symbol}")
         return True
 
     def _plain_role(self, stream: str | None) -> Role:

@@ -10,7 +10,7 @@ from schemas.check_rows import Clock, Copy
 from schemas.frames import Kind
 from schemas.privacy import ABOUT_ACCOUNTS, WITH_TOPICS, Privacy
 from schemas.requests import depth_symbol
-from schemas.rows import BookKeyframe, Depth
+from schemas.rows import BookKeyframe, Depth, Trade
 from schemas.topics import Topic, depth_topic, is_private
 from tape.columns import arrow_to_frames
 from tape.days import part_of
@@ -61,7 +61,7 @@ class Choice:
 
     def needs_streams(self, table: str) -> bool:
         """Whether only frames say which rows of a table are wanted: of which stream they are."""
-        plain = table in _BOOKS | WITH_TOPICS | _ABOUT_NOTHING
+        plain = table in _BOOKS | WITH_TOPICS | _ABOUT_NOTHING | {Trade.TABLE}
         return not (self.topics.everything or plain)
 
     def rows(self, table: str, symbol: str | None) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -74,6 +74,8 @@ class Choice:
             elif table in _BOOKS and not self.topics.everything:
                 wants = self.topics.wants
                 batch = _among(batch, "window", lambda w: wants(depth_topic(symbol or "", w or "")))
+            elif table == Trade.TABLE and not self.topics.wants(f"{table}.{symbol}"):
+                return batch.slice(0, 0)  # whichever frame it waited for, see `market.ordered`
             return batch
 
         return pick

@@ -65,7 +65,8 @@ def _brought(race: Race, conn: int, runner: Runner) -> Iterator[Arrival]:
     at, clock, frame = runner.begins, 0, 0
     while at < len(race.times):
         size = runner.sizes[frame % len(runner.sizes)] if at else 1
-        last = min(at + size, len(race.times)) - 1
+        near = [n for n, ms in enumerate(race.times) if n >= at and ms <= race.times[at] + 80]
+        last = near[:size][-1]
         lag = runner.lags[last % len(runner.lags)] if at else 0
         clock = max(clock, race.times[last] + lag)
         if at == 0 or last not in runner.lost:
