@@ -107,6 +107,12 @@ from tape.version import code_version
     help="With --ring: what comes so long after that is written too; may be 0s.",
 )
 @click.option(
+    "--shard",
+    metavar="I/N",
+    help="Share the markets out among N recorders, of which this is number I: record only topics"
+    " whose market falls to it by its name, into the folder shard-I-of-N of --data.",
+)
+@click.option(
     "--markets-every",
     metavar="TIME",
     default="5m",
@@ -159,6 +165,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
     bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
     bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
+    bp-record -t 'depth.*' --shard 2/4  the second of four that share the markets
     bp-record -t 'depth.*' --metrics-port 9466 --log-format json
     bp-record -t '*.SOL_USDC' --connections 2   no gap when one connection is lost
 

@@ -122,8 +122,10 @@ def _say_names(names: list[str]) -> None:
 
 def _show(found: Status) -> None:
     state = "PAUSED, " if found.paused else ""
+    shard = f", shard {found.shard}" if found.shard else ""
     link = f"connection {found.connection}{'' if found.connected else ' is down'}"
-    click.echo(f"{state}process {found.pid}, session {found.session}, segment {found.segment}")
+    of = f"session {found.session}, segment {found.segment}{shard}"
+    click.echo(f"{state}process {found.pid}, {of}")
     click.echo(f"{found.frames:,} frames, {link}")
     if len(found.links) > 1:
         show_table(("link", "connection", "ping", "frames", "copies"), [*map(_link, found.links)])

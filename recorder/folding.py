@@ -9,11 +9,11 @@ from functools import partial
 from recorder.hold import Arrival
 from recorder.intake import Intake
 from recorder.stamp import Stamp
-from schemas.frames import Frame, Kind, MessagesCopied, to_json
+from schemas.frames import Frame, Kind, to_json
 from tape.copies import HORIZON_NS, Copies, Message
+from tape.copy_notes import CopyNotes, Found
 
 NOTE_EVERY_S = 0.05
-NOTE_AT_MOST = 1_000  # copies in a frame
 
 _STREAM = b'"stream"'  # all else, such as an error reply, is said to one connection
 
@@ -25,7 +25,7 @@ class Folding:
         self.intake = intake
         self._copies: Copies | None = None
         self._sides = 0  # who wants it on
-        self._noted = MessagesCopied([], [], [], [])
+        self._noted = CopyNotes()
         self._due: asyncio.TimerHandle | None = None
         intake.endings.append(self.note)
 
@@ -60,7 +60,8 @@ class Folding:
         ahead = None
         if message.event_us is not None and original.event_us is not None:
             ahead = message.event_us - original.event_us
-        self._collect(original.seq, conn, stamp.ts_mono - original.ts_mono, ahead)
+        found = Found(original, stamp.ts_mono - original.ts_mono, ahead)
+        self._collect(found, conn, stamp.ts_mono)
         return True
 
     def remember(self, frames: Iterable[Frame]) -> None:
@@ -74,17 +75,12 @@ class Folding:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        if self._noted.seq:
-            noted, self._noted = self._noted, MessagesCopied([], [], [], [])
-            self.intake.take(Kind.COPIES, to_json(noted))
+        if self._noted:
+            self.intake.take(Kind.COPIES, to_json(self._noted.take()))
 
-    def _collect(self, seq: int, conn: int, late_ns: int, event_us: int | None) -> None:
-        noted = self._noted
-        noted.seq.append(seq)
-        noted.conn.append(conn)
-        noted.late_ns.append(late_ns)
-        noted.event_us.append(event_us)
-        if len(noted.seq) >= NOTE_AT_MOST:
+    def _collect(self, found: Found, conn: int, at: int) -> None:
+        self._noted.add(found, conn, at)
+        if self._noted.is_due(at):
             self.note()
         elif self._due is None:
             self._due = asyncio.get_running_loop().call_later(NOTE_EVERY_S, self.note)

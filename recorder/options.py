@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from recorder.keys import key_source
 from recorder.settings import RING_AFTER_S, Listen, Settings, as_url
 from schemas.errors import ConfigError
+from schemas.shard import Shard
 from tape.keep import Keep
 from tape.quantities import octets, pretty_size, seconds
 
@@ -21,6 +22,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
     *("memory", "min_free", "audit_every", "keep", "markets_every", "keys", "ring", "ring_after"),
+    "shard",
     *("metrics_port", "metrics_host", "log_format", "connections"),
 )
 _LISTS = {
@@ -70,11 +72,12 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
     """The options as one value; raises ConfigError."""
     names = tuple(name.strip() for text in topics for name in text.split(",") if name.strip())
     ring = _optional(seconds, texts["ring"])
+    shard = _optional(Shard.parse, texts["shard"])
     _check_ring(ring, texts)
     markets_every = texts["markets_every"] or ""
     settings = Settings(
         topics=names,
-        data=data,
+        data=data if shard is None else data / shard.folder,
         ws_url=as_url(texts["ws_url"] or "", ("ws", "wss")),
         rest_url=as_url(texts["rest_url"] or "", ("http", "https")),
         duration=_optional(seconds, texts["duration"]),
@@ -89,6 +92,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         take_over=texts["take_over"],
         ring_after=_ring_after(texts["ring_after"]),
         connections=texts["connections"],
+        shard=shard,
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
     )
     if settings.roll < SHORTEST_ROLL_S:

@@ -36,6 +36,10 @@ def _session(watch: Watch) -> Counts:
         yield (session,), 1
 
 
+def _shard(watch: Watch) -> Counts:
+    yield (watch.recorder.settings.shard_name or "1/1",), 1
+
+
 def _offset(watch: Watch) -> float | None:
     clock = watch.recorder.tally.traffic.clock
     return None if clock is None or clock.offset_ns is None else clock.offset_ns / 1e9
@@ -101,6 +105,11 @@ PROCESS: tuple[Metric, ...] = (
         *(_build, "version", "format", "schema", "python"),
     ),
     gauge("session_info", "Always 1; name of the session.", _session, "session"),
+    gauge(
+        "shard_info",
+        "Always 1; which share of the markets is recorded, as 2/4. All: 1/1.",
+        *(_shard, "shard"),
+    ),
     # What all programs call so.
     Metric(
         *(Type.COUNTER, "process_cpu_seconds_total"),

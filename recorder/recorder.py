@@ -36,6 +36,7 @@ from tape.layout import Tape
 from tape.lock import lock
 
 NO_RING = "there is no ring to dump: everything is written (bp-record --ring)"
+NOT_OURS = "none of the topics is of this shard: nothing is recorded until one is listed"
 PAUSED = "PAUSED: nothing is subscribed; bp-record ctl resume goes on"
 
 Notice = Callable[[str], None]
@@ -56,7 +57,7 @@ class Recorder:
         self, settings: Settings, notice: Notice = lambda text: None, clock: Clock = now
     ) -> None:
         self.settings = settings
-        self.wanted = Wanted(settings.topics)
+        self.wanted = Wanted(settings.topics, settings.shard)
         self.carry: Carry | None = None
         self.reload: Reload | None = None
         self.program: Program | None = None
@@ -241,6 +242,8 @@ class Recorder:
         catalogue.resolve(self.wanted.texts)
         paused = over is not None and over.welcome.paused
         self._subscriptions = self._subscribed(() if paused else self.wanted.names(catalogue))
+        if not (self.topics or paused):
+            self._notice(Message(NOT_OURS, "no_topics", Level.WARNING))
         program = Program(self.wanted, catalogue, self._subscriptions, self._notice)
         program.paused = paused
         return lists, program

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import UNSET, UnsetType
+
 from recorder.keys import KeySource
 from recorder.memory import MEMORY
 from schemas.errors import ConfigError
+from schemas.shard import Shard
 from schemas.topics import is_private
 from tape.keep import Keep
 
@@ -74,6 +77,7 @@ class Settings:
     ring_after: what still belongs to it after that.
     connections: to the same topics, at once.
     take_over: go on with the session of the recorder at work in that folder, if there is one.
+    shard: record only topics of this share of the markets; None: all.
     markets_every: the venue's market list is looked at this often, which its cache keeps for five
         minutes; None: never again.
     """
@@ -97,6 +101,12 @@ class Settings:
     ring_after: float = RING_AFTER_S
     connections: int = 1
     take_over: bool = False
+    shard: Shard | None = None
+
+    @property
+    def shard_name(self) -> str | UnsetType:
+        """As heads of segments have it."""
+        return UNSET if self.shard is None else str(self.shard)
 
     @property
     def private(self) -> bool:

@@ -43,7 +43,7 @@ class Status(msgspec.Struct):
     connection: number of the newest, 0 before the first; connected: whether any is up. links: those
     kept up at once. trouble: what
     people have to know, empty if nothing. held_bytes: what waits for the disk. free_bytes: None
-    where the disk does not answer.
+    where the disk does not answer. shard: as in ``2/4``; None for all markets.
     """
 
     pid: int
@@ -59,6 +59,7 @@ class Status(msgspec.Struct):
     free_bytes: int | None
     wanted: tuple[str, ...]
     topics: list[TopicStatus]
+    shard: str | None = None
 
 
 async def status(recorder: Recorder) -> Status:
@@ -83,6 +84,7 @@ async def status(recorder: Recorder) -> Status:
         free_bytes=await _free(recorder),
         wanted=recorder.wanted.texts,
         topics=[_topic(name, lines.get(name), now) for name in sorted(names)],
+        shard=recorder.settings.shard_name or None,
     )
 
 

@@ -268,6 +268,7 @@ class Store:
             ws_url=self._settings.ws_url,
             rest_url=self._settings.rest_url,
             rows_schema=SCHEMA,
+            shard=self._settings.shard_name,
         )
 
     def _faulty(self, fault: Exception) -> BackpackError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from recorder.catalogue import Catalogue
+from schemas.shard import Shard
 
 Rules = dict[str, bool]  # by name or pattern, whether it is asked for, in order
 
@@ -13,11 +14,13 @@ class Wanted:
 
     given: what the options ask for, command line or file. They may be read again; what was said
     by hand since the start comes behind them all the same.
+    shard: only topics of it are meant; None: all.
     """
 
-    def __init__(self, given: Iterable[str] = ()) -> None:
+    def __init__(self, given: Iterable[str] = (), shard: Shard | None = None) -> None:
         self._given = tuple(dict.fromkeys(given))
         self._said: Rules = {}
+        self._shard = shard
 
     def give(self, texts: Iterable[str]) -> None:
         """The options ask for these now, and no more for what they asked for before."""
@@ -68,4 +71,5 @@ class Wanted:
                     names[name] = None
                 else:
                     names.pop(name, None)
-        return tuple(names)
+        shard = self._shard
+        return tuple(name for name in names if shard is None or shard.takes(name))

@@ -22,6 +22,8 @@ from replay.speeds import speed_of
 from schemas.errors import BackpackError, UsageError
 from schemas.frames import Frame
 from tape import console
+from tape.layout import Tape
+from tape.recordings import missing_shards, tapes
 from tape.version import code_version
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C
@@ -31,6 +33,7 @@ _EXIT_CODES = {
     Outcome.RECOVERED: console.LOSSES,
     Outcome.FAILED: console.FAILED,
 }
+_SEVERITY = (console.WHOLE, console.LOSSES, console.FAILED)
 _BLINK = 0.1  # seconds between two moves of the progress bar
 
 
@@ -94,7 +97,8 @@ def _patterns(
 def replay(**options: Any) -> None:
     """Replay a recording that bp-record made: the same frames through the same code.
 
-    DATA is its folder, data/tape if you name none.
+    DATA is its folder, data/tape if you name none. Of several shards in it all are replayed
+    together, but for --serve, which takes one.
 
     \b
     Examples:
@@ -167,10 +171,18 @@ def _certify(options: Options) -> int:
     others = (options.speed, options.topics, options.start, options.until, options.merge)
     if any(others) or options.generation is not None:
         raise UsageError("--certify is about the whole recording: leave the other options out")
+    there = tapes(options.data)
+    console.say_notes(missing_shards(there))
+    return max((_certify_one(tape, options) for tape in there), key=_SEVERITY.index)
+
+
+def _certify_one(tape: Tape, options: Options) -> int:
     with console.Progress("certifying") as progress:
-        certificate = certify(options.data, progress.show)
+        certificate = certify(tape, progress.show)
     if options.output != "none":
         with suppress(BrokenPipeError):  # whoever reads no further still gets the exit code
+            if tape.root != options.data:
+                click.echo(f"{tape.root}:")
             click.echo(str(certificate))
     return _EXIT_CODES[certificate.outcome]
 

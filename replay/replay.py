@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 
 from market.book import Book
 from market.state import Channels, State
 from replay.pace import Clock, Pace, SystemClock, Waiter
-from replay.sealed import check_sealed, playable
+from replay.sealed import opened
 from replay.selection import Selection
 from replay.strand import Span, Strand
 from replay.weave import strands, together, woven
@@ -18,10 +17,9 @@ from schemas.topics import depth_topic, is_private
 from tape.layout import Tape
 from tape.moment import moment, stamp
 from tape.patterns import nearest
-from tape.prunings import pruned
-from tape.reader import segments
+from tape.prunings import Pruned
 from tape.recorded import depth_markets, recorded_topics
-from tape.view import permitted
+from tape.recordings import Folders
 
 Event = tuple[Frame, list[Row]]
 Moment = int | str
@@ -36,7 +34,8 @@ class Replay:
     >>> for row in replay:  # doctest: +SKIP
     ...     print(row, replay.book("SOL_USDC"))
 
-    data: folder that bp-record wrote to.
+    data: folder that bp-record wrote to, alone or as several shards; or several such folders, which
+        are played together.
     speed: None gives rows as fast as they can be made, 1 as fast as they happened, 10 ten times as
         fast. A consumer that falls behind is not waited for; what follows still comes on time.
     topics: patterns such as ``depth.*``, ``*.SOL_USDC``, ``trade.*_PERP``; None is everything. What
@@ -44,30 +43,33 @@ class Replay:
     start, until: the first frame received at or after ``start`` is the first given out, with all
         books in place; the next one received at or after ``until`` ends the replay. ISO 8601 in
         UTC, a time of day on the recording's first day, or ns since the epoch.
-    merge: play sessions that overlap in time together, by time of receipt; else they are an error.
-        ``seq`` then orders the rows of each session only. The wall clock says when each session
-        began, its monotonic clock what followed, so that a clock that was set disturbs nothing.
+    merge: play sessions of one recorder that overlap in time together, by time of receipt; else
+        they are an error. ``seq`` then orders the rows of each session only. The wall clock says
+        when each session began, its monotonic clock what followed, so that a clock that was set
+        disturbs nothing.
     generation: which one of each segment, as `bp-tape ls` has them; None is the one that counts.
         All have the same frames.
     clock: another one than the computer's, for tests.
 
     segments: manifests of all sealed segments, whether or not they are played, but for those whose
-        frames were pruned. pruned: what that was.
-    tape: the recording. Where its folder ``account`` is not there, or may not be read, all else is
-        played, and ``tape.public`` says so.
+        frames were pruned. notes: what that was, and which shards are not there.
+    recordings: of each folder, in the order in which they are named or numbered. Where the folder
+        ``account`` of one is not there, or may not be read, all else is played, and ``tape.public``
+        of it says so. tape, pruned: of the first of them, the only one but for shards.
     span: start and until in ns since the epoch, or bounds that nothing reaches.
     session: of the frame given out last; empty before the first.
     state: what else than books a client would ask for, at the row in hand and of its session; of
         streams that are not selected it knows nothing.
 
-    Rows come in order of ``seq``, those of one frame in the order they were made. Raises
+    Rows come in order of ``seq``, those of one frame in the order they were made. Shards are played
+    together as with ``merge``, each with an engine of its own. Raises
     NotARecording, TopicError or another UsageError for what cannot be played, and TapeError, also
     while iterating, for what cannot be read.
     """
 
     def __init__(
         self,
-        data: Path | str = "data/tape",
+        data: Folders = "data/tape",
         *,
         speed: float | None = None,
         topics: Iterable[str] | None = None,
@@ -77,12 +79,8 @@ class Replay:
         generation: int | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.tape = Tape.open(data)
-        check_sealed(self.tape)
-        self.pruned = pruned(self.tape)
-        found = segments(self.tape, merge=merge, generation=generation)
-        self.segments = tuple(playable(found, self.pruned))
-        self.tape = permitted(self.tape, self.segments)
+        self.recordings, self.notes = opened(data, merge, generation)
+        self.segments = tuple(m for each in self.recordings for m in each.segments)
         self.span = _span(Span(self.first_ts, self.last_ts), start, until)
         self._selection = Selection(topics)
         self._selection.check(self.recorded_topics)
@@ -96,11 +94,22 @@ class Replay:
         self.state = State(self._channels)
         self._markets = depth_markets(self.recorded_topics)
 
+    @property
+    def tape(self) -> Tape:
+        return self.recordings[0].tape
+
+    @property
+    def pruned(self) -> Pruned:
+        return self.recordings[0].away
+
     @cached_property
     def recorded_topics(self) -> list[str]:
         """Streams that were recorded and are there to be played, selected or not."""
-        recorded = recorded_topics(self.segments)
-        return [topic for topic in recorded if not (self.tape.public and is_private(topic))]
+        found: set[str] = set()
+        for tape, segments, _ in self.recordings:
+            recorded = recorded_topics(segments)
+            found.update(name for name in recorded if not (tape.public and is_private(name)))
+        return sorted(found)
 
     @property
     def first_ts(self) -> int:
@@ -159,8 +168,9 @@ class Replay:
         It is fed by the drivers, once it is due: until then nobody may see the book after it.
         """
         pace = None if self._speed is None else Pace(self._speed)
-        found = strands(self.tape, self.segments, self._selection)
-        for group in together(found) if self._merge else ([strand] for strand in found):
+        found = strands(self.recordings, self._selection)
+        several = self._merge or len(self.recordings) > 1
+        for group in together(found) if several else ([strand] for strand in found):
             self._playing = group
             for strand, frame in woven(group, self.span):
                 due = None if pace is None else pace.due(frame, group[0].session, strand.zero)
@@ -180,7 +190,8 @@ class Replay:
                 f" ({patterns}) leave out"
             )
         near = nearest(symbol, self._markets)
-        return TopicError(f"no depth of {symbol!r} was recorded in {self.tape.root}; {near}")
+        where = ", ".join(str(each.tape.root) for each in self.recordings)
+        return TopicError(f"no depth of {symbol!r} was recorded in {where}; {near}")
 
 
 def _span(recorded: Span, start: Moment | None, until: Moment | None) -> Span:

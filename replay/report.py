@@ -30,7 +30,11 @@ class Report:
     def __init__(self, replay: Replay) -> None:
         self.frames = 0
         self._replay = replay
-        self._gone = replay.pruned.unplayable
+        self._gone = {
+            name: pruning
+            for each in replay.recordings
+            for name, pruning in each.away.unplayable.items()
+        }
         self._rows: Counter[type[Row]] = Counter()
         self._holes: dict[tuple[object, ...], str] = {}  # causes of gaps
         self._first: Frame | None = None
@@ -82,14 +86,13 @@ class Report:
         yield f"gaps: {_counts(gaps)}" if gaps else "no gaps"
         verdicts = Counter(segment.verdict.value for segment in self._segments())
         yield f"segments: {_counts(verdicts)}"
-        if self._replay.tape.public:
-            folder = self._replay.tape.account_folder
+        for folder in (r.tape.account_folder for r in self._replay.recordings if r.tape.public):
             yield f"without what is of an account: {folder} is not there, or may not be read"
         if apart := sum(self._is_apart(*pair) for pair in pairwise(self._segments())):
             yield f"not kept, as nothing had happened: what was between {apart + 1} dumps of a ring"
         for loss in self.losses():
             yield f"loss: {loss}"
-        for note in self._replay.pruned.notes():
+        for note in self._replay.notes:
             yield f"note: {note}"
 
     def _is_apart(self, one: Manifest, following: Manifest) -> bool:
@@ -103,9 +106,10 @@ class Report:
         for one in headless(replay.segments, self._gone):
             if replay.span.start < one.first_ts < replay.span.until:
                 yield f"{one.name}: is not where its session began; what was before is not there"
-        for one, following in discontinued(replay.tape, replay.segments, self._gone):
-            if replay.span.start <= one.last_ts < replay.span.until:
-                yield f"{one.name}: was to be continued by {following}, which is not there"
+        for tape, segments, _ in replay.recordings:
+            for one, following in discontinued(tape, segments, self._gone):
+                if replay.span.start <= one.last_ts < replay.span.until:
+                    yield f"{one.name}: was to be continued by {following}, which is not there"
 
     def _segments(self) -> list[Manifest]:
         """Those of which something was asked for."""

@@ -8,16 +8,18 @@ from operator import attrgetter
 from replay.selection import Selection
 from replay.strand import Span, Strand
 from schemas.frames import Frame
-from tape.layout import Tape
-from tape.manifest import Manifest
+from tape.recordings import Recording
 
 Stitch = tuple[Strand, Frame]
 
 
-def strands(tape: Tape, segments: Sequence[Manifest], selection: Selection) -> list[Strand]:
+def strands(recordings: Sequence[Recording], selection: Selection) -> list[Strand]:
     """One for each session, each with an engine of its own, in the order they began."""
-    sessions = groupby(segments, key=attrgetter("session"))
-    found = [Strand(tape, list(group), selection) for _, group in sessions]
+    found = [
+        Strand(tape, list(group), selection)
+        for tape, segments, _ in recordings
+        for _, group in groupby(segments, key=attrgetter("session"))
+    ]
     return sorted(found, key=attrgetter("first_ts"))
 
 

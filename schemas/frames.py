@@ -47,6 +47,19 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     payload: bytes
 
 
+class UnionInput(msgspec.Struct, frozen=True):
+    """A session of which a union was made.
+
+    segments: how many of it. certified: how many of those are. manifests: sha256, in hex, of the
+        manifests of these segments that count, one after another by number.
+    """
+
+    session: str
+    segments: int
+    certified: int
+    manifests: str
+
+
 class SegmentHead(msgspec.Struct, frozen=True):
     """Payload of a SEGMENT frame: enough to read the segment alone.
 
@@ -55,6 +68,8 @@ class SegmentHead(msgspec.Struct, frozen=True):
         kept until then, ns. Those that are not there were not to be kept.
     heals: set where nothing was recorded but what REST said of trades that other sessions lack,
         which the keyframes tell (``bp-tape heal``).
+    shard: set where only a share of the markets was recorded, as in ``2/4``, see `schemas.shard`.
+    union: set where it was made of other recordings: their sessions.
     """
 
     session: str
@@ -67,6 +82,8 @@ class SegmentHead(msgspec.Struct, frozen=True):
     rows_schema: int = 1
     ring: int | msgspec.UnsetType = msgspec.UNSET
     heals: bool | msgspec.UnsetType = msgspec.UNSET
+    shard: str | msgspec.UnsetType = msgspec.UNSET
+    union: tuple[UnionInput, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ConnectionOpened(msgspec.Struct, frozen=True):
@@ -125,7 +142,8 @@ class FramesLost(msgspec.Struct, frozen=True):
     """Payload of a LOSS frame. One is taped when the loss begins, one with all counts at its end.
 
     cause: ``memory``: the disk could not take them and the memory for them was full; ``damaged``:
-        they were in a journal that cannot be read, as found while it was sealed.
+        they were in a journal that cannot be read, as found while it was sealed; ``input``: the
+        recordings of which a union was made do not have them.
     frames, bytes: that are missing since the loss began, as far as is known.
     """
 

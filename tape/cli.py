@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tape import cli_export, console, picture
+from tape import cli_export, cli_union, console, picture
 from tape.cli_ids import ids
 from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
@@ -17,13 +17,12 @@ from tape.forecast import pretty_days
 from tape.layout import SegmentName, Tape
 from tape.plugins import plugins
 from tape.prunings import Pruned, pruned
-from tape.reader import segments
+from tape.recordings import Recording, missing_shards, recordings, tapes
 from tape.stored import stored_bytes
-from tape.summary import Summary, summarize
+from tape.summary import Summary, summarize_all
 from tape.totals import Totals, tables
 from tape.verify import verify
 from tape.version import code_version
-from tape.view import permitted
 
 
 class _Commands(console.Group):
@@ -44,7 +43,8 @@ class _Commands(console.Group):
 def cli() -> None:
     """Look after recordings that bp-record made.
 
-    DATA is a recording's folder, data/tape if you name none.
+    DATA is a recording's folder, data/tape if you name none. Where it holds several shards, ls,
+    info and verify read them as one; the other commands take one.
 
     \b
     Examples:
@@ -58,6 +58,7 @@ def cli() -> None:
       bp-tape compact data/tape         hourly files of rows to daily ones
       bp-tape prune --keep 90d          remove what is older
       bp-tape export data/tape out      plain files, one for each table
+      bp-tape union A B --out C         one recording of several
       bp-tape info --json | jq .topics  the same for programs
     """
 
@@ -86,12 +87,12 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
       bp-tape ls --coverage --json data/tape   what is missing, from when to when, and why
     """
     if covered:
-        _show_coverage(Tape.open(data), as_json)
+        _show_coverage(recordings(data), as_json)
         return
-    tape = Tape.open(data)
-    away = pruned(tape)
-    console.show_lines(_SEGMENT_COLUMNS, _segment_lines(tape, away), as_json)
-    console.say_notes(away.notes())
+    there = recordings(data)
+    lines = [line for each in there for line in _segment_lines(each, data)]
+    console.show_lines(_SEGMENT_COLUMNS, lines, as_json)
+    _say_notes(there)
 
 
 @cli.command()
@@ -105,9 +106,9 @@ def info(data: Path, as_json: bool) -> None:
 
     Example: bp-tape info data/tape
     """
-    tape = Tape.open(data)
-    found = segments(tape, merge=True)
-    summary = summarize(permitted(tape, found), found)
+    there = recordings(data)
+    summary = summarize_all(there)
+    console.say_notes(missing_shards(each.tape for each in there))
     if as_json:
         console.print_json(summary)
         return
@@ -137,19 +138,22 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
 
     Example: bp-tape verify data/tape && echo whole
     """
-    tape = Tape.open(data)
-    with console.Progress("verifying") as progress:
-        findings = verify(tape, progress.show)
+    there, findings = tapes(data), list[Finding]()
+    for tape in there:
+        with console.Progress("verifying") as progress:
+            found = verify(tape, progress.show)
+        findings += [each._replace(path=_place(tape, data) + each.path) for each in found]
     if as_json:
         console.print_json([finding._asdict() for finding in findings])
     else:
         _show_findings(findings)
-    console.say_notes(pruned(tape).notes())
+    console.say_notes(missing_shards(there))
+    console.say_notes(note for tape in there for note in pruned(tape).notes())
     damaged = any(finding.damage for finding in findings)
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, prune, recover, cli_export.command, ids):
+for command in (seal, diff, compact, prune, recover, cli_export.command, cli_union.command, ids):
     cli.add_command(command)
 
 
@@ -159,10 +163,22 @@ _SEGMENT_COLUMNS = (
 )
 
 
-def _segment_lines(tape: Tape, away: Pruned) -> list[tuple[object, ...]]:
+def _place(tape: Tape, data: Path) -> str:
+    """What stands before names in a shard; nothing where the recording is the folder itself."""
+    return "" if tape.root == data else f"{tape.root.name}/"
+
+
+def _say_notes(there: Sequence[Recording]) -> None:
+    console.say_notes(missing_shards(each.tape for each in there))
+    console.say_notes(note for each in there for note in each.away.notes())
+
+
+def _segment_lines(recording: Recording, data: Path) -> list[tuple[object, ...]]:
+    tape, manifests, away = recording
+    place = _place(tape, data)
     sealed: list[tuple[object, ...]] = [
         (
-            str(manifest.name),
+            f"{place}{manifest.name}",
             manifest.verdict.value,
             _moment(manifest.first_ts),
             _seconds(manifest.first_ts, manifest.last_ts),
@@ -173,10 +189,11 @@ def _segment_lines(tape: Tape, away: Pruned) -> list[tuple[object, ...]]:
             _lacking(manifest.name, away),
             "trades" if manifest.heals else None,
         )
-        for manifest in segments(tape, merge=True)
+        for manifest in manifests
     ]
+    nothing = (None,) * 4
     waiting = [
-        (str(SegmentName.of(path)), "open", *[None] * 4, path.stat().st_size, *[None] * 3)
+        (f"{place}{SegmentName.of(path)}", "open", *nothing, path.stat().st_size, *[None] * 3)
         for path in tape.journals()
     ]
     return sealed + waiting
@@ -224,9 +241,9 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
         console.show_table(columns, largest_first)
 
 
-def _show_coverage(tape: Tape, as_json: bool) -> None:
-    found = segments(tape, merge=True)
-    days = coverage(permitted(tape, found), found)
+def _show_coverage(there: Sequence[Recording], as_json: bool) -> None:
+    console.say_notes(missing_shards(each.tape for each in there))
+    days = [day for tape, found, _ in there for day in coverage(tape, found)]
     if as_json:
         console.print_json(days)
     else:

@@ -95,7 +95,7 @@ class Copies:
             found.others += (conn,)
         return found
 
-    def add(self, conn: int, message: Message, seq: int, ts_mono: int) -> None:
+    def add(self, conn: int, message: Message, seq: int, ts_mono: int) -> Original:
         """A message that was new was taken as this frame."""
         key = message.key
         original = Original(key, message.start, message.event_us, seq, ts_mono, conn)
@@ -106,6 +106,7 @@ class Copies:
         self._order.append(original)
         if len(self._order) > self._limit:
             self._drop()
+        return original
 
     def _forget(self, ts_mono: int) -> None:
         while self._order and ts_mono - self._order[0].ts_mono > self._horizon_ns:

@@ -125,5 +125,7 @@ class Draft:
             lost=self.lost,
             ring=self._trial.ring,
             heals=self._trial.heals,
+            shard=self._trial.shard,
+            union=self._trial.union,
             files=files,
         )

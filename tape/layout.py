@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from schemas.errors import NotARecording, TapeError
+from schemas.shard import Shard
 
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
@@ -101,6 +102,7 @@ class Tape:
                     f"{tape.root} has frames, but no manifest says what they are: bp-tape recover"
                     " makes the manifests anew"
                 )
+            refuse_shards(tape.root)
             raise NotARecording(
                 f"{tape.root} holds no recording: neither manifest/*{MANIFEST_ENDING} nor"
                 f" journal/*{JOURNAL_ENDING}; name the folder that bp-record wrote to"
@@ -198,6 +200,23 @@ class Tape:
     def shown(self, path: Path) -> str:
         """A path as manifests and messages name it: relative to the recording's folder."""
         return path.relative_to(self.root).as_posix()
+
+
+def shard_folders(root: Path) -> list[Path]:
+    """Recordings of shards in a folder, see `schemas.shard`: by how many they are, and number."""
+    found = [(Shard.of_folder(path.name), path) for path in _listed(root, "")]
+    known = [(shard.of, shard.number, path) for shard, path in found if shard is not None]
+    return [path for _, _, path in sorted(known)]
+
+
+def refuse_shards(root: Path) -> None:
+    """Raise NotARecording where a folder has shards in it."""
+    if shards := shard_folders(root):
+        names = ", ".join(folder.name for folder in shards)
+        raise NotARecording(
+            f"{root} holds shards ({names}), and this takes one recording: name one of them, or"
+            " make one of all with bp-tape union"
+        )
 
 
 def generation_of(manifest: Path) -> int:

@@ -11,6 +11,7 @@ from typing import overload
 import msgspec
 
 from schemas.errors import TapeError
+from schemas.frames import UnionInput
 from tape.bounds import Count, Time
 from tape.files import write_whole
 from tape.journal_reader import Damage
@@ -153,7 +154,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: rows per table; ``unknown``: streams and events the engine has no handler for.
     frames_digest, rows_digest: see `schemas.digest`, over all frames of the segment.
     damage: what is missing before the last frame; ``lost``: what is missing after it.
-    ring: as in `schemas.frames.SegmentHead`; None where all segments were to be kept.
+    ring, shard, union: as in `schemas.frames.SegmentHead`; None or empty where they are not set.
     heals: as there: it has trades by REST that other sessions lack.
     """
 
@@ -182,6 +183,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lost: Lost | None
     ring: Count | None = None
     heals: bool = False
+    shard: str | None = None
+    union: Sequence[UnionInput] = ()
     files: Sequence[FileEntry]
 
     @property

@@ -14,7 +14,15 @@ from tape.again import seal_again
 from tape.broken import EngineFactory, Progress, broken_files, lost_with, moved_aside, rebuilt
 from tape.compact import compact
 from tape.generations import Generations, all_generations
-from tape.layout import DAMAGED_ENDING, FRAMES, JOURNAL_ENDING, SegmentName, Tape, generation_of
+from tape.layout import (
+    DAMAGED_ENDING,
+    FRAMES,
+    JOURNAL_ENDING,
+    SegmentName,
+    Tape,
+    generation_of,
+    refuse_shards,
+)
 from tape.leftovers import (
     abandoned,
     remove_leftovers,
@@ -43,6 +51,7 @@ def open_damaged(root: Path) -> Tape:
     marks = ("manifest/*.json*", f"journal/*{JOURNAL_ENDING}*", f"{FRAMES}/*/*/*.parquet*")
     tape = Tape(root)
     if not any(any(tape.glob(mark)) for mark in marks):
+        refuse_shards(root)
         raise NotARecording(f"{root} holds no recording, nor what is left of one")
     return tape
 

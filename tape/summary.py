@@ -1,7 +1,7 @@
 """A recording at a glance: its manifests added up."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from tape.lock import is_locked
 from tape.manifest import Manifest
 from tape.prunings import pruned
 from tape.reader import discontinued, headless, holes
+from tape.recordings import Recording
 from tape.stored import stored_bytes
 from tape.totals import Totals, add_up
 
@@ -60,14 +61,15 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
 
     Raises TapeError where one of those cannot be read.
     """
-    doubts = add_up(tape, manifests)
-    away = pruned(tape)
-    missing = [f"{name}: missing between its neighbours" for name in holes(manifests, away.gone)]
-    missing += [f"{m.name}: its session began before it" for m in headless(manifests, away.gone)]
-    ended = discontinued(tape, manifests, away.gone)
-    missing += [f"{m.name}: was to be continued by {n}, which is not there" for m, n in ended]
+    return summarize_all([Recording(tape, manifests, pruned(tape))])
+
+
+def summarize_all(recordings: Sequence[Recording]) -> Summary:
+    """The same of several recordings together, on the disk of the first."""
+    doubts = add_up([(each.tape, each.segments) for each in recordings])
+    manifests = [manifest for each in recordings for manifest in each.segments]
     rows = _total(m.rows for m in manifests)
-    stored = [stored_bytes(tape, m, away) for m in manifests]
+    stored = [stored_bytes(r.tape, m, r.away) for r in recordings for m in r.segments]
     return Summary(
         segments=len(manifests),
         sessions=len({m.session for m in manifests}),
@@ -84,11 +86,12 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         kinds=_total(m.kinds for m in manifests),
         rows=rows,
         unknown=_total(m.unknown for m in manifests),
-        open_journals=len(tape.journals()),
-        recording=is_locked(tape.root),
-        pruned=list(away.notes()),
-        forecast=forecast(tape.root, map(recorded, manifests)),
-        losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses] + missing,
+        open_journals=sum(len(each.tape.journals()) for each in recordings),
+        recording=any(is_locked(each.tape.root) for each in recordings),
+        pruned=[note for each in recordings for note in each.away.notes()],
+        forecast=forecast(recordings[0].tape.root, map(recorded, manifests)),
+        losses=[f"{m.name}: {loss}" for m in manifests for loss in m.losses]
+        + [sentence for each in recordings for sentence in _missing(each)],
         dumps={
             str(m.name): m.end.removeprefix(DUMP)
             for m in manifests
@@ -96,6 +99,16 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
         },
         doubts=doubts,
     )
+
+
+def _missing(recording: Recording) -> Iterator[str]:
+    tape, manifests, away = recording
+    for name in holes(manifests, away.gone):
+        yield f"{name}: missing between its neighbours"
+    for manifest in headless(manifests, away.gone):
+        yield f"{manifest.name}: its session began before it"
+    for manifest, following in discontinued(tape, manifests, away.gone):
+        yield f"{manifest.name}: was to be continued by {following}, which is not there"
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

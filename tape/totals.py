@@ -62,12 +62,13 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClockTotal | None
 
 
-def add_up(tape: Tape, manifests: Sequence[Manifest]) -> Totals:
+def add_up(recordings: Sequence[tuple[Tape, Sequence[Manifest]]]) -> Totals:
     """Read the tables `gap`, `audit` and `clock`. Raises TapeError for a file that cannot be."""
-    audits = [row for manifest in manifests for row in read_table(tape, manifest, Audit)]
-    clocks = [row for manifest in manifests for row in read_table(tape, manifest, Clock)]
+    every = [(tape, manifest) for tape, manifests in recordings for manifest in manifests]
+    audits = [row for tape, manifest in every for row in read_table(tape, manifest, Audit)]
+    clocks = [row for tape, manifest in every for row in read_table(tape, manifest, Clock)]
     return Totals(
-        gaps=_gaps(read_holes(tape, manifests)),
+        gaps=_gaps(hole for each in recordings for hole in read_holes(*each)),
         audits=_audits(audits),
         clock=_clock(clocks) if clocks else None,
     )

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from schemas.digest import Witness, is_comparable
-from schemas.frames import Checkpoint, Frame, Kind, SegmentHead
+from schemas.frames import Checkpoint, Frame, Kind, SegmentHead, UnionInput
 from schemas.rows import SCHEMA, Row
 
 STATE = "state"
@@ -42,7 +42,7 @@ class Trial:
     outdated: the first rows that are others where the recorder's were of an older schema: that is
         no disagreement, and its frames agreed.
     agreed: seq of the last checkpoint that agreed, 0 if none.
-    ring, heals: as the segment's head has them.
+    ring, heals, shard, union: as the segment's head has them.
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
 
@@ -53,6 +53,8 @@ class Trial:
         self.end: str | None = None
         self.ring: int | None = None
         self.heals = False
+        self.shard: str | None = None
+        self.union: list[UnionInput] = []
         self._schema = SCHEMA
         self._state = state
         self._witness = Witness()
@@ -83,6 +85,7 @@ class Trial:
             head = msgspec.json.decode(frame.payload, type=SegmentHead)
             self._schema, self.ring = head.rows_schema, head.ring or None
             self.heals = head.heals is True
+            self.shard, self.union = head.shard or None, list(head.union or ())
 
     def digests(self) -> Checkpoint:
         """Of all frames seen and their rows."""

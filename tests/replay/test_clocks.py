@@ -20,7 +20,9 @@ from replay.certify import certify
 from replay.selection import Selection
 from replay.strand import Span
 from replay.weave import strands
+from tape import recordings
 from tape.layout import DAY_NS, HOUR_NS
+from tape.prunings import pruned
 from tape.reader import read_rows, segments
 from tape.verify import verify
 from tests.replay.clocks import FakeClock
@@ -197,6 +199,7 @@ def test_an_older_manifest_has_the_time_of_the_last_frame(tmp_path: Path) -> Non
     old = msgspec.structs.replace(first, format=1, last_ts=first.first_ts)
     start = MIDNIGHT + HOUR_NS
     rest = list(dropwhile(lambda frame: frame.ts_recv < start, recording.frames))
-    [strand] = strands(recording.tape, [old, second], Selection(None))
+    part = recordings.Recording(recording.tape, [old, second], pruned(recording.tape))
+    [strand] = strands([part], Selection(None))
     assert list(strand.frames(Span(start, 2**63 - 1))) == rest
     assert rest

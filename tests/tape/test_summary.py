@@ -42,7 +42,7 @@ def doubtful(tape: Tape) -> Tape:
 
 
 def test_gaps_are_counted_once_with_what_became_of_them(doubtful: Tape) -> None:
-    totals = add_up(doubtful, segments(doubtful, merge=True))
+    totals = add_up([(doubtful, segments(doubtful, merge=True))])
     assert totals.gaps == [
         GapTotal(
             cause="depth_ids",
@@ -94,7 +94,7 @@ def test_where_nothing_is_in_doubt_nothing_is_said(tape: Tape) -> None:
     told = Told(DumbRecorder(tape))
     told.hear("trade.X")
     told.stop()
-    totals = add_up(tape, segments(tape))
+    totals = add_up([(tape, segments(tape))])
     assert (totals.gaps, totals.audits, totals.clock) == ([], [], None)
     done = CliRunner().invoke(cli, ["info", str(tape.root)], catch_exceptions=False)
     assert "largest" not in done.stdout
