@@ -11,7 +11,7 @@ from typing import NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recorder.folding import NOTE_AT_MOST, Folding
+from recorder.folding import Folding
 from recorder.intake import Intake
 from recorder.stamp import Stamp
 from schemas.frames import Frame, Kind, SegmentHead
@@ -157,11 +157,11 @@ def test_what_is_said_to_one_connection_is_no_copy() -> None:
 def test_many_copies_do_not_wait() -> None:
     async def scene() -> None:
         taken = Taken()
-        count = NOTE_AT_MOST + 1
+        count = MOST + 1
         firsts = [Came(1, SOME % f'1,"u":{number}') for number in range(count)]
         taken.play([*firsts, *(came._replace(conn=2) for came in firsts)])
         sizes = [len(json.loads(f.payload)["seq"]) for f in taken.kinds(Kind.COPIES)]
-        assert sizes == [NOTE_AT_MOST, 1]
+        assert sizes == [MOST, 1]
 
     asyncio.run(scene())
 
