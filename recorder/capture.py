@@ -12,12 +12,15 @@ from recorder.intake import Intake
 from recorder.link import Link
 from recorder.market_lists import MarketLists
 from recorder.program import Program
+from recorder.questions import Questions
 from recorder.rest import Rest
-from recorder.settings import Settings
+from recorder.settings import Settings, Silence
 from recorder.snapshots import Snapshots
 from recorder.space import Space
 from recorder.store import Store
 from recorder.subscriptions import Subscriptions
+from recorder.tally import Tally
+from recorder.vigil import Remedies, Vigil
 
 Notice = Callable[[str], None]
 
@@ -31,6 +34,7 @@ class Parts(NamedTuple):
     account: Account
     store: Store
     space: Space | None
+    tally: Tally
 
 
 class Venue(NamedTuple):
@@ -51,6 +55,7 @@ class Capture:
         self.snapshots = Snapshots(venue.rest, parts.intake)
         self.link = Link(parts.settings, venue.subscriptions, parts.intake, parts.notice)
         venue.program.forget = self.snapshots.forget
+        self._vigil = self._watching() if parts.settings.silence is not Silence.OFF else None
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
@@ -60,6 +65,18 @@ class Capture:
             self._keep(tasks)
             self._compare(tasks)
             self._follow(tasks)
+            if self._vigil is not None:
+                tasks.create_task(self._vigil.run())
+
+    def _watching(self) -> Vigil:
+        """Over topics that say nothing."""
+        settings, intake = self._parts.settings, self._parts.intake
+        questions = Questions(self._venue.rest, intake, self.snapshots)
+        vigil = Vigil(intake, self._parts.tally.traffic, questions, settings.patience)
+        vigil.notice = self._parts.notice
+        if settings.silence is Silence.ACT:
+            vigil.remedies = Remedies(self._venue.subscriptions.again, self.link.replace)
+        return vigil
 
     def _keep(self, tasks: asyncio.TaskGroup) -> None:
         """Bring to the disk what there is."""
@@ -71,7 +88,7 @@ class Capture:
 
     def _compare(self, tasks: asyncio.TaskGroup) -> None:
         """What we have with what the venue says: the time, books."""
-        settings, intake, notice, account, _, _ = self._parts
+        settings, intake, notice, account, *_ = self._parts
         rest, patience = self._venue.rest, settings.patience.clock
         clocks = Clocks(intake, notice)
         tasks.create_task(clocks.watch())

@@ -128,7 +128,8 @@ def _show(found: Status) -> None:
             "-" if line.age_ns is None else f"{line.age_ns / 1e9:.1f}s",
             line.book or "",
             line.gaps,
+            line.silence or "",
         )
         for line in found.topics
     ]
-    show_table(("topic", "frames", "age", "book", "gaps"), lines)
+    show_table(("topic", "frames", "age", "book", "gaps", "silence"), lines)

@@ -21,6 +21,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_S = 60.0  # a connection that held this long starts again with short delays
 NO_CLOSE_FRAME = 1006
+LONGEST_REASON = 123  # bytes in a Close frame (RFC 6455 section 5.5)
 FIRST_TRIES = 3  # then a venue that never answered is given up
 
 Notice = Callable[[str], None]
@@ -53,6 +54,14 @@ class Link:
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._open
+
+    async def replace(self, why: str) -> None:
+        """Another connection in the place of the one that is up, if any: it is closed, and `run`
+        dials again."""
+        if self.connection is not None:
+            reason = why.encode()[:LONGEST_REASON].decode(errors="ignore")
+            self._notice(Message(f"connection {self.conn} is replaced: {why}", "replaced"))
+            await self.connection.close(reason=reason)
 
     async def run(self) -> None:
         """Until cancelled; raises VenueError where the venue was never reached."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recorder.keys import key_source
-from recorder.settings import RING_AFTER_S, Listen, Settings, as_url
+from recorder.settings import RING_AFTER_S, Listen, Settings, Silence, as_url
 from schemas.errors import ConfigError
 from tape.keep import Keep
 from tape.quantities import octets, pretty_size, seconds
@@ -20,6 +20,7 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
     *("memory", "min_free", "audit_every", "keep", "markets_every", "keys", "ring", "ring_after"),
+    "silence",
     *("metrics_port", "metrics_host", "log_format"),
 )
 _LISTS = {
@@ -77,6 +78,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         ring=ring,
         ring_after=_ring_after(texts["ring_after"]),
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
+        silence=_silence(texts["silence"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -106,6 +108,13 @@ def _ring_after(text: str | None) -> float:
     if text is None:
         return RING_AFTER_S
     return 0.0 if text.strip() == "0s" else seconds(text)
+
+
+def _silence(text: str) -> Silence:
+    try:
+        return Silence(text)
+    except ValueError:
+        raise ConfigError(f"--silence {text}: there are {', '.join(Silence)}") from None
 
 
 def _listen(host: str, port: int | None) -> Listen | None:

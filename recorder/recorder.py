@@ -250,7 +250,8 @@ class Recorder:
                 await worker
 
     def _parts(self) -> Parts:
-        return Parts(self.settings, self.intake, self._notice, self.account, self.store, self.space)
+        doors = (self.store, self.space, self.tally)
+        return Parts(self.settings, self.intake, self._notice, self.account, *doors)
 
     async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
         """``error``: of who runs it."""

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -29,6 +30,10 @@ class Patience(NamedTuple):
     clock: until an answer to what time it is; then the frame is taken without one.
     sealing: of one segment, at the end.
     refused: until a topic of an account that was refused is asked for again; longer each time.
+    look: between two looks at which topics are silent.
+    silence: what the patience of each channel (`recorder.cadences`) is multiplied with.
+    grace: until what the venue has elsewhere must have come; between remedies, longer each time.
+    redial: between two connections replaced because of silence; longer each time.
     """
 
     opening: float = 10.0
@@ -39,9 +44,21 @@ class Patience(NamedTuple):
     clock: float = 3.0
     sealing: float = 1_800.0
     refused: float = 5.0
+    look: float = 1.0
+    silence: float = 1.0
+    grace: float = 10.0
+    redial: float = 60.0
 
 
 PATIENCE = Patience()
+
+
+class Silence(StrEnum):
+    """What is done about topics that say nothing."""
+
+    ACT = "act"  # those that are dead are asked for again, or get a new connection
+    TELL = "tell"  # nothing but to say so
+    OFF = "off"  # nobody looks
 
 
 class Listen(NamedTuple):
@@ -67,6 +84,7 @@ class Settings:
     ring_after: what still belongs to it after that.
     markets_every: the venue's market list is looked at this often, which its cache keeps for five
         minutes; None: never again.
+    silence: what is done about topics that are dead.
     """
 
     topics: tuple[str, ...]
@@ -86,6 +104,7 @@ class Settings:
     keys: KeySource | None = None
     ring: float | None = None
     ring_after: float = RING_AFTER_S
+    silence: Silence = Silence.ACT
 
     @property
     def private(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 import msgspec
@@ -72,6 +73,14 @@ class Subscriptions:
                 del self._wanted[name]
             await self._tell(UNSUBSCRIBE, old)
         return old
+
+    async def again(self, names: Iterable[str]) -> None:
+        """Ask for these once more, those of them that are wanted, public, and were asked for."""
+        async with self._turn:
+            wanted = [name for name in names if name in self._wanted and name in self._told]
+            with suppress(ConnectionClosed):  # as in `_tell`
+                for batch in batches(self._public(wanted)):
+                    await self._send(SUBSCRIBE, batch)
 
     def _private(self) -> list[str]:
         return [name for name in self._wanted if is_private(name)]
