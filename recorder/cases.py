@@ -57,6 +57,7 @@ class Outlook:
         self._traffic = traffic
         self._talking: Counter[str] = Counter()
         self._steady: set[str] = set()
+        self._others = len(asked.topics) - 1
         for name, ask in asked.topics.items():
             newest = traffic.newest(name)
             if newest is not None and now - newest.ts_mono <= ask.patience_ns:
@@ -75,6 +76,7 @@ class Outlook:
             was_heard=newest is not None and newest.ts_mono > ask.at.ts_mono,
             line_talks=talks,
             is_lone=not self._steady - {ask.topic.symbol},
+            others=self._others,
             peers=self._talking[ask.topic.channel],
         )
 

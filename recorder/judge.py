@@ -32,7 +32,8 @@ class Evidence(NamedTuple):
     speaks, foreign: see `recorder.cadences.Cadence`. can_ask: whether REST could tell.
     was_heard: since it was subscribed last. line_talks: whether anything comes on its connection.
     is_lone: no topic of another market that speaks by itself is subscribed.
-    peers: other topics of its channel that talk. word, detail: what the venue says of it.
+    others: other topics that are subscribed. peers: those of its channel that talk.
+    word, detail: what the venue says of it.
     """
 
     speaks: str = ""
@@ -41,6 +42,7 @@ class Evidence(NamedTuple):
     was_heard: bool = True
     line_talks: bool = True
     is_lone: bool = False
+    others: int = 0
     peers: int = 0
     word: Word = Word.UNASKED
     detail: str = ""
@@ -86,7 +88,9 @@ def _fitful(evidence: Evidence) -> Finding | None:
     """Of a topic that may be quiet for ever."""
     match evidence.word:
         case Word.OVERDUE:
-            return Finding(Judgement.DEAD, evidence.detail, whole=not evidence.line_talks)
+            if evidence.line_talks or not evidence.others:
+                return Finding(Judgement.DEAD, evidence.detail)
+            return Finding(Judgement.DEAD, f"{evidence.detail}, and {NOTHING_COMES}", whole=True)
         case Word.SAME:
             return Finding(Judgement.QUIET, evidence.detail)
         case Word.NO_ANSWER:

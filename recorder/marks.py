@@ -54,9 +54,11 @@ def heard_mark(frame: Frame) -> Mark | None:
             return Mark(message.u)
         if isinstance(message, wire.Trade):
             return Mark(message.t)
+        if not isinstance(message, wire.BookTicker):
+            return None
         row = book_ticker(topic, frame, message)[0]
         quote = quote_of(row) if isinstance(row, BookTicker) else None
-    except (*UNREADABLE, KeyError, AttributeError):
+    except (*UNREADABLE, KeyError):
         return None
     return None if quote is None else Mark(quote[0], quote[1:])
 

@@ -3,11 +3,12 @@
 from recorder.book_metrics import BOOKS
 from recorder.metric import Metric, Reading
 from recorder.process_metrics import PROCESS
+from recorder.silence_metrics import SILENCES
 from recorder.storage_metrics import STORAGE
 from recorder.traffic_metrics import TRAFFIC
 from recorder.watch import Watch
 
-METRICS: tuple[Metric, ...] = (*TRAFFIC, *BOOKS, *STORAGE, *PROCESS)
+METRICS: tuple[Metric, ...] = (*TRAFFIC, *SILENCES, *BOOKS, *STORAGE, *PROCESS)
 
 
 def read(watch: Watch) -> list[Reading]:

@@ -17,6 +17,7 @@ from schemas.frames import Judgement, Kind, Moment, SilenceNoted, to_json
 
 AGAIN, RECONNECT = "subscribe again", "reconnect"
 LATE_NS = 5_000_000_000  # a look that comes so late says that nothing was read meanwhile
+QUESTIONS = 2  # asked in one look at most, of the 5 requests a second that the venue likes
 LONGEST = 60  # of what delays grow to: so many times the first
 
 
@@ -54,6 +55,7 @@ class Vigil:
         self._cases: dict[str, Case] = {}
         self._redials = Redials(int(patience.redial * 1e9))
         self._floor = self._looked = intake.clock().ts_mono
+        self._left = 0
         self._again: list[str] = []
         self._whole = ""
         self._told: list[tuple[str, Case]] = []
@@ -74,7 +76,7 @@ class Vigil:
         now = self._intake.clock().ts_mono
         if self._intake.memory.shedding or now - self._looked > LATE_NS:
             self._floor = now  # what was not read is no silence
-        self._looked = now
+        self._looked, self._left = now, QUESTIONS
         for name, at in self._asked.dropped.items():
             self._end(name, Judgement.UNSUBSCRIBED, at)
         self._asked.dropped.clear()
@@ -112,11 +114,13 @@ class Vigil:
 
     def _prepare(self, name: str, ask: Ask, case: Case, now: int) -> None:
         """It was asked for again: to compare with later, learn how far the venue is by now."""
-        if not ask.cadence.speaks and case.base is None and case.checked == 0:
+        if ask.cadence.speaks or case.base is not None:
+            return
+        if case.checked == 0 and self._left:
+            self._left -= 1
             case.checked = now
             self._questions.ask(ask.cadence.asks, ask.topic.symbol)
-        elif case.base is None:
-            self._witnesses.settle(name, ask, case)
+        self._witnesses.settle(name, ask, case)
 
     def _weigh(self, name: str, ask: Ask, case: Case, outlook: Outlook) -> None:
         if case.base is None and not ask.cadence.speaks:
@@ -128,7 +132,8 @@ class Vigil:
         finding = judge(seen)
         if finding is not None:
             self._find(name, ask, case, finding)
-        elif word in (Word.UNASKED, Word.LISTED) and seen.can_ask:
+        elif word in (Word.UNASKED, Word.LISTED) and seen.can_ask and self._left:
+            self._left -= 1
             self._questions.ask(ask.cadence.asks, ask.topic.symbol)
             case.due = outlook.now + self._grace_ns
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from market.engine import Engine
+from recorder.health import Reason, problems
+from recorder.metric import expose
+from recorder.metrics import read
 from recorder.settings import Patience, Silence
 from recorder.status import status
-from recorder.summary import exit_code
+from recorder.summary import exit_code, print_summary
+from recorder.watch import Watch
+from schemas.check_rows import Silence as SilenceRow
 from schemas.frames import Kind
 from schemas.requests import subscribed
 from tape.layout import Tape
@@ -21,6 +28,7 @@ from tape.verify import verify
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, envelope, trade
 from tests.recorder.runs import Played, Run, Scene, play, running, truth
+from tests.recorder.scrape import parse
 from tests.venue import Fault, Venue
 from tests.venue.catalogue import Listing, markets_body
 from tests.venue.link import cue_of
@@ -67,7 +75,7 @@ async def talking(far_end: Venue, *topics: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def scenery(
-    folder: Path, *topics: str, talk: tuple[str, ...] = (), **settings: Any
+    folder: Path | None, *topics: str, talk: tuple[str, ...] = (), **settings: Any
 ) -> AsyncIterator[tuple[Venue, Run]]:
     """A venue of two markets, of which one has a book, and a recorder. talk: tickers that come."""
     far_end = Venue(snapshots=SNAPSHOTS, markets=markets_body(LISTINGS))
@@ -94,9 +102,14 @@ def forget(far_end: Venue, topic: str) -> None:
         link.topics.discard(topic)
 
 
+def silences(run: Run) -> list[SilenceRow]:
+    """All rows of silences."""
+    return [row for row in run.rows if isinstance(row, SilenceRow)]
+
+
 def verdicts(run: Run, topic: str) -> list[str]:
     """Of a topic, in order, each with what was done behind a slash."""
-    rows: list[Any] = [row for row in run.table("silence") if row.topic == topic]  # type: ignore[attr-defined]
+    rows = [row for row in silences(run) if row.topic == topic]
     return [f"{row.verdict}/{row.action}".rstrip("/") for row in rows]
 
 
@@ -106,7 +119,12 @@ def asked(run: Run, topic: str) -> list[int]:
     return [frame.conn for frame in sent if topic in subscribed(frame.payload)]
 
 
-async def quiet(folder: Path) -> Run:
+def in_memory(scene: Callable[[Path | None], Awaitable[Run]]) -> Scene[Run]:
+    """Nothing is kept."""
+    return lambda folder: scene(None)
+
+
+async def quiet(folder: Path | None) -> Run:
     """A market in which nothing happens, and then something."""
     async with scenery(folder, SOL) as (far_end, run):
         await live(far_end, run)
@@ -120,14 +138,14 @@ async def quiet(folder: Path) -> Run:
     return run
 
 
-async def unheard(folder: Path) -> Run:
+async def unheard(folder: Path | None) -> Run:
     """A market that has said nothing since it was subscribed: the book from REST is all."""
     async with scenery(folder, SOL) as (_, run):
         await run.until(lambda: verdicts(run, SOL)[-1:] == ["quiet"])
     return run
 
 
-async def dead(folder: Path) -> Run:
+async def dead(folder: Path | None) -> Run:
     """One subscription is gone, all others talk."""
     async with scenery(folder, *ALL, patience=EASY, talk=(TICKER, OTHER)) as (far_end, run):
         await live(far_end, run)
@@ -141,7 +159,7 @@ async def dead(folder: Path) -> Run:
     return run
 
 
-async def stalled(folder: Path) -> Run:
+async def stalled(folder: Path | None) -> Run:
     """Nothing comes any more on a connection that answers pings."""
     async with scenery(folder, *ALL, patience=EASY, talk=(TICKER, OTHER)) as (far_end, run):
         await live(far_end, run)
@@ -154,7 +172,7 @@ async def stalled(folder: Path) -> Run:
     return run
 
 
-async def no_market(folder: Path) -> Run:
+async def no_market(folder: Path | None) -> Run:
     """The market is gone before it is subscribed, and the list does not say so."""
     far_end = Venue(snapshots=SNAPSHOTS, markets=markets_body(LISTINGS))
     async with (
@@ -168,7 +186,7 @@ async def no_market(folder: Path) -> Run:
     return run
 
 
-async def closed(folder: Path) -> Run:
+async def closed(folder: Path | None) -> Run:
     """The market closes."""
     settings: dict[str, Any] = {"patience": EASY, "markets_every": None}
     async with scenery(folder, *ALL, talk=(OTHER,), **settings) as (far_end, run):
@@ -179,7 +197,7 @@ async def closed(folder: Path) -> Run:
     return run
 
 
-async def no_rest(folder: Path) -> Run:
+async def no_rest(folder: Path | None) -> Run:
     """REST does not answer when it is needed."""
     async with scenery(folder, *ALL, patience=EASY, talk=(OTHER,)) as (far_end, run):
         await live(far_end, run)
@@ -190,7 +208,7 @@ async def no_rest(folder: Path) -> Run:
     return run
 
 
-async def hopeless(folder: Path) -> Run:
+async def hopeless(folder: Path | None) -> Run:
     """The venue takes each subscription of a ticker and never says anything, as where its own feed
     is dead."""
     async with scenery(folder, TICKER, OTHER, patience=EASY, talk=(OTHER,)) as (_, run):
@@ -198,7 +216,7 @@ async def hopeless(folder: Path) -> Run:
     return run
 
 
-async def trades(folder: Path) -> Run:
+async def trades(folder: Path | None) -> Run:
     """REST knows the newest trade: first the one that we have, then one that we have not."""
     patience = QUICK._replace(silence=0.004)
     async with scenery(folder, TRADES, patience=patience) as (far_end, run):
@@ -214,7 +232,7 @@ async def trades(folder: Path) -> Run:
     return run
 
 
-async def told(folder: Path) -> Run:
+async def told(folder: Path | None) -> Run:
     """Nothing is done, and it is said."""
     settings: dict[str, Any] = {"patience": EASY, "silence": Silence.TELL}
     async with scenery(folder, TICKER, OTHER, talk=(OTHER,), **settings) as (_, run):
@@ -223,7 +241,7 @@ async def told(folder: Path) -> Run:
     return run
 
 
-async def parted(folder: Path) -> Run:
+async def parted(folder: Path | None) -> Run:
     """Nobody asks for a quiet topic any more."""
     async with scenery(folder, SOL, OTHER, talk=(OTHER,)) as (far_end, run):
         await live(far_end, run)
@@ -233,12 +251,11 @@ async def parted(folder: Path) -> Run:
     return run
 
 
+ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
+OTHERS = (quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted)
 SCENES: dict[str, Scene[Run]] = {
-    scene.__name__: scene
-    for scene in (
-        *(quiet, unheard, dead, stalled, no_market, closed, no_rest, hopeless, trades, told),
-        parted,
-    )
+    **{scene.__name__: scene for scene in ON_DISK},
+    **{scene.__name__: in_memory(scene) for scene in OTHERS},
 }
 
 
@@ -247,21 +264,22 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played[Run]:
     return play(tmp_path_factory.mktemp("vigil"), SCENES)
 
 
-def check_certified(data: Path) -> None:
-    """Replay makes the same of it, silences and all."""
+@pytest.mark.parametrize("name", [scene.__name__ for scene in ON_DISK])
+def test_a_recording_of_silences_is_certified(name: str, played: Played[Run]) -> None:
+    """With the rows that were made live; none is left out."""
+    run, data = played.outcome(name), played.folder(name)
     assert {m["verdict"] for m in plain.manifests(data)} == {"certified"}
     assert verify(Tape(data)) == []
+    on_disk = [(row["seq"], row["verdict"]) for row in plain.table(data, "silence")]
+    assert on_disk == [(row.seq, row.verdict) for row in silences(run)]
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_replay_makes_the_same_silences(name: str, played: Played[Run]) -> None:
-    """As rows of the recording, which are those that were made live; none is left out."""
-    run = played.outcome(name)
-    check_certified(played.folder(name))
-    on_disk = [(row["seq"], row["verdict"]) for row in plain.table(played.folder(name), "silence")]
-    live: list[Any] = run.table("silence")
-    assert on_disk == [(row.seq, row.verdict) for row in live]
-    assert len(live) == len(run.kinds(Kind.SILENCE)) > 0
+    run, engine = played.outcome(name), Engine()
+    again = [row for frame in run.frames for row in engine.feed(frame)]
+    assert again == run.rows
+    assert len(silences(run)) == len(run.kinds(Kind.SILENCE)) > 0
 
 
 def test_a_market_that_is_quiet_is_left_alone(played: Played[Run]) -> None:
@@ -270,13 +288,13 @@ def test_a_market_that_is_quiet_is_left_alone(played: Played[Run]) -> None:
     assert asked(run, SOL) == [1]
     assert exit_code(run.recorder) == 0
     assert not run.said("quiet")
-    began, ended = run.table("silence")
+    began, ended = silences(run)
     messages = run.kinds(Kind.DATA)
     last, first = messages[-2], messages[-1]
-    assert [began.since_seq, began.ts_since, began.ts_until, began.lasted_ns] == [  # type: ignore[attr-defined]
+    assert [began.since_seq, began.ts_since, began.ts_until, began.lasted_ns] == [
         *(last.seq, last.ts_recv, None, None)
     ]
-    assert [ended.since_seq, ended.ts_since, ended.ts_until, ended.lasted_ns] == [  # type: ignore[attr-defined]
+    assert [ended.since_seq, ended.ts_since, ended.ts_until, ended.lasted_ns] == [
         *(last.seq, last.ts_recv, first.ts_recv, first.ts_mono - last.ts_mono)
     ]
     assert run.recorder.tally.silences.open == {}
@@ -287,7 +305,7 @@ def test_a_market_that_never_spoke_is_quiet_if_its_book_stands(played: Played[Ru
     assert set(verdicts(run, SOL)) <= {"unheard", "quiet"}
     assert asked(run, SOL) == [1]
     (sent,) = run.kinds(Kind.SENT)
-    assert {row.since_seq for row in run.table("silence")} == {sent.seq}  # type: ignore[attr-defined]
+    assert {row.since_seq for row in silences(run)} == {sent.seq}
 
 
 def test_a_subscription_that_was_dropped_is_asked_for_again(played: Played[Run]) -> None:
@@ -353,7 +371,32 @@ def test_one_may_only_be_told(played: Played[Run]) -> None:
     run = played.outcome("told")
     assert asked(run, TICKER) == [1]
     assert verdicts(run, TICKER) == ["dead"]
-    assert run.said(f"dead: {TICKER}: it speaks once a second, and 1 others like it talk")
+    why = "it speaks once a second, and 1 others like it talk"
+    assert run.said(f"dead: {TICKER}: {why}")
+    watch = Watch(run.recorder)
+    assert (Reason.DEAD, f"{TICKER}: {why}") in problems(watch)
+    said = parse(expose(read(watch)))
+    assert said.by("topics_silent", "verdict") == {"dead": 1}
+    assert said.value("topic_silent", topic=TICKER, verdict="dead") == 1
+    assert said.by("silences_total", "verdict") == {"dead": 1}
+    assert said.by("silence_actions_total", "action") == {}
+    assert exit_code(run.recorder) == LOSSES
+
+
+def test_what_was_done_is_counted(played: Played[Run], capsys: pytest.CaptureFixture[str]) -> None:
+    """And what is dead to the end is in the summary."""
+    run = played.outcome("hopeless")
+    said = parse(expose(read(Watch(run.recorder))))
+    assert said.by("silence_actions_total", "action") == {"subscribe again": 1, "reconnect": 1}
+    print_summary(Console(), run.recorder)
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert ["dead to the end", TICKER] in [line[:2] for line in lines]
+    assert ["done about it", "reconnect", "1", "times"] in lines
+
+
+def test_a_line_shows_what_a_silent_topic_is_taken_for(played: Played[Run]) -> None:
+    (line,) = [one for one in played.outcome("told").recorder.tally.topics() if one.topic == TICKER]
+    assert line.silence == "dead"
 
 
 def test_a_silence_ends_with_its_subscription(played: Played[Run]) -> None:
