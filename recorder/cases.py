@@ -12,6 +12,8 @@ from recorder.questions import Answer, Questions, path_of
 from recorder.traffic import Traffic
 from schemas.frames import Judgement, Moment
 
+QUOTES = "bookTicker"
+
 
 @dataclass(slots=True)
 class Case:
@@ -101,34 +103,34 @@ class Witnesses:
         elif (answer := self._answer(ask, case.begin)) is not None and answer.mark is not None:
             case.base, case.checked = answer.mark, answer.landed
 
-    def word(self, name: str, ask: Ask, case: Case) -> tuple[Word, str]:
-        """What they say of a silent topic; a case that the venue is ahead of stays so."""
+    def look(self, name: str, ask: Ask, case: Case) -> None:
+        """See whether another stream of the market has gone on, which costs nothing."""
+        if case.base is not None and case.ahead is None:
+            found = self._sibling(name, ask, case.begin, case.base)
+            case.ahead, case.ahead_by = found or (None, "")
+
+    def word(self, ask: Ask, case: Case) -> tuple[Word, str]:
+        """What the venue says of a silent topic; one that it is ahead of stays so."""
         answer = self._answer(ask, max(case.begin, case.checked))
-        if answer is not None and answer.word is not Word.LISTED:
+        if answer is not None and answer.word is Word.NO_MARKET:
             return answer.word, answer.detail
-        self._see_ahead(name, ask, case, answer)
+        mark = None if answer is None else answer.mark
+        if case.ahead is None and answer and mark and case.base and mark.is_ahead(case.base):
+            case.ahead, case.ahead_by = answer.landed, _apart("REST", mark.id, case.base)
         if case.ahead is not None:
             return Word.AHEAD, case.ahead_by
         if answer is None:
             return Word.UNASKED, ""
-        if case.base is None or answer.mark is None:
-            case.base, case.checked = answer.mark, answer.landed
-            return Word.LISTED, answer.detail
-        return Word.SAME, f"{answer.detail}, as it was"
-
-    def _see_ahead(self, name: str, ask: Ask, case: Case, answer: Answer | None) -> None:
-        if case.base is None or case.ahead is not None:
-            return
-        if answer is not None and answer.mark is not None and answer.mark.is_ahead(case.base):
-            case.ahead = answer.landed
-            case.ahead_by = f"{answer.detail}, the topic at {case.base.id}"
-        elif found := self._sibling(name, ask, case.begin, case.base):
-            case.ahead, case.ahead_by = found
+        if answer.word is Word.LISTED and mark is not None and case.base is not None:
+            return Word.SAME, f"{answer.detail}, as it was"
+        if mark is not None:
+            case.base, case.checked = mark, answer.landed
+        return answer.word, answer.detail
 
     def _sibling(self, name: str, ask: Ask, begin: int, base: Mark) -> tuple[int, str] | None:
         """Another stream of the market that has gone on; since when that is known, and its words.
         A best price is told by the book alone, as the other ids need not change it."""
-        if ask.topic.channel == "bookTicker":
+        if ask.topic.channel == QUOTES:
             book = self._engine.book(ask.topic.symbol)
             if book is None or not Mark(book.last_update_id, book.touch()[1:]).is_ahead(base):
                 return None
@@ -149,7 +151,12 @@ class Witnesses:
     def _answer(self, ask: Ask, after: int) -> Answer | None:
         """One to a question that was asked after that."""
         answer = self._questions.answer(path_of(ask.cadence.asks, ask.topic.symbol))
-        return None if answer is None or answer.asked <= after else answer
+        if answer is None or answer.asked <= after:
+            return None
+        lacks_best = answer.mark is not None and answer.mark.best is None
+        if lacks_best and ask.topic.channel == QUOTES:  # ids alone say nothing of quotes
+            return answer._replace(mark=None)
+        return answer
 
 
 def _apart(who: str, update_id: int, base: Mark) -> str:

@@ -26,9 +26,9 @@ class Mark(NamedTuple):
 
     def is_ahead(self, heard: "Mark") -> bool:
         """Whether a stream that brought ``heard`` last should have said more by here."""
-        if self.id <= heard.id:
-            return False
-        return None in (self.best, heard.best) or self.best != heard.best
+        if self.id <= heard.id or heard.best is None:
+            return self.id > heard.id
+        return self.best is not None and self.best != heard.best
 
 
 class _Traded(msgspec.Struct):

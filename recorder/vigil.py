@@ -18,7 +18,8 @@ from schemas.frames import Judgement, Kind, Moment, SilenceNoted, to_json
 AGAIN, RECONNECT = "subscribe again", "reconnect"
 LATE_NS = 5_000_000_000  # a look that comes so late says that nothing was read meanwhile
 QUESTIONS = 2  # asked in one look at most, of the 5 requests a second that the venue likes
-LONGEST = 60  # of what delays grow to: so many times the first
+# To how many times the first delay the later ones grow: of a patience, and of remedies.
+QUIET_LONGEST, UNKNOWN_LONGEST, DEAD_LONGEST = 15, 4, 60
 
 
 class Remedies(NamedTuple):
@@ -109,6 +110,8 @@ class Vigil:
             return
         if case is None:
             case = self._cases[name] = Case(since, begin)
+        if not ask.cadence.speaks:
+            self._compare(name, ask, case)
         if outlook.now >= case.due:
             self._weigh(name, ask, case, outlook)
 
@@ -122,10 +125,17 @@ class Vigil:
             self._questions.ask(ask.cadence.asks, ask.topic.symbol)
         self._witnesses.settle(name, ask, case)
 
-    def _weigh(self, name: str, ask: Ask, case: Case, outlook: Outlook) -> None:
-        if case.base is None and not ask.cadence.speaks:
+    def _compare(self, name: str, ask: Ask, case: Case) -> None:
+        """With other streams of the market, at each look, also while it counts as quiet."""
+        if case.base is None:
             self._witnesses.settle(name, ask, case)
-        word, detail = self._witnesses.word(name, ask, case)
+        if case.ahead is None:
+            self._witnesses.look(name, ask, case)
+            if case.ahead is not None:
+                case.due = min(case.due, case.ahead + self._grace_ns)
+
+    def _weigh(self, name: str, ask: Ask, case: Case, outlook: Outlook) -> None:
+        word, detail = self._witnesses.word(ask, case)
         if word is Word.AHEAD and outlook.now - (case.ahead or 0) > self._grace_ns:
             word = Word.OVERDUE
         seen = outlook.evidence(name, ask)._replace(word=word, detail=detail)
@@ -143,10 +153,11 @@ class Vigil:
         case.checked = now
         if judgement is Judgement.DEAD:
             action = self._remedy(name, case, finding)
-            case.due = now + self._grace_ns * _growing(case.tries)
+            case.due = now + self._grace_ns * _growing(case.tries, DEAD_LONGEST)
         else:
             action = ""
-            case.due = now + ask.patience_ns * _growing(case.looks)
+            most = UNKNOWN_LONGEST if judgement is Judgement.UNKNOWN else QUIET_LONGEST
+            case.due = now + ask.patience_ns * _growing(case.looks, most)
             case.looks += 1
         vaguer = judgement is Judgement.UNHEARD and case.judgement is not None
         if not vaguer and (judgement, action) != (case.judgement, case.action):
@@ -157,6 +168,7 @@ class Vigil:
         """What is to be done about a topic that is dead; what was done before if nothing now. One
         that a new connection has not brought back, another one will not bring back either."""
         if self.remedies is None:
+            case.tries += 1
             return ""
         wants_redial = finding.whole or (case.tries > 0 and not case.redialled)
         if wants_redial and self._redials.may(self._looked):
@@ -201,6 +213,6 @@ class Vigil:
         self._note(name, case, until)
 
 
-def _growing(count: int) -> int:
+def _growing(count: int, most: int) -> int:
     """What a delay is multiplied with when it comes again."""
-    return min(1 << min(count, 30), LONGEST)
+    return min(1 << min(count, 30), most)

@@ -26,13 +26,14 @@ from schemas.requests import subscribed
 from tape.layout import Tape
 from tape.verify import verify
 from tests.recorder import plain
-from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, envelope, trade
+from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, depth, envelope, trade
 from tests.recorder.runs import Played, Run, Scene, play, running, truth
 from tests.recorder.scrape import parse
 from tests.venue import Fault, Venue
 from tests.venue.catalogue import Listing, markets_body
 from tests.venue.link import cue_of
 
+QUOTES = "bookTicker.SOL_USDC"
 TICKER, OTHER = "ticker.SOL_USDC", "ticker.ETH_USDC"
 ALL = (SOL, TICKER, OTHER)
 DEPTH, MARKET, NEWEST = "/api/v1/depth", "/api/v1/market?", "/api/v1/trades"
@@ -47,6 +48,12 @@ LISTINGS = [Listing(f"{asset}_USDC", "0.01", "0.01") for asset in ("SOL", "ETH")
 def post(far_end: Venue, *texts: str, lost: bool = False) -> None:
     """The venue says this to whoever is subscribed; lost: to nobody, but its books go on."""
     far_end.post([cue_of(text) for text in texts], lost=lost)
+
+
+def quote(update_id: int) -> str:
+    """A bookTicker with the best prices of the venue's first book."""
+    data = {"A": "1.00", "B": "4.00", "E": 1_700_000_000_000_000, "a": "100.70", "b": "100.60"}
+    return envelope(QUOTES, {**data, "e": "bookTicker", "s": "SOL_USDC", "u": update_id})
 
 
 def ticker(topic: str) -> str:
@@ -159,6 +166,36 @@ async def dead(folder: Path | None) -> Run:
     return run
 
 
+async def beside(folder: Path | None) -> Run:
+    """Quotes of the market are ahead of its book, and REST is of no help."""
+    topics = (SOL, QUOTES, OTHER)
+    async with scenery(folder, *topics, patience=EASY, talk=(OTHER,)) as (far_end, run):
+        await live(far_end, run)
+        far_end.faults.add(DEPTH, Fault(drop=True), times=1_000)
+        forget(far_end, SOL)
+        post(far_end, quote(20))
+        await far_end.until(lambda: SOL in far_end.connections[-1].topics)
+        post(far_end, bid(15))
+        await run.until(lambda: verdicts(run, SOL)[-1] == "heard")
+    return run
+
+
+async def untouched(folder: Path | None) -> Run:
+    """The book goes on while its best prices stay, of which quotes say nothing; and then others
+    that they should have said."""
+    async with scenery(folder, SOL, QUOTES) as (far_end, run):
+        await live(far_end, run)
+        post(far_end, quote(14))
+        number = 15
+        while verdicts(run, QUOTES) != ["quiet"]:
+            post(far_end, bid(number))
+            number += 1
+            await asyncio.sleep(TALK_S)
+        post(far_end, depth(number, bids=[("100.65", "1.00")]))
+        await run.until(lambda: verdicts(run, QUOTES) == ["quiet", "dead/subscribe again"])
+    return run
+
+
 async def stalled(folder: Path | None) -> Run:
     """Nothing comes any more on a connection that answers pings."""
     async with scenery(folder, *ALL, patience=EASY, talk=(TICKER, OTHER)) as (far_end, run):
@@ -252,7 +289,20 @@ async def parted(folder: Path | None) -> Run:
 
 
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
-OTHERS = (quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted)
+OTHERS = (
+    quiet,
+    unheard,
+    no_market,
+    closed,
+    no_rest,
+    hopeless,
+    trades,
+    told,
+    parted,
+    beside,
+    untouched,
+)
+
 SCENES: dict[str, Scene[Run]] = {
     **{scene.__name__: scene for scene in ON_DISK},
     **{scene.__name__: in_memory(scene) for scene in OTHERS},
@@ -365,6 +415,16 @@ def test_trades_are_compared_with_the_newest_of_rest(played: Played[Run]) -> Non
     run = played.outcome("trades")
     assert verdicts(run, TRADES) == ["quiet", "dead/subscribe again", "heard"]
     assert asked(run, TRADES) == [1, 1]
+
+
+def test_streams_of_a_market_tell_of_each_other(played: Played[Run]) -> None:
+    run = played.outcome("beside")
+    assert verdicts(run, SOL)[-2:] == ["dead/subscribe again", "heard"]
+    (dead,) = [row for row in silences(run) if row.verdict == "dead"]
+    assert dead.evidence == f"{QUOTES} is at id 20, the topic at 14"
+    run = played.outcome("untouched")
+    assert verdicts(run, QUOTES) == ["quiet", "dead/subscribe again"]
+    assert verdicts(run, SOL) == []
 
 
 def test_one_may_only_be_told(played: Played[Run]) -> None:
