@@ -1,9 +1,9 @@
 """When each topic was subscribed, by what is on the tape."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import NamedTuple
 
-from recorder.cadences import CADENCES, Cadence
+from recorder.cadences import CADENCES, Asks, Cadence
 from schemas.frames import Frame, Kind, Moment
 from schemas.requests import subscribed, unsubscribed
 from schemas.rows import Row
@@ -33,6 +33,7 @@ class Asked:
         self.topics: dict[str, Ask] = {}
         self.dropped: dict[str, Moment] = {}
         self._slow = slow
+        self._numbered: dict[str, dict[str, None]] = {}  # by market
 
     def hear(self, frame: Frame, rows: list[Row]) -> None:
         """Only requests and ends of connections matter."""
@@ -42,24 +43,32 @@ class Asked:
             for name in subscribed(frame.payload):
                 self._add(name, frame.conn, at)
             for name in unsubscribed(frame.payload):
-                self.topics.pop(name, None)
+                self._remove(name)
                 self.dropped[name] = at
         elif frame.kind is Kind.CLOSE:
             for name in [name for name, ask in self.topics.items() if ask.conn == frame.conn]:
-                del self.topics[name]
+                self._remove(name)
 
-    def of_market(self, symbol: str) -> Iterator[str]:
+    def numbered(self, symbol: str) -> Collection[str]:
         """Names of the topics of a market whose ids have one numbering."""
-        for name, ask in self.topics.items():
-            if ask.topic.symbol == symbol and ask.topic.channel in ("depth", "bookTicker"):
-                yield name
+        return self._numbered.get(symbol, ())
 
     def _add(self, name: str, conn: int, at: Moment) -> None:
         topic = Topic.parse(name)
         cadence = CADENCES.get(topic.channel, _UNKNOWN)
-        if cadence.patience is not None:
-            patience_ns = int(cadence.patience * self._slow * 1e9)
-            self.topics[name] = Ask(conn, at, topic, cadence, patience_ns)
+        if cadence.patience is None:
+            return
+        self.topics[name] = Ask(conn, at, topic, cadence, int(cadence.patience * self._slow * 1e9))
+        if cadence.asks is Asks.BOOK:
+            self._numbered.setdefault(topic.symbol, {})[name] = None
+
+    def _remove(self, name: str) -> None:
+        ask = self.topics.pop(name, None)
+        if ask is not None and ask.cadence.asks is Asks.BOOK:
+            names = self._numbered[ask.topic.symbol]
+            del names[name]
+            if not names:
+                del self._numbered[ask.topic.symbol]
 
 
 def moment(frame: Frame) -> Moment:

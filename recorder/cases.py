@@ -130,23 +130,21 @@ class Witnesses:
     def _sibling(self, name: str, ask: Ask, begin: int, base: Mark) -> tuple[int, str] | None:
         """Another stream of the market that has gone on; since when that is known, and its words.
         A best price is told by the book alone, as the other ids need not change it."""
-        if ask.topic.channel == QUOTES:
+        newer = {}
+        for other in self._asked.numbered(ask.topic.symbol):
+            newest = self._traffic.newest(other)
+            if newest is not None and newest.ts_mono > begin and other != name:
+                newer[other] = newest
+        if newer and ask.topic.channel == QUOTES:
             book = self._engine.book(ask.topic.symbol)
-            if book is None or not Mark(book.last_update_id, book.touch()[1:]).is_ahead(base):
-                return None
-            return self._now(ask), _apart("the book", book.last_update_id, base)
-        if ask.topic.channel != "depth":
-            return None
-        for other in self._asked.of_market(ask.topic.symbol):
-            newest = None if other == name else self._traffic.newest(other)
-            mark = None if newest is None or newest.ts_mono <= begin else heard_mark(newest)
-            if newest is not None and mark is not None and mark.id > base.id:
-                return newest.ts_mono, _apart(other, mark.id, base)
+            if book and Mark(book.last_update_id, book.touch()[1:]).is_ahead(base):
+                since = max(newest.ts_mono for newest in newer.values())
+                return since, _apart("the book", book.last_update_id, base)
+        elif ask.topic.channel == "depth":
+            for other, newest in newer.items():
+                if (mark := heard_mark(newest)) is not None and mark.id > base.id:
+                    return newest.ts_mono, _apart(other, mark.id, base)
         return None
-
-    def _now(self, ask: Ask) -> int:
-        """When the venue was heard last, which is when the book may have come to be what it is."""
-        return self._traffic.heard or ask.at.ts_mono
 
     def _answer(self, ask: Ask, after: int) -> Answer | None:
         """One to a question that was asked after that."""

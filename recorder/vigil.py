@@ -16,7 +16,7 @@ from recorder.traffic import Traffic
 from schemas.frames import Judgement, Kind, Moment, SilenceNoted, to_json
 
 AGAIN, RECONNECT = "subscribe again", "reconnect"
-LATE_NS = 5_000_000_000  # a look that comes so late says that nothing was read meanwhile
+LATE_S = 5.0  # where a look comes so late, nothing was read meanwhile: that is to be read first
 QUESTIONS = 2  # asked in one look at most, of the 5 requests a second that the venue likes
 # To how many times the first delay the later ones grow: of a patience, and of remedies.
 QUIET_LONGEST, UNKNOWN_LONGEST, DEAD_LONGEST = 15, 4, 60
@@ -51,11 +51,13 @@ class Vigil:
         self._questions = questions
         self._patience = patience
         self._grace_ns = int(patience.grace * 1e9)
+        self._late_ns = int((patience.look + LATE_S * patience.silence) * 1e9)
         self._asked = Asked(patience.silence)
         self._witnesses = Witnesses(intake.engine, traffic, self._asked, questions)
         self._cases: dict[str, Case] = {}
         self._redials = Redials(int(patience.redial * 1e9))
         self._floor = self._looked = intake.clock().ts_mono
+        self._resumed = -self._grace_ns  # from a time in which the event loop stood still
         self._left = 0
         self._again: list[str] = []
         self._whole = ""
@@ -75,12 +77,16 @@ class Vigil:
 
     def _look(self) -> None:
         now = self._intake.clock().ts_mono
-        if self._intake.memory.shedding or now - self._looked > LATE_NS:
-            self._floor = now  # what was not read is no silence
+        if self._intake.memory.shedding:
+            self._floor = now  # what was not taken is no silence
+        if now - self._looked > self._late_ns:
+            self._resumed = now
         self._looked, self._left = now, QUESTIONS
         for name, at in self._asked.dropped.items():
             self._end(name, Judgement.UNSUBSCRIBED, at)
         self._asked.dropped.clear()
+        if now - self._resumed < self._grace_ns:
+            return
         outlook = Outlook(self._asked, self._traffic, now)
         topics = self._asked.topics
         self._questions.touches = {

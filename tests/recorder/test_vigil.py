@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic_ns, time_ns
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from recorder.health import Reason, problems
 from recorder.metric import expose
 from recorder.metrics import read
 from recorder.settings import Patience, Silence
+from recorder.stamp import Stamp
 from recorder.status import status
 from recorder.summary import exit_code, print_summary
 from recorder.watch import Watch
@@ -39,9 +41,10 @@ ALL = (SOL, TICKER, OTHER)
 DEPTH, MARKET, NEWEST = "/api/v1/depth", "/api/v1/market?", "/api/v1/trades"
 LOSSES = 3
 TALK_S = 0.05
-# Of the times of the table: 0.6 s for books, 0.15 s for tickers; and 1.8 s, 0.45 s.
-QUICK = Patience(look=0.02, silence=0.01, grace=0.2, redial=0.5)
-EASY = QUICK._replace(silence=0.03)
+# Of the times of the table: 1.2 s for books, 0.3 s for tickers; and 3 s, 0.75 s where tickers talk.
+# What a busy machine adds to that may make topics quiet in between, but not dead.
+QUICK = Patience(look=0.02, silence=0.02, grace=0.2, redial=0.5)
+EASY = QUICK._replace(silence=0.05)
 LISTINGS = [Listing(f"{asset}_USDC", "0.01", "0.01") for asset in ("SOL", "ETH")]
 
 
@@ -135,12 +138,12 @@ async def quiet(folder: Path | None) -> Run:
     """A market in which nothing happens, and then something."""
     async with scenery(folder, SOL) as (far_end, run):
         await live(far_end, run)
-        await run.until(lambda: verdicts(run, SOL) == ["quiet"])
+        await run.until(lambda: verdicts(run, SOL)[-1:] == ["quiet"])
         assert [(one.topic, one.silence) for one in (await status(run.recorder)).topics] == [
             (SOL, "quiet")
         ]
         post(far_end, bid(15))
-        await run.until(lambda: verdicts(run, SOL) == ["quiet", "heard"])
+        await run.until(lambda: verdicts(run, SOL)[-1] == "heard")
         assert run.sides("SOL_USDC") == truth(far_end.truth.book("SOL_USDC"))
     return run
 
@@ -187,12 +190,37 @@ async def untouched(folder: Path | None) -> Run:
         await live(far_end, run)
         post(far_end, quote(14))
         number = 15
-        while verdicts(run, QUOTES) != ["quiet"]:
+        while verdicts(run, QUOTES)[-1:] != ["quiet"]:
             post(far_end, bid(number))
             number += 1
             await asyncio.sleep(TALK_S)
         post(far_end, depth(number, bids=[("100.65", "1.00")]))
-        await run.until(lambda: verdicts(run, QUOTES) == ["quiet", "dead/subscribe again"])
+        await run.until(lambda: verdicts(run, QUOTES)[-1] == "dead/subscribe again")
+    return run
+
+
+async def mended(folder: Path | None) -> Run:
+    """A subscription that was dropped is there again, and then nothing happens any more."""
+    async with scenery(folder, SOL) as (far_end, run):
+        await live(far_end, run)
+        forget(far_end, SOL)
+        post(far_end, *bids(15, 4), lost=True)
+        await run.until(lambda: verdicts(run, SOL)[-1:] == ["quiet"] and len(asked(run, SOL)) > 1)
+    return run
+
+
+async def late(folder: Path | None) -> Run:
+    """Nobody has read the socket for 100 s, as where the process was stopped."""
+    ahead = 0
+
+    def clock() -> Stamp:
+        return Stamp(time_ns() + ahead, monotonic_ns() + ahead)
+
+    settings: dict[str, Any] = {"patience": EASY, "clock": clock}
+    async with scenery(folder, TICKER, OTHER, talk=(TICKER, OTHER), **settings) as (_, run):
+        await run.heard(4)
+        ahead = 100_000_000_000
+        await run.heard(30)
     return run
 
 
@@ -218,7 +246,7 @@ async def no_market(folder: Path | None) -> Run:
     ):
         await far_end.until(lambda: bool(far_end.requests))
         far_end.relist(LISTINGS[1])
-        await run.until(lambda: "no_market" in verdicts(run, SOL) and bool(verdicts(run, TICKER)))
+        await run.until(lambda: all(verdicts(run, name)[-1:] == ["no_market"] for name in ALL[:2]))
         await asyncio.sleep(1.0)
     return run
 
@@ -230,7 +258,7 @@ async def closed(folder: Path | None) -> Run:
         await live(far_end, run)
         post(far_end, ticker(TICKER))
         far_end.relist(Listing("SOL_USDC", "0.01", "0.01", "Closed"), LISTINGS[1])
-        await run.until(lambda: bool(verdicts(run, SOL) and verdicts(run, TICKER)))
+        await run.until(lambda: all(verdicts(run, name)[-1:] == ["no_market"] for name in ALL[:2]))
     return run
 
 
@@ -240,7 +268,7 @@ async def no_rest(folder: Path | None) -> Run:
         await live(far_end, run)
         for path in (DEPTH, MARKET):
             far_end.faults.add(path, Fault(drop=True), times=1_000)
-        await run.until(lambda: bool(verdicts(run, SOL) and verdicts(run, TICKER)))
+        await run.until(lambda: all(verdicts(run, name)[-1:] == ["unknown"] for name in ALL[:2]))
         await asyncio.sleep(0.5)
     return run
 
@@ -255,14 +283,15 @@ async def hopeless(folder: Path | None) -> Run:
 
 async def trades(folder: Path | None) -> Run:
     """REST knows the newest trade: first the one that we have, then one that we have not."""
-    patience = QUICK._replace(silence=0.004)
+    patience = QUICK._replace(silence=0.005)
     async with scenery(folder, TRADES, patience=patience) as (far_end, run):
         newest: dict[str, Any] = {"price": "1", "quantity": "1", "timestamp": 1}
         known = Fault(200, json.dumps([{**newest, "id": 7}]))
-        far_end.faults.add(NEWEST, known, times=2)
-        far_end.faults.add(NEWEST, Fault(200, json.dumps([{**newest, "id": 9}])), times=1_000)
+        far_end.faults.add(NEWEST, known, times=1_000)
         post(far_end, trade(7))
-        await run.until(lambda: verdicts(run, TRADES)[:1] == ["quiet"])
+        await run.until(lambda: verdicts(run, TRADES)[-1:] == ["quiet"])
+        far_end.faults.clear(NEWEST)
+        far_end.faults.add(NEWEST, Fault(200, json.dumps([{**newest, "id": 9}])), times=1_000)
         await run.until(lambda: len(asked(run, TRADES)) == 2)
         post(far_end, trade(10))
         await run.until(lambda: verdicts(run, TRADES)[-1] == "heard")
@@ -282,25 +311,16 @@ async def parted(folder: Path | None) -> Run:
     """Nobody asks for a quiet topic any more."""
     async with scenery(folder, SOL, OTHER, talk=(OTHER,)) as (far_end, run):
         await live(far_end, run)
-        await run.until(lambda: verdicts(run, SOL) == ["quiet"])
+        await run.until(lambda: verdicts(run, SOL)[-1:] == ["quiet"])
         await run.recorder.unsubscribe([SOL])
-        await run.until(lambda: len(verdicts(run, SOL)) == 2)
+        await run.until(lambda: verdicts(run, SOL)[-1] != "quiet")
     return run
 
 
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
 OTHERS = (
-    quiet,
-    unheard,
-    no_market,
-    closed,
-    no_rest,
-    hopeless,
-    trades,
-    told,
-    parted,
-    beside,
-    untouched,
+    *(quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted),
+    *(beside, untouched, mended, late),
 )
 
 SCENES: dict[str, Scene[Run]] = {
@@ -329,7 +349,7 @@ def test_replay_makes_the_same_silences(name: str, played: Played[Run]) -> None:
     run, engine = played.outcome(name), Engine()
     again = [row for frame in run.frames for row in engine.feed(frame)]
     assert again == run.rows
-    assert len(silences(run)) == len(run.kinds(Kind.SILENCE)) > 0
+    assert len(silences(run)) == len(run.kinds(Kind.SILENCE))
 
 
 def test_a_market_that_is_quiet_is_left_alone(played: Played[Run]) -> None:
@@ -338,7 +358,7 @@ def test_a_market_that_is_quiet_is_left_alone(played: Played[Run]) -> None:
     assert asked(run, SOL) == [1]
     assert exit_code(run.recorder) == 0
     assert not run.said("quiet")
-    began, ended = silences(run)
+    began, ended = silences(run)[-2:]
     messages = run.kinds(Kind.DATA)
     last, first = messages[-2], messages[-1]
     assert [began.since_seq, began.ts_since, began.ts_until, began.lasted_ns] == [
@@ -361,7 +381,7 @@ def test_a_market_that_never_spoke_is_quiet_if_its_book_stands(played: Played[Ru
 def test_a_subscription_that_was_dropped_is_asked_for_again(played: Played[Run]) -> None:
     """On the same connection; what was missed is a gap to the id, and nothing else is."""
     run, folder = played.outcome("dead"), played.folder("dead")
-    assert verdicts(run, SOL) == ["dead/subscribe again", "heard"]
+    assert verdicts(run, SOL)[-2:] == ["dead/subscribe again", "heard"]
     assert asked(run, SOL) == [1, 1]
     holes = [
         (row["cause"], row["expected_id"], row["received_id"], row["missing"])
@@ -387,7 +407,6 @@ def test_a_connection_on_which_nothing_comes_is_replaced(played: Played[Run]) ->
 def test_a_market_that_is_not_there_is_said_once(name: str, played: Played[Run]) -> None:
     """And nothing is done about it."""
     run = played.outcome(name)
-    assert verdicts(run, SOL)[-1] == verdicts(run, TICKER)[-1] == "no_market"
     assert asked(run, SOL) == [1]
     assert len(run.kinds(Kind.OPEN)) == 1
     said = [notice for notice in run.notices if notice.startswith("no_market")]
@@ -396,7 +415,6 @@ def test_a_market_that_is_not_there_is_said_once(name: str, played: Played[Run])
 
 def test_nothing_is_torn_down_for_want_of_rest(played: Played[Run]) -> None:
     run = played.outcome("no_rest")
-    assert verdicts(run, SOL) == verdicts(run, TICKER) == ["unknown"]
     assert asked(run, SOL) == asked(run, TICKER) == [1]
     assert exit_code(run.recorder) == 0
 
@@ -408,12 +426,12 @@ def test_a_feed_that_is_dead_costs_one_connection(played: Played[Run]) -> None:
     assert set(asked(run, TICKER)) == {1, 2}
     assert verdicts(run, OTHER) == []
     times = [f.ts_mono for f in run.kinds(Kind.SENT) if subscribed(f.payload) == [TICKER]]
-    assert times[-1] - times[-2] > 4 * 0.2 * 1e9
+    assert times[-1] - times[-2] > 4 * QUICK.grace * 1e9  # by our own clock: no sooner than that
 
 
 def test_trades_are_compared_with_the_newest_of_rest(played: Played[Run]) -> None:
     run = played.outcome("trades")
-    assert verdicts(run, TRADES) == ["quiet", "dead/subscribe again", "heard"]
+    assert verdicts(run, TRADES)[-3:] == ["quiet", "dead/subscribe again", "heard"]
     assert asked(run, TRADES) == [1, 1]
 
 
@@ -423,8 +441,21 @@ def test_streams_of_a_market_tell_of_each_other(played: Played[Run]) -> None:
     (dead,) = [row for row in silences(run) if row.verdict == "dead"]
     assert dead.evidence == f"{QUOTES} is at id 20, the topic at 14"
     run = played.outcome("untouched")
-    assert verdicts(run, QUOTES) == ["quiet", "dead/subscribe again"]
-    assert verdicts(run, SOL) == []
+    assert verdicts(run, QUOTES)[-2:] == ["quiet", "dead/subscribe again"]
+    assert set(verdicts(run, SOL)) <= {"quiet", "heard"}
+
+
+def test_what_was_asked_for_again_is_judged_anew(played: Played[Run]) -> None:
+    """By how far the venue was then: what was missed before does not make it dead twice."""
+    run = played.outcome("mended")
+    assert verdicts(run, SOL)[-2:] == ["dead/subscribe again", "quiet"]
+    assert asked(run, SOL) == [1, 1]
+
+
+def test_what_was_not_read_is_no_silence(played: Played[Run]) -> None:
+    run = played.outcome("late")
+    assert verdicts(run, TICKER) == []
+    assert asked(run, TICKER) == [1]
 
 
 def test_one_may_only_be_told(played: Played[Run]) -> None:
@@ -460,4 +491,4 @@ def test_a_line_shows_what_a_silent_topic_is_taken_for(played: Played[Run]) -> N
 
 
 def test_a_silence_ends_with_its_subscription(played: Played[Run]) -> None:
-    assert verdicts(played.outcome("parted"), SOL) == ["quiet", "unsubscribed"]
+    assert verdicts(played.outcome("parted"), SOL)[-2:] == ["quiet", "unsubscribed"]
