@@ -307,6 +307,14 @@ async def told(folder: Path | None) -> Run:
     return run
 
 
+async def ignored(folder: Path | None) -> Run:
+    """Nobody looks."""
+    settings: dict[str, Any] = {"patience": EASY, "silence": Silence.OFF}
+    async with scenery(folder, TICKER, OTHER, talk=(OTHER,), **settings) as (_, run):
+        await asyncio.sleep(2.5)
+    return run
+
+
 async def parted(folder: Path | None) -> Run:
     """Nobody asks for a quiet topic any more."""
     async with scenery(folder, SOL, OTHER, talk=(OTHER,)) as (far_end, run):
@@ -320,7 +328,7 @@ async def parted(folder: Path | None) -> Run:
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
 OTHERS = (
     *(quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted),
-    *(beside, untouched, mended, late),
+    *(beside, untouched, mended, late, ignored),
 )
 
 SCENES: dict[str, Scene[Run]] = {
@@ -488,6 +496,10 @@ def test_what_was_done_is_counted(played: Played[Run], capsys: pytest.CaptureFix
 def test_a_line_shows_what_a_silent_topic_is_taken_for(played: Played[Run]) -> None:
     (line,) = [one for one in played.outcome("told").recorder.tally.topics() if one.topic == TICKER]
     assert line.silence == "dead"
+
+
+def test_one_may_not_be_told_either(played: Played[Run]) -> None:
+    assert silences(played.outcome("ignored")) == []
 
 
 def test_a_silence_ends_with_its_subscription(played: Played[Run]) -> None:
