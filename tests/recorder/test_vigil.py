@@ -266,8 +266,8 @@ async def no_rest(folder: Path | None) -> Run:
     """REST does not answer when it is needed."""
     async with scenery(folder, *ALL, patience=EASY, talk=(OTHER,)) as (far_end, run):
         await live(far_end, run)
-        for path in (DEPTH, MARKET):
-            far_end.faults.add(path, Fault(drop=True), times=1_000)
+        far_end.faults.add(DEPTH, Fault(drop=True), times=1_000)
+        far_end.faults.add(MARKET, Fault(404, "not found"), times=1_000)  # of no such path
         await run.until(lambda: all(verdicts(run, name)[-1:] == ["unknown"] for name in ALL[:2]))
         await asyncio.sleep(0.5)
     return run
