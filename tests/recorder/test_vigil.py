@@ -22,10 +22,13 @@ from recorder.stamp import Stamp
 from recorder.status import status
 from recorder.summary import exit_code, print_summary
 from recorder.watch import Watch
+from replay import Replay
 from schemas.check_rows import Silence as SilenceRow
 from schemas.frames import Kind
 from schemas.requests import subscribed
 from tape.layout import Tape
+from tape.reader import segments
+from tape.recorded import recorded_topics
 from tape.verify import verify
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, depth, envelope, trade
@@ -39,6 +42,7 @@ QUOTES = "bookTicker.SOL_USDC"
 TICKER, OTHER = "ticker.SOL_USDC", "ticker.ETH_USDC"
 ALL = (SOL, TICKER, OTHER)
 DEPTH, MARKET, NEWEST = "/api/v1/depth", "/api/v1/market?", "/api/v1/trades"
+NO_ROUTE = '{"code":"NO_ROUTE","message":"of a proxy"}'
 LOSSES = 3
 TALK_S = 0.05
 # Of the times of the table: 1.2 s for books, 0.3 s for tickers; and 3 s, 0.75 s where tickers talk.
@@ -267,7 +271,7 @@ async def no_rest(folder: Path | None) -> Run:
     async with scenery(folder, *ALL, patience=EASY, talk=(OTHER,)) as (far_end, run):
         await live(far_end, run)
         far_end.faults.add(DEPTH, Fault(drop=True), times=1_000)
-        far_end.faults.add(MARKET, Fault(404, "not found"), times=1_000)  # of no such path
+        far_end.faults.add(MARKET, Fault(404, NO_ROUTE), times=1_000)
         await run.until(lambda: all(verdicts(run, name)[-1:] == ["unknown"] for name in ALL[:2]))
         await asyncio.sleep(0.5)
     return run
@@ -350,6 +354,14 @@ def test_a_recording_of_silences_is_certified(name: str, played: Played[Run]) ->
     assert verify(Tape(data)) == []
     on_disk = [(row["seq"], row["verdict"]) for row in plain.table(data, "silence")]
     assert on_disk == [(row.seq, row.verdict) for row in silences(run)]
+
+
+def test_silences_are_played_with_their_topics(played: Played[Run]) -> None:
+    """And with no others."""
+    run, data = played.outcome("stalled"), played.folder("stalled")
+    rows = [row for row in Replay(data, topics=[TICKER]) if isinstance(row, SilenceRow)]
+    assert rows == [row for row in silences(run) if row.topic == TICKER] != []
+    assert recorded_topics(segments(Tape(data))) == sorted(ALL)
 
 
 @pytest.mark.parametrize("name", SCENES)
