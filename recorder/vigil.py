@@ -18,6 +18,7 @@ from schemas.frames import Judgement, Kind, Moment, SilenceNoted, to_json
 AGAIN, RECONNECT = "subscribe again", "reconnect"
 LATE_S = 5.0  # where a look comes so late, nothing was read meanwhile: that is to be read first
 QUESTIONS = 2  # asked in one look at most, of the 5 requests a second that the venue likes
+LONGEST_EVIDENCE = 200  # it may have words of the venue
 # To how many times the first delay the later ones grow: of a patience, and of remedies.
 QUIET_LONGEST, UNKNOWN_LONGEST, DEAD_LONGEST = 15, 4, 60
 
@@ -167,7 +168,8 @@ class Vigil:
             case.looks += 1
         vaguer = judgement is Judgement.UNHEARD and case.judgement is not None
         if not vaguer and (judgement, action) != (case.judgement, case.action):
-            case.judgement, case.action, case.evidence = judgement, action, finding.evidence
+            case.judgement, case.action = judgement, action
+            case.evidence = finding.evidence[:LONGEST_EVIDENCE]
             self._note(name, case)
 
     def _remedy(self, name: str, case: Case, finding: Finding) -> str:

@@ -285,6 +285,14 @@ async def hopeless(folder: Path | None) -> Run:
     return run
 
 
+async def mute(folder: Path | None) -> Run:
+    """Nothing comes on any connection, as where the venue has stopped."""
+    patience = EASY._replace(redial=2.0)
+    async with scenery(folder, TICKER, OTHER, patience=patience) as (far_end, run):
+        await far_end.until(lambda: len(far_end.connections) == 3)
+    return run
+
+
 async def trades(folder: Path | None) -> Run:
     """REST knows the newest trade: first the one that we have, then one that we have not."""
     patience = QUICK._replace(silence=0.005)
@@ -332,7 +340,7 @@ async def parted(folder: Path | None) -> Run:
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
 OTHERS = (
     *(quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted),
-    *(beside, untouched, mended, late, ignored),
+    *(beside, untouched, mended, late, ignored, mute),
 )
 
 SCENES: dict[str, Scene[Run]] = {
@@ -421,6 +429,15 @@ def test_a_connection_on_which_nothing_comes_is_replaced(played: Played[Run]) ->
     closes = [json.loads(frame.payload) for frame in run.kinds(Kind.CLOSE)]
     assert [(close["code"], close["stopped"]) for close in closes] == [(1000, False), (1000, True)]
     assert "nothing comes on the connection" in closes[0]["reason"]
+
+
+def test_a_venue_that_has_stopped_is_dialled_ever_more_seldom(played: Played[Run]) -> None:
+    """Said and taped once, though it goes on."""
+    run = played.outcome("mute")
+    first, second, *_ = (frame.ts_mono for frame in run.kinds(Kind.CLOSE))
+    assert second - first >= 2_000_000_000
+    for topic in (TICKER, OTHER):
+        assert verdicts(run, topic) == ["dead/reconnect"]
 
 
 @pytest.mark.parametrize("name", ["no_market", "closed"])
