@@ -13,9 +13,9 @@ _UNKNOWN = Cadence("", None)
 
 
 class Ask(NamedTuple):
-    """The newest request for a topic: its connection and moment; and what the topic is."""
+    """The newest request for a topic, and all connections that it is on; and what the topic is."""
 
-    conn: int
+    conns: frozenset[int]
     at: Moment
     topic: Topic
     cadence: Cadence
@@ -46,8 +46,7 @@ class Asked:
                 self._remove(name)
                 self.dropped[name] = at
         elif frame.kind is Kind.CLOSE:
-            for name in [name for name, ask in self.topics.items() if ask.conn == frame.conn]:
-                self._remove(name)
+            self._close(frame.conn)
 
     def numbered(self, symbol: str) -> Collection[str]:
         """Names of the topics of a market whose ids have one numbering."""
@@ -58,9 +57,19 @@ class Asked:
         cadence = CADENCES.get(topic.channel, _UNKNOWN)
         if cadence.patience is None:
             return
-        self.topics[name] = Ask(conn, at, topic, cadence, int(cadence.patience * self._slow * 1e9))
+        patience_ns = int(cadence.patience * self._slow * 1e9)
+        before = self.topics.get(name)
+        conns = frozenset((conn,)) | (before.conns if before else frozenset())
+        self.topics[name] = Ask(conns, at, topic, cadence, patience_ns)
         if cadence.asks is Asks.BOOK:
             self._numbered.setdefault(topic.symbol, {})[name] = None
+
+    def _close(self, conn: int) -> None:
+        for name, ask in list(self.topics.items()):
+            if ask.conns == {conn}:
+                self._remove(name)
+            elif conn in ask.conns:
+                self.topics[name] = ask._replace(conns=ask.conns - {conn})
 
     def _remove(self, name: str) -> None:
         ask = self.topics.pop(name, None)

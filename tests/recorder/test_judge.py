@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from market.streams import PUBLIC, STREAMS
+from recorder.asked import Asked
 from recorder.cadences import CADENCES, Asks
 from recorder.judge import Evidence, Finding, Word, judge
 from recorder.marks import Mark, heard_mark, reply_mark
 from recorder.redials import LONGEST_NS, Redials
 from schemas.frames import Frame, Judgement, Kind
+from tests.market.stamps import Stamper, subscribe, unsubscribe
 from tests.market.texts import WELL_FORMED
 
 TABLE = [
@@ -174,6 +176,26 @@ def test_connections_are_replaced_ever_more_seldom(looks: list[tuple[int, bool]]
     waits = [later - earlier for earlier, later in pairwise(done)]
     for number, wait in enumerate(waits):
         assert wait >= min(60 * second << number, LONGEST_NS)
+
+
+def test_a_topic_is_watched_while_any_connection_has_it() -> None:
+    """Nothing is without one."""
+    asked, stamper = Asked(1.0), Stamper()
+
+    def hear(kind: Kind, payload: bytes, conn: int) -> set[str]:
+        asked.hear(stamper.frame(kind, payload, conn=conn), [])
+        assert set(asked.numbered("X")) == {"depth.X"} & set(asked.topics)
+        return set(asked.topics)
+
+    both = {"depth.X", "trade.X"}
+    assert hear(Kind.SENT, subscribe("depth.X", "trade.X", "account.orderUpdate"), 1) == both
+    assert hear(Kind.SENT, subscribe("depth.X"), 2) == both
+    assert hear(Kind.CLOSE, b"", 1) == {"depth.X"}
+    assert hear(Kind.CLOSE, b"", 2) == set()
+    assert asked.dropped == {}
+    assert hear(Kind.SENT, subscribe("depth.X", "trade.X"), 3) == both
+    assert hear(Kind.SENT, unsubscribe("depth.X"), 3) == {"trade.X"}
+    assert set(asked.dropped) == {"depth.X"}
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
