@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from schemas.check_rows import Clock, Copy
+from schemas.check_rows import Clock, Copy, Silence
 from schemas.errors import InexactNumber
-from schemas.frames import ClockNoted, Frame, Kind, MessagesCopied
+from schemas.frames import ClockNoted, Frame, Kind, MessagesCopied, SilenceNoted
 from schemas.requests import rest_symbol
 from schemas.rows import Reject, Row, Session
 from schemas.topics import Topic
@@ -53,6 +53,21 @@ def _copy(frame: Frame, seq: int, conn: int, late_ns: int, event_us: int | None)
     return Copy(frame.seq, frame.ts_recv, None, None, seq, conn, late_ns, event_late_ns)
 
 
+def _silence(frame: Frame) -> list[Row]:
+    """A topic is silent, or not any more."""
+    noted = msgspec.json.decode(frame.payload, type=SilenceNoted)
+    since, until = noted.since, noted.until
+    ts_until = None if until is None else until.ts_recv
+    lasted_ns = None if until is None else until.ts_mono - since.ts_mono
+    _check(since.seq, since.ts_recv, ts_until, lasted_ns)
+    row = Silence(
+        frame.seq, frame.ts_recv, None, Topic.parse(frame.topic).symbol or None, frame.topic,
+        noted.judgement.value, noted.evidence, noted.action,
+        since.seq, since.ts_recv, ts_until, lasted_ns,
+    )  # fmt: skip
+    return [row]
+
+
 def _check(*numbers: int | None) -> None:
     for number in numbers:
         if number is not None and not -(2**63) <= number < 2**63:
@@ -60,7 +75,11 @@ def _check(*numbers: int | None) -> None:
 
 
 # Frames that say something and change nothing. What cannot be read raises as in `market.control`.
-NOTES: dict[Kind, Callable[[Frame], list[Row]]] = {Kind.CLOCK: _clock, Kind.COPIES: _copies}
+NOTES: dict[Kind, Callable[[Frame], list[Row]]] = {
+    Kind.CLOCK: _clock,
+    Kind.COPIES: _copies,
+    Kind.SILENCE: _silence,
+}
 
 
 def reject_row(frame: Frame, topic: Topic | None, reason: str, detail: str) -> Row:

@@ -14,12 +14,15 @@ from recorder.links import Links
 from recorder.market_lists import MarketLists
 from recorder.pace import Pace
 from recorder.program import Program
+from recorder.questions import Questions
 from recorder.rest import Rest
-from recorder.settings import Settings
+from recorder.settings import Settings, Silence
 from recorder.snapshots import Snapshots
 from recorder.space import Space
 from recorder.store import Store
 from recorder.subscribed import Subscribed
+from recorder.tally import Tally
+from recorder.vigil import Remedies, Vigil
 from schemas.errors import BackpackError
 
 Notice = Callable[[str], None]
@@ -33,6 +36,7 @@ class Parts(NamedTuple):
     notice: Notice
     store: Store
     space: Space | None
+    tally: Tally
 
 
 class Venue(NamedTuple):
@@ -60,6 +64,7 @@ class Capture:
         self.links = Links(venue.subscriptions, line)
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.program.forget = self.snapshots.forget
+        self._vigil = self._watching() if parts.settings.silence is not Silence.OFF else None
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
@@ -69,6 +74,18 @@ class Capture:
             self._keep(tasks)
             self._listen(tasks)
             self._follow(tasks)
+            if self._vigil is not None:
+                tasks.create_task(self._vigil.run())
+
+    def _watching(self) -> Vigil:
+        """Over topics that say nothing."""
+        settings, intake = self._parts.settings, self._parts.intake
+        questions = Questions(self._venue.rest, intake, self.snapshots)
+        vigil = Vigil(intake, self._parts.tally.traffic, questions, settings.patience)
+        vigil.notice = self._parts.notice
+        if settings.silence is Silence.ACT:
+            vigil.remedies = Remedies(self._venue.subscriptions.again, self.links.renew)
+        return vigil
 
     @property
     def intake(self) -> Intake:
@@ -93,7 +110,7 @@ class Capture:
 
     def _listen(self, tasks: asyncio.TaskGroup) -> None:
         """To the venue; and compare what we have with what it says: the time, books."""
-        settings, intake, notice, _, _ = self._parts
+        settings, intake, notice, *_ = self._parts
         rest, patience = self._venue.rest, settings.patience.clock
         clocks = Clocks(intake, notice)
         tasks.create_task(clocks.watch())

@@ -120,6 +120,14 @@ from tape.version import code_version
     help="Look this often whether the venue lists other markets, to follow patterns; never: not.",
 )
 @click.option(
+    "--silence",
+    metavar="act|tell|off",
+    default="act",
+    show_default=True,
+    help="Topics that say nothing though they ought to: act: subscribe again, then connect anew;"
+    " tell: only say so, in the recording too; off: do not look.",
+)
+@click.option(
     "--metrics-port",
     type=click.IntRange(0, 65_535),
     metavar="PORT",

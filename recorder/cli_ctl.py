@@ -140,10 +140,11 @@ def _show(found: Status) -> None:
             "-" if line.age_ns is None else f"{line.age_ns / 1e9:.1f}s",
             line.book or "",
             line.gaps,
+            line.silence or "",
         )
         for line in found.topics
     ]
-    show_table(("topic", "frames", "age", "book", "gaps"), lines)
+    show_table(("topic", "frames", "age", "book", "gaps", "silence"), lines)
 
 
 def _link(link: LinkStatus) -> tuple[object, ...]:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
+from recorder.silence_words import several
 from recorder.watch import Watch
+from schemas.frames import Judgement
 from tape.quantities import pretty_span
 
 SILENCE_S = 120.0  # the venue sends tickers every second, and was seen to be silent for 30 s
@@ -19,6 +21,7 @@ class Reason(StrEnum):
     FAULT = "fault"
     NO_CONNECTION = "no_connection"
     SILENCE = "silence"
+    DEAD = "dead"
     DISK = "disk"
     SHEDDING = "shedding"
     BOOK = "book"
@@ -30,6 +33,7 @@ MEANING = {
     Reason.FAULT: "a fault of this program; it is about to end, and all frames are kept",
     Reason.NO_CONNECTION: "the venue's websocket is not connected, or the recorder is stopping",
     Reason.SILENCE: f"no message for {SILENCE_S:g} s, with a {', '.join(sorted(LIVELY))} recorded",
+    Reason.DEAD: "topics say nothing though they ought to; they are subscribed again by themselves",
     Reason.DISK: "the disk refuses writes, hangs or is gone; capture goes on in memory",
     Reason.SHEDDING: "memory is full and frames are being lost",
     Reason.BOOK: f"a book has not been live for {BOOK_S:g} s",
@@ -74,6 +78,12 @@ def _silence(watch: Watch) -> str:
     return f"no message for {pretty_span(silent_s)}" if silent_s > SILENCE_S else ""
 
 
+def _dead(watch: Watch) -> str:
+    dead = watch.recorder.tally.silences.of(Judgement.DEAD)
+    why = next(iter(dead.values()), "")
+    return f"{several(list(dead))}: {why}" if dead else ""
+
+
 def _disk(watch: Watch) -> str:
     return watch.recorder.store.disk.trouble
 
@@ -97,6 +107,7 @@ _LOOKS: dict[Reason, Callable[[Watch], str]] = {
     Reason.FAULT: _fault,
     Reason.NO_CONNECTION: _no_connection,
     Reason.SILENCE: _silence,
+    Reason.DEAD: _dead,
     Reason.DISK: _disk,
     Reason.SHEDDING: _shedding,
     Reason.BOOK: _book,

@@ -23,6 +23,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_S = 60.0  # a connection that held this long starts again with short delays
 NO_CLOSE_FRAME = 1006
+LONGEST_REASON = 123  # bytes in a Close frame (RFC 6455 section 5.5)
 FIRST_TRIES = 3  # then a venue that never answered is given up
 
 Notice = Callable[[str], None]

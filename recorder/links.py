@@ -8,6 +8,7 @@ from websockets.exceptions import ConnectionClosed
 from recorder.account import Behind
 from recorder.link import Line, Link
 from recorder.messages import Message
+from recorder.stalls import Stalls
 from recorder.subscribed import Subscribed
 from schemas.errors import VenueError
 
@@ -57,16 +58,32 @@ class Links:
             if len(self.each) > 1:
                 stack.enter_context(self._line.folding.on())
             async with asyncio.TaskGroup() as self._group:
+                self._group.create_task(self._watch())
                 for link in self.each:
                     self._begin(link, (link.place - 1) * self._line.settings.patience.stagger)
 
     async def renew(self, why: str) -> None:
         """All connections anew, one after another; those that cannot be had stay as they are."""
         for link in list(self.each):
-            before = link.conn
-            if await self.replace(link.place):
-                text = f"connection {before} was replaced: {why}"
-                self._line.notice(Message(text, "replaced", conn=before))
+            await self._renew(link, why)
+
+    async def _renew(self, link: Link, why: str) -> None:
+        before = link.conn
+        if await self.replace(link.place):
+            text = f"connection {before} was replaced: {why}"
+            self._line.notice(Message(text, "replaced", conn=before))
+
+    async def _watch(self) -> None:
+        """Whether one has stalled, which of several shows by the others."""
+        patience = self._line.settings.patience
+        stalls, why = Stalls(patience.stalled), f"for {patience.stalled:g} s only others brought"
+        while True:
+            await asyncio.sleep(patience.look)
+            links = {link.conn: link for link in self.each if link.is_open}
+            brought = {conn: link.frames + link.copies for conn, link in links.items()}
+            conn = stalls.find(brought, asyncio.get_running_loop().time())
+            if conn is not None:
+                await self._renew(links[conn], f"{why} anything")
 
     async def replace(self, place: int) -> bool:
         """Dial anew for this place, and hang up the old connection only when the new one has proved

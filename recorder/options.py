@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recorder.keys import key_source
-from recorder.settings import RING_AFTER_S, Listen, Settings, as_url
+from recorder.settings import RING_AFTER_S, Listen, Settings, Silence, as_url
 from schemas.errors import ConfigError
 from schemas.shard import Shard
 from tape.keep import Keep
@@ -22,8 +22,8 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
     *("memory", "min_free", "audit_every", "keep", "markets_every", "keys", "ring", "ring_after"),
-    "shard",
-    *("metrics_port", "metrics_host", "log_format", "connections"),
+    *("shard", "silence", "connections"),
+    *("metrics_port", "metrics_host", "log_format"),
 )
 _LISTS = {
     "topics": 'a list, as in ["depth.SOL_USDC"]',
@@ -94,6 +94,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         connections=texts["connections"],
         shard=shard,
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
+        silence=_silence(texts["silence"]),
     )
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
@@ -125,6 +126,13 @@ def _ring_after(text: str | None) -> float:
     if text is None:
         return RING_AFTER_S
     return 0.0 if text.strip() == "0s" else seconds(text)
+
+
+def _silence(text: str) -> Silence:
+    try:
+        return Silence(text)
+    except ValueError:
+        raise ConfigError(f"--silence {text}: there are {', '.join(Silence)}") from None
 
 
 def _listen(host: str, port: int | None) -> Listen | None:

@@ -278,7 +278,8 @@ class Recorder:
             yield
 
     def _parts(self) -> Parts:
-        return Parts(self.settings, self.intake, self._notice, self.store, self.space)
+        doors = (self.store, self.space, self.tally)
+        return Parts(self.settings, self.intake, self._notice, *doors)
 
     async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
         """``error``: of who runs it."""

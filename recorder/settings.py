@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -33,9 +34,14 @@ class Patience(NamedTuple):
     clock: until an answer to what time it is; then the frame is taken without one.
     sealing: of one segment, at the end.
     refused: until a topic of an account that was refused is asked for again; longer each time.
+    stalled: until one of several connections is replaced which brings nothing while others do.
     stagger: from the first dialling of one of several connections to that of the next.
     proof: until a connection that is to take the place of another has brought a message, if any is
         to come; overlap: for how long both stay after that.
+    look: between two looks at which topics are silent.
+    silence: what the patience of each channel (`recorder.cadences`) is multiplied with.
+    grace: until what the venue has elsewhere must have come; between remedies, longer each time.
+    redial: between two connections replaced because of silence; longer each time.
     """
 
     opening: float = 10.0
@@ -46,12 +52,25 @@ class Patience(NamedTuple):
     clock: float = 3.0
     sealing: float = 1_800.0
     refused: float = 5.0
+    stalled: float = 20.0
     stagger: float = 2.0
     proof: float = 5.0
     overlap: float = 1.0
+    look: float = 1.0
+    silence: float = 1.0
+    grace: float = 10.0
+    redial: float = 60.0
 
 
 PATIENCE = Patience()
+
+
+class Silence(StrEnum):
+    """What is done about topics that say nothing."""
+
+    ACT = "act"  # those that are dead are asked for again, or get a new connection
+    TELL = "tell"  # nothing but to say so
+    OFF = "off"  # nobody looks
 
 
 class Listen(NamedTuple):
@@ -80,6 +99,7 @@ class Settings:
     shard: record only topics of this share of the markets; None: all.
     markets_every: the venue's market list is looked at this often, which its cache keeps for five
         minutes; None: never again.
+    silence: what is done about topics that are dead.
     """
 
     topics: tuple[str, ...]
@@ -107,6 +127,8 @@ class Settings:
     def shard_name(self) -> str | UnsetType:
         """As heads of segments have it."""
         return UNSET if self.shard is None else str(self.shard)
+
+    silence: Silence = Silence.ACT
 
     @property
     def private(self) -> bool:

@@ -15,13 +15,14 @@ FREE_S = 2.0  # how long the disk may take to say how much is free
 
 class TopicStatus(msgspec.Struct):
     """A topic that is recorded. age_ns: since its last frame; None before the first. book: its
-    state, of depth topics."""
+    state, of depth topics. silence: what it is taken for while it says nothing."""
 
     topic: str
     frames: int
     age_ns: int | None
     book: str | None
     gaps: int
+    silence: str | None = None
 
 
 class LinkStatus(msgspec.Struct):
@@ -98,7 +99,7 @@ def _topic(name: str, line: TopicLine | None, now: int) -> TopicStatus:
     if line is None:
         return TopicStatus(name, 0, None, None, 0)
     age = now - line.last if line.last else None
-    return TopicStatus(name, line.frames, age, line.state or None, line.gaps)
+    return TopicStatus(name, line.frames, age, line.state or None, line.gaps, line.silence or None)
 
 
 async def _free(recorder: Recorder) -> int | None:

@@ -8,6 +8,8 @@ from rich.text import Text
 
 from recorder.recorder import Recorder
 from recorder.sealer import Sealed
+from recorder.silences import LOST, Silences
+from schemas.frames import Judgement
 from tape.console import FAILED, LOSSES, WHOLE
 from tape.forecast import pretty_days
 from tape.manifest import Verdict
@@ -47,6 +49,8 @@ def exit_code(recorder: Recorder) -> int:
         or tally.errors
         or tally.mismatches
     ):
+        return LOSSES
+    if tally.silences.verdicts[Judgement.DEAD]:
         return LOSSES
     if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
@@ -105,6 +109,7 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     yield from _disk(recorder)
     for topic, refusal in sorted(recorder.account.refused.items()):
         yield "refused to the end", topic, refusal.why
+    yield from _silences(tally.silences)
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
     links = recorder.links.each if recorder.links is not None else []
@@ -117,6 +122,17 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     for topic in recorder.topics:
         if topic not in heard:
             yield "never heard of", topic
+
+
+def _silences(silences: Silences) -> Iterator[Fact]:
+    """What said nothing though it ought to, and what did so to the end."""
+    if dead := silences.verdicts[Judgement.DEAD]:
+        yield "found dead", dead, "times"
+    for action, count in sorted(silences.actions.items()):
+        yield "done about it", action, count, "times"
+    for verdict in LOST:
+        for topic, why in silences.of(verdict).items():
+            yield f"{verdict} to the end", topic, why
 
 
 def _disk(recorder: Recorder) -> Iterator[Fact]:

@@ -10,20 +10,22 @@ from market.engine import Engine
 from market.sync_states import State
 from recorder.holes import Absence, Holes
 from recorder.messages import Level, Message
+from recorder.silences import Silences
 from recorder.traffic import Traffic
 from schemas import wire
-from schemas.check_rows import Audit, Clock
+from schemas.check_rows import Audit, Clock, Silence
 from schemas.frames import Frame, Kind
 from schemas.numbers import pretty_price, pretty_qty
 from schemas.rows import Depth, Gap, Reject, Row, Session
 from schemas.topics import Topic
 
 ERROR_REPLY = "error"  # event of such a session row
-_NOTES = frozenset((Gap, Audit, Session, Reject, Clock))
+_NOTES = frozenset((Gap, Audit, Session, Reject, Clock, Silence))
 
 
 class TopicLine(NamedTuple):
-    """One topic as people want to see it. ``last`` is the receive time of its last frame, in ns."""
+    """One topic as people want to see it. ``last`` is the receive time of its last frame, in ns;
+    ``silence`` what it is taken for while it says nothing, empty else."""
 
     topic: str
     frames: int
@@ -31,6 +33,7 @@ class TopicLine(NamedTuple):
     state: str
     spread: str
     gaps: int
+    silence: str = ""
 
 
 class Tally:
@@ -52,6 +55,7 @@ class Tally:
         self.rejects: Counter[str] = Counter()
         self.events: Counter[str] = Counter()
         self.traffic = Traffic()
+        self.silences = Silences()
         self._absence = Absence(engine)
         self._last_mono = 0
 
@@ -92,6 +96,8 @@ class Tally:
                 self.rejects[row.reason] += 1
             elif isinstance(row, Clock):
                 self.traffic.compare(row)
+            elif isinstance(row, Silence):
+                self.silences.see(row)
         self._absence.see(frame, rows)
 
     def _see_event(self, row: Session) -> None:
@@ -125,7 +131,8 @@ class Tally:
         stream = self.traffic.streams.get(name)
         frames, last = (stream.frames, stream.last) if stream is not None else (0, 0)
         state, spread = self._book(name)
-        return TopicLine(name, frames, last, state, spread, self.gaps[name])
+        silence = self.silences.verdict(name)
+        return TopicLine(name, frames, last, state, spread, self.gaps[name], silence)
 
     def _book(self, name: str) -> tuple[str, str]:
         topic = Topic.parse(name)

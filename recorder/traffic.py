@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from market.streams import STREAMS
 from recorder.histogram import Histogram
@@ -12,6 +13,7 @@ from schemas.rows import Row
 from schemas.topics import Topic
 
 OTHER = "other"  # channel of what names no stream, or one that we do not know
+LONG = 16_384  # bytes of a message that is not kept; ids are wanted of short ones
 STREAM_LIMIT = 20_000  # a venue may make up more; they count as of no stream
 
 _MS = 1_000_000
@@ -20,13 +22,20 @@ LAGS_NS = tuple(ms * _MS for ms in (1, 5, 10, 25, 50, 75, 100, 150, 250, 500, 1_
 
 class Heard(msgspec.Struct, gc=False):
     """Messages of a stream so far, bytes of their payloads, and when the last came, in ns. lag: of
-    all streams of its channel."""
+    all streams of its channel.
+
+    newest: the last message, without its payload if that is long. awaited: somebody wants to know
+    the next one, which is then woken.
+    """
 
     lag: Histogram
     channel: str
     frames: int = 0
     bytes: int = 0
     last: int = 0
+    newest: Frame | None = None
+    awaited: bool = False
+    woken: Frame | None = None
 
 
 class Channel(msgspec.Struct, gc=False):
@@ -60,9 +69,27 @@ class Traffic:
         stream.frames += 1
         stream.bytes += len(frame.payload)
         stream.last = frame.ts_recv
+        stream.newest = frame if len(frame.payload) <= LONG else replace(frame, payload=b"")
+        if stream.awaited:
+            stream.awaited, stream.woken = False, stream.newest
         self.heard = frame.ts_mono
         if rows and (sent := rows[0].ts_event) is not None:
             stream.lag.see(frame.ts_recv + self._ahead - sent)
+
+    def newest(self, name: str) -> Frame | None:
+        """The last message of a stream; None before the first."""
+        stream = self.streams.get(name)
+        return None if stream is None else stream.newest
+
+    def wait_for(self, name: str) -> None:
+        """Keep the next message of a stream as ``woken``."""
+        stream = self.streams.get(name) or self._learn(name)
+        stream.awaited, stream.woken = True, None
+
+    def woken(self, name: str) -> Frame | None:
+        """The message that was waited for; None before it comes."""
+        stream = self.streams.get(name)
+        return None if stream is None else stream.woken
 
     def compare(self, row: Clock) -> None:
         """Clocks were compared: from now on lags are by the venue's, as far as it is known."""

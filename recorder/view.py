@@ -11,6 +11,7 @@ from rich.text import Text
 
 from recorder.log import Say, say_text
 from recorder.messages import Level, Message
+from recorder.silences import LOST
 from recorder.stamp import now
 from recorder.tally import Tally, TopicLine
 from tape.console import cell
@@ -130,7 +131,8 @@ def _progress(tally: Tally, rate: float, status: str) -> Message:
 
 
 def _cells(line: TopicLine, rate: float) -> tuple[str | Text, ...]:
-    age = f"{(now().ts_recv - line.last) / 1e9:.1f}s" if line.last else "-"
+    since = f"{(now().ts_recv - line.last) / 1e9:.1f}s" if line.last else "-"
+    age = Text(f"{since} {line.silence}".rstrip(), style="red" if line.silence in LOST else "")
     state = Text(line.state, style=_STATE_STYLE.get(line.state, ""))
     gaps = Text(str(line.gaps), style="red" if line.gaps else "dim")
     return Text(cell(line.topic)), f"{rate:.0f}", age, state, line.spread, gaps

@@ -7,13 +7,14 @@ from functools import lru_cache
 import msgspec
 
 from schemas import wire
-from schemas.check_rows import Audit
+from schemas.check_rows import Audit, Silence
 from schemas.frames import Frame, Kind
 from schemas.requests import is_market_list
 from schemas.rows import BookKeyframe, Depth, Gap, Row, Trade
 from schemas.topics import Topic, depth_topic
 from tape.patterns import Patterns
 
+_NAMED = frozenset({Kind.KEYFRAME, Kind.SILENCE})  # by the stream that they are about
 _REST = frozenset({Kind.REQUEST, Kind.REPLY, Kind.FAILED})
 _TRADES = "trade"
 _QUOTES = "bookTicker"  # the channel that books are compared with
@@ -45,7 +46,7 @@ class Selection(Patterns):
         """Whether a frame is asked for. Of a DATA frame, only the stream's name is decoded."""
         if frame.kind is Kind.DATA:
             return self._role_of(_stream(frame.payload))
-        if frame.kind is Kind.KEYFRAME:
+        if frame.kind in _NAMED:
             about_no_stream = not frame.topic or is_market_list(frame.topic)
             wanted = about_no_stream or self.wants(frame.topic)
         else:
@@ -64,7 +65,7 @@ class Selection(Patterns):
         """A connection that ends makes rows for the books of all its markets."""
         if isinstance(row, Depth | BookKeyframe):
             return self.wants(depth_topic(row.symbol or "", row.window))
-        if isinstance(row, Gap | Audit):
+        if isinstance(row, Gap | Audit | Silence):
             return row.topic is None or self.wants(row.topic)
         if isinstance(row, Trade):  # it may have waited, see `market.ordered`
             return self.wants(f"{_TRADES}.{row.symbol}")

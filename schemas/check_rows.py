@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from schemas.columns import Count, Doc, Price, Qty, Time, Word
+from schemas.columns import Count, Doc, Price, Qty, Text, Time, Word
 from schemas.rows import Row
 
 
@@ -55,3 +55,28 @@ class Copy(Row, tag="copy"):
     event_late_ns: Annotated[
         Count | None, Doc("by how much `E` of the copy is later; null: it has none")
     ]
+
+
+class Silence(Row, tag="silence"):
+    """A topic that says nothing for longer than its channel may, and what it is taken for.
+
+    A row for each change of verdict or action, and one that ends it (`heard`, `unsubscribed`). The
+    rows of one silence have the same topic and ``since_seq``. One that goes on at the end of a
+    session has no end.
+    """
+
+    topic: Annotated[Word, Doc("stream")]
+    verdict: Annotated[
+        Word,
+        Doc("`unheard`, `quiet`, `dead`, `no_market`, `unknown`; ended: `heard`, `unsubscribed`"),
+    ]
+    evidence: Annotated[Text, Doc("why, in words")]
+    action: Annotated[
+        Word, Doc("what is done: `subscribe again`, `reconnect`; empty: nothing, or not yet")
+    ]
+    since_seq: Annotated[
+        Count, Doc("frame of its last message, or of the request that subscribed it")
+    ]
+    ts_since: Annotated[Time, Doc("wall clock at that frame")]
+    ts_until: Annotated[Time | None, Doc("wall clock when it ended; null while it goes on")]
+    lasted_ns: Annotated[Count | None, Doc("how long, by the monotonic clock; null as above")]

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     FAILED = "failed"  # it failed: RequestFailed as JSON; topic as above
     CLOCK = "clock"  # our clocks were compared: ClockNoted as JSON
     COPIES = "copies"  # messages that came again on other connections: MessagesCopied as JSON
+    SILENCE = "silence"  # a topic is silent, or not any more: SilenceNoted as JSON; topic: its name
     LOSS = "loss"  # frames that arrived are not on the tape: FramesLost as JSON
     CHECKPOINT = "checkpoint"  # digests of all frames before it: Checkpoint as JSON
 
@@ -33,7 +34,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     ts_recv: wall clock at arrival, ns since the epoch, UTC.
     ts_mono: monotonic clock at the same moment, ns from an arbitrary start.
     conn: number of the connection, from 1; 0 where there is none.
-    topic: REST path for the REST kinds, book for keyframes; empty for websocket messages (the
+    topic: REST path for the REST kinds, book for keyframes, stream for silences; empty for
+        websocket messages (the
         tape's ``topic`` column is made from their payload when a segment is sealed).
     payload: the untouched bytes.
     """
@@ -136,6 +138,41 @@ class MessagesCopied(msgspec.Struct, frozen=True):
     conn: list[int]
     late_ns: list[int]
     event_us: list[int | None]
+
+
+class Judgement(StrEnum):
+    """What a topic that says nothing is taken for. The last two end the silence."""
+
+    UNHEARD = "unheard"  # nothing since it was subscribed, and nothing to tell why
+    QUIET = "quiet"  # the venue has nothing to say
+    DEAD = "dead"  # the venue has, or had to say something by now
+    NO_MARKET = "no_market"  # there is no such market, or it is closed
+    UNKNOWN = "unknown"  # it cannot be told
+    HEARD = "heard"  # it speaks again
+    UNSUBSCRIBED = "unsubscribed"  # nobody asks for it any more
+
+
+class Moment(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A frame as a bound of time: its number and both clocks, as in `Frame`."""
+
+    seq: int
+    ts_recv: int
+    ts_mono: int
+
+
+class SilenceNoted(msgspec.Struct, frozen=True):
+    """Payload of a SILENCE frame; its topic is the stream.
+
+    evidence: why it is judged so, in words. action: what is done about it, empty if nothing.
+    since: the last message, or the request that subscribed it. until: the message, or the request,
+    that ended it; None while it goes on.
+    """
+
+    judgement: Judgement
+    evidence: str
+    action: str
+    since: Moment
+    until: Moment | None = None
 
 
 class FramesLost(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The tables there are: row classes by name."""
 
 from schemas.account_rows import Balance, Order, Position, Rfq
-from schemas.check_rows import Audit, Clock, Copy
+from schemas.check_rows import Audit, Clock, Copy, Silence
 from schemas.rows import (
     BookKeyframe,
     BookTicker,
@@ -44,6 +44,7 @@ _ALL: tuple[type[Row], ...] = (
     Audit,
     Clock,
     Copy,
+    Silence,
     Market,
     *ACCOUNT_TABLES,
 )

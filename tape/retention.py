@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.check_rows import Audit, Clock
+from schemas.check_rows import Audit, Clock, Silence
 from schemas.rows import Gap, Session
 from tape.generations import Generations, all_generations, named
 from tape.keep import Keep
@@ -20,7 +20,7 @@ from tape.prunings import What, pruned
 
 # Small, and without them nobody knows what is missing: pruned with the rest of a segment only.
 # Requests that change what is subscribed are rows of sessions.
-DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock, Session))
+DOUBTS = frozenset(row.TABLE for row in (Gap, Audit, Clock, Silence, Session))
 
 _FORCE = "not certified: --force prunes it too"
 _CUT_OFF = "its compaction was cut off: bp-tape compact finishes it"

@@ -14,9 +14,12 @@ from schemas.frames import (
     ConnectionClosed,
     Frame,
     FramesLost,
+    Judgement,
     Kind,
     MessagesCopied,
+    Moment,
     RequestFailed,
+    SilenceNoted,
     to_json,
 )
 from tape.journal_reader import read_journal
@@ -52,6 +55,8 @@ def frames() -> Iterator[bytes]:
     copied = MessagesCopied([3, 4], [2, 2], [900_000, 0], [12, None])
     others += [(Kind.COPIES, "", to_json(copied))]
     others += [(Kind.CLOCK, "", to_json(ClockNoted(5, 1_795_330_800_000, 7_000_000)))]
+    silent = SilenceNoted(Judgement.DEAD, "why", "reconnect", Moment(3, 1, 2), Moment(5, 4, 9))
+    others += [(Kind.SILENCE, TOPICS[0], to_json(silent))]
     yield b"L" + b"\n".join(line_of(*other) for other in others)
 
 

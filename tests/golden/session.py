@@ -15,10 +15,13 @@ from schemas.frames import (
     ConnectionOpened,
     Frame,
     FramesLost,
+    Judgement,
     Kind,
     MessagesCopied,
+    Moment,
     RequestFailed,
     SegmentHead,
+    SilenceNoted,
     to_json,
 )
 from schemas.requests import MARKETS_PATH
@@ -140,6 +143,7 @@ def _doubts() -> Iterator[Part]:
     yield Kind.COPIES, to_json(copies), 0, ""
     yield Kind.COPIES, to_json(MessagesCopied([3], [2, 3], [1], [0])), 0, ""
     yield Kind.COPIES, to_json(MessagesCopied([3], [2], [2**63], [0])), 0, ""
+    yield from _silences()
     yield Kind.LOSS, to_json(FramesLost("memory")), 0, ""
     yield Kind.LOSS, to_json(FramesLost("memory", 12, 3_400, ended=True)), 0, ""
     yield Kind.LOSS, b"{}", 0, ""
@@ -152,6 +156,19 @@ def _doubts() -> Iterator[Part]:
     yield from _lists()
     yield from _healed()
     yield Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")), 0, ""
+
+
+def _silences() -> Iterator[Part]:
+    """A topic that is dead, and heard again; and what cannot be read."""
+    since = Moment(7, 1_790_000_000_007_000_000, 5_000_007_000_000)
+    until = Moment(60, 1_790_000_000_060_000_000, 5_000_060_000_000)
+    dead = SilenceNoted(Judgement.DEAD, "REST is at id 48", "subscribe again", since)
+    yield Kind.SILENCE, to_json(dead), 0, DEPTH
+    heard = SilenceNoted(Judgement.HEARD, "", "", since, until)
+    yield Kind.SILENCE, to_json(heard), 0, DEPTH
+    late = SilenceNoted(Judgement.QUIET, "", "", Moment(7, 2**63, 1))
+    yield Kind.SILENCE, to_json(late), 0, "liquidation"
+    yield Kind.SILENCE, b'{"judgement":"asleep"}', 0, DEPTH
 
 
 def _lists() -> Iterator[Part]:

@@ -30,6 +30,13 @@ notes = st.one_of(
         _ints, st.none() | _ints, st.none() | _ints,
     ),
     st.builds(
+        lambda word, since, until: dumps(
+            {"judgement": word, "evidence": "", "action": "", "since": since, "until": until}
+        ),
+        st.sampled_from(["dead", "heard", "?"]),
+        st.lists(_ints, min_size=3, max_size=3), st.none() | st.lists(_ints, max_size=4),
+    ),
+    st.builds(
         lambda frames, ended: dumps({"cause": "memory", "frames": frames, "ended": ended}),
         _ints, st.booleans(),
     ),
@@ -42,7 +49,7 @@ arrivals = st.one_of(
     st.tuples(st.just(Kind.FAILED), bodies),
     st.tuples(st.just(Kind.SENT), payloads),
     st.tuples(st.just(Kind.KEYFRAME), bodies),
-    st.tuples(st.sampled_from([Kind.CLOCK, Kind.COPIES, Kind.LOSS]), notes),
+    st.tuples(st.sampled_from([Kind.CLOCK, Kind.COPIES, Kind.SILENCE, Kind.LOSS]), notes),
 )
 
 

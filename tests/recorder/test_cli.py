@@ -97,6 +97,7 @@ OPTIONS = [
     Refusal(("-t", SOL, "--log-format", "xml"), ("'xml'", "text", "json")),
     Refusal(("-t", SOL, "--keep", "90"), ("'90'", "90d, 12h, 500GB")),
     Refusal(("-t", SOL, "--markets-every", "5"), ("'5'", "30s, 10m, 1h or 7d")),
+    Refusal(("-t", SOL, "--silence", "shout"), ("--silence shout", "act, tell, off")),
     Refusal(("-t", SOL, "--ws-url", "http://x"), ("'http://x'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "wss://"), ("'wss://'", "wss://")),
     Refusal(("-t", SOL, "--ws-url", "ws://host:port"), ("'ws://host:port'", "wss://<host>")),
@@ -328,7 +329,8 @@ def test_the_command_line_wins_over_the_configuration(tmp_path: Path) -> None:
             f'topics = ["trade.SOL_USDC", "depth.*_PERP"]\ndata = "{theirs}"\n'
             f'ws_url = "{far_end.ws_url}"\nrest_url = "{far_end.rest_url}"\n'
             'duration = "300ms"\nroll = "1h"\nmemory = "100MB"\nmin_free = "1kB"\n'
-            'audit_every = "1m"\nkeep = "9000d"\nmetrics_port = 0\nconnections = 2\n'
+            'audit_every = "1m"\nkeep = "9000d"\nsilence = "tell"\nmetrics_port = 0\n'
+            "connections = 2\n"
             'metrics_host = "localhost"\nlog_format = "json"\n'
         )
         with at_work("--config", str(config), "-t", SOL, "--data", str(ours)) as recording:
@@ -362,6 +364,7 @@ def test_help_teaches() -> None:
         "--metrics-port",
         "--log-format",
         "--keep",
+        "--silence",
         "[default",
     ):
         assert text in ended.out

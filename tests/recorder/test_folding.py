@@ -16,6 +16,7 @@ from recorder.intake import Intake
 from recorder.stamp import Stamp
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
+from tape.copy_notes import MOST
 
 HEAD = SegmentHead("20261122T063000Z-0000", 1, 1, "0", (), "ws://venue", "http://venue")
 ERROR = '{"id":null,"error":{"code":4003,"message":"Invalid signature"}}'
