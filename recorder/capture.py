@@ -84,7 +84,9 @@ class Capture:
         vigil = Vigil(intake, self._parts.tally.traffic, questions, settings.patience)
         vigil.notice = self._parts.notice
         if settings.silence is Silence.ACT:
-            vigil.remedies = Remedies(self._venue.subscriptions.again, self.links.renew)
+            vigil.remedies = Remedies(
+                self._venue.subscriptions.again, self.links.renew, self.links.hang_up
+            )
         return vigil
 
     @property

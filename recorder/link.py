@@ -94,6 +94,12 @@ class Link:
         finally:
             self.subscriptions.close()
 
+    async def hang_up(self, why: str) -> None:
+        """End the connection that is up, if any, and dial again."""
+        if self.connection is not None:
+            reason = why.encode()[:LONGEST_REASON].decode(errors="ignore")
+            await self.connection.close(reason=reason)
+
     async def settled(self) -> None:
         """Wait until all that is wanted was asked for, and the venue had the time to read that;
         raises ConnectionClosed."""

@@ -62,6 +62,14 @@ class Links:
                 for link in self.each:
                     self._begin(link, (link.place - 1) * self._line.settings.patience.stagger)
 
+    async def hang_up(self, why: str) -> None:
+        """End all connections and dial again, as what they should have brought is missed anyway:
+        what goes on begins anew."""
+        for conn in self.open:
+            text = f"connection {conn} is replaced: {why}"
+            self._line.notice(Message(text, "replaced", conn=conn))
+        await asyncio.gather(*(link.hang_up(why) for link in self.each))
+
     async def renew(self, why: str) -> None:
         """All connections anew, one after another; those that cannot be had stay as they are."""
         for link in list(self.each):

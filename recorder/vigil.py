@@ -24,11 +24,12 @@ QUIET_LONGEST, UNKNOWN_LONGEST, DEAD_LONGEST = 15, 4, 60
 
 
 class Remedies(NamedTuple):
-    """What can be done: ask for topics again on the connection that is up, and replace it, saying
-    why."""
+    """What can be done: ask for topics again, have other connections instead, saying why, with the
+    old ones kept until the new ones are up; or, where nothing comes on them, hang up first."""
 
     again: Callable[[Sequence[str]], Awaitable[None]]
-    replace: Callable[[str], Awaitable[None]]
+    renew: Callable[[str], Awaitable[None]]
+    hang_up: Callable[[str], Awaitable[None]]
 
 
 class Vigil:
@@ -61,7 +62,8 @@ class Vigil:
         self._resumed = -self._grace_ns  # from a time in which the event loop stood still
         self._left = 0
         self._again: list[str] = []
-        self._whole = ""
+        self._redial = ""  # why
+        self._whole = False  # and whether nothing comes at all
         self._told: list[tuple[str, Case]] = []
         intake.listeners += (self._asked.hear, questions.hear)
 
@@ -180,7 +182,8 @@ class Vigil:
             return ""
         wants_redial = finding.whole or (case.tries > 0 and not case.redialled)
         if wants_redial and self._redials.may(self._looked):
-            self._whole = self._whole or f"{name}: {finding.evidence}"
+            self._redial = self._redial or f"{name}: {finding.evidence}"
+            self._whole = self._whole or finding.whole
             case.tries, case.redialled = case.tries + 1, True
             return RECONNECT
         if finding.whole:
@@ -191,14 +194,14 @@ class Vigil:
 
     async def _act(self) -> None:
         """All that this look has found necessary, at once. A new connection gets all topics."""
-        names, why = list(self._again), self._whole
+        names, why, whole = list(self._again), self._redial, self._whole
         self._again.clear()
-        self._whole = ""
+        self._redial, self._whole = "", False
         if self.remedies is None:
             return
         if why:
             self._redials.done(self._looked)
-            await self.remedies.replace(why)
+            await (self.remedies.hang_up if whole else self.remedies.renew)(why)
         elif names:
             await self.remedies.again(names)
 
