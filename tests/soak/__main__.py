@@ -56,6 +56,7 @@ def _soak(args: argparse.Namespace, folder: Path) -> int:
         outcome = _record(args, folder, ready, venue)
         assert venue.stdin is not None
         venue.stdin.close()
+    (folder / "played.json").write_text(json.dumps(outcome.said))
     rate = outcome.said["frames"] / (args.minutes * 60)
     sent = Sent(folder / "sent.bin", ready["topics"], outcome.events, rate)
     verdict = audit(folder / "tape", sent)

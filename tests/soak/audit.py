@@ -142,7 +142,7 @@ def _marked(data: Path, keys: Keys, topics: Sequence[str]) -> NDArray[np.bool_]:
         return result
     numbers = {topic: number for number, topic in enumerate(topics)}
     columns = ["topic", "expected_id", "received_id"]
-    table = ds.dataset(data / "rows" / "gap", partitioning="hive").to_table(columns=columns)
+    table = ds.dataset(data / "rows" / "gap").to_table(columns=columns)
     for row in table.to_pylist():
         number = numbers.get(row["topic"])
         if number is not None and None not in (row["expected_id"], row["received_id"]):

@@ -91,4 +91,4 @@ def _size(data: Path) -> int:
 
 def _rows(data: Path, table: str) -> int:
     folder = data / "rows" / table
-    return int(ds.dataset(folder, partitioning="hive").count_rows()) if folder.is_dir() else 0
+    return int(ds.dataset(folder).count_rows()) if folder.is_dir() else 0
