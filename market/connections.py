@@ -3,7 +3,8 @@
 import msgspec
 
 from market.control import is_stop
-from market.gaps import Ending, Hole, Place, Seen, gap_row
+from market.gaps import LOSS, Ending, Hole, Place, Seen, gap_row
+from market.load import LoadState
 from schemas.frames import Frame, FramesLost
 from schemas.rows import Row
 
@@ -14,7 +15,8 @@ _INT64_MAX = 2**63 - 1
 class ConnectionState(msgspec.Struct):
     """Keyframe of what the engine knows beside the streams.
 
-    heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`.
+    heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`. load: see
+    `market.load`.
     """
 
     heard: Seen | None = None
@@ -22,6 +24,7 @@ class ConnectionState(msgspec.Struct):
     gap: Hole | None = None
     loss: Hole | None = None
     ended: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    load: LoadState | msgspec.UnsetType = msgspec.UNSET
 
 
 class Connections:
@@ -75,19 +78,24 @@ class Connections:
         if not lost.ended:
             if self._loss is not None:
                 return []
-            self._loss = Hole("loss", Seen.at(frame))
+            self._loss = Hole(LOSS, Seen.at(frame))
             return [gap_row(place, self._loss)]
         if self._loss is None:
             self._open.clear()
-        hole, self._loss = self._loss or Hole("loss", Seen.at(before)), None
+        hole, self._loss = self._loss or Hole(LOSS, Seen.at(before)), None
         hole.missing = lost.frames
         return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
 
-    def export(self, heard: Frame | Seen | None, ended: dict[str, int]) -> bytes:
+    def export(
+        self,
+        heard: Frame | Seen | None,
+        ended: dict[str, int],
+        load: LoadState | msgspec.UnsetType = msgspec.UNSET,
+    ) -> bytes:
         """Keyframe of it all; empty where there is nothing to remember."""
         newest = None if heard is None else Seen.at(heard)
         state = ConnectionState(
-            newest, sorted(self._open), self._gap, self._loss, ended or msgspec.UNSET
+            newest, sorted(self._open), self._gap, self._loss, ended or msgspec.UNSET, load
         )
         return b"" if state == ConnectionState() else msgspec.json.encode(state)
 

@@ -12,8 +12,9 @@ from market.control import UNREADABLE, event_name
 from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Lane, Lanes
+from market.load import Load
 from market.markets import Markets
-from market.notes import NOTES, reject_row, session_row
+from market.notes import NOTES, note_rows, reject_row, session_row
 from market.state import Channels, State
 from market.sync_states import State as BookState
 from market.unknown import Unknown
@@ -37,6 +38,7 @@ class Engine:
     state: what else it keeps of the streams, for queries.
     unknown: frames of unknown streams and events, by name; they are kept raw on the tape.
     late: frames of streams that were unsubscribed, by stream; they make no rows.
+    load: what is shed, for want of time.
     """
 
     def __init__(self) -> None:
@@ -45,7 +47,8 @@ class Engine:
         # Bounded, as sealing and replay never take from it.
         self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox, self._came_late)
-        self._books = Books(self._lanes)
+        self.load = Load(self._lanes)
+        self._books = Books(self._lanes, self.load)
         self.state = State(lambda: self.channels)
         self._connections = Connections()
         self._markets = Markets()
@@ -63,8 +66,8 @@ class Engine:
             Kind.REPLY: self._reply,
             Kind.FAILED: self._failed,
             Kind.LOSS: self._loss,
-            Kind.CHECKPOINT: self._checkpoint,
-            **dict.fromkeys(NOTES, self._note),
+            Kind.LOAD: self.load.turned,
+            **dict.fromkeys(NOTES, note_rows),
         }
 
     def feed(self, frame: Frame) -> list[Row]:
@@ -75,6 +78,8 @@ class Engine:
                 self._noted = frame
                 return rows
             self._heard = frame
+            if self.load.level and self.load.skips(frame.payload):
+                return []
             if len(frame.payload) > SHORT and too_deep(frame.payload):
                 return [reject_row(frame, None, "not_json", "nested too deep")]
             envelope = self._envelope(frame.payload)
@@ -144,7 +149,8 @@ class Engine:
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
         """Stream name and state of everything remembered, for the head of the next segment. A list
         of markets has its path for a name, what is about neither has none."""
-        state = self._connections.export(self._heard, self._lanes.ended)
+        noted = self._lanes.ended, self.load.export()
+        state = self._connections.export(self._heard, *noted)
         if state:
             yield "", state
         yield from self._lanes.keyframes()
@@ -212,6 +218,7 @@ class Engine:
         self._outbox.clear()
         self._lanes.restore({})
         self._connections.reset()
+        self.load.restore(msgspec.UNSET)
         self._markets.reset()
         self._heard = None
         return [session_row(frame)]
@@ -237,6 +244,7 @@ class Engine:
                 saved = self._connections.restore(frame.payload)
                 self._heard = saved.heard
                 self._lanes.restore(saved.ended or {})
+                self.load.restore(saved.load)
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
         return []
@@ -244,12 +252,6 @@ class Engine:
     def _open(self, frame: Frame) -> list[Row]:
         self._heard = frame
         return [session_row(frame), *self._connections.opened(frame)]
-
-    def _note(self, frame: Frame) -> list[Row]:
-        try:
-            return NOTES[frame.kind](frame)
-        except UNREADABLE as error:
-            return [reject_row(frame, None, "bad_field", str(error))]
 
     def _loss(self, frame: Frame) -> list[Row]:
         """Frames are missing, so no book can be trusted."""
@@ -304,7 +306,3 @@ class Engine:
     def _failed(self, frame: Frame) -> list[Row]:
         self._books.failed(frame)
         return [session_row(frame)]
-
-    def _checkpoint(self, frame: Frame) -> list[Row]:
-        del frame  # speaks of rows; makes none
-        return []

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from market.control import UNREADABLE
 from schemas.check_rows import Clock, Copy
 from schemas.errors import InexactNumber
 from schemas.frames import ClockNoted, Frame, Kind, MessagesCopied
@@ -53,6 +54,11 @@ def _copy(frame: Frame, seq: int, conn: int, late_ns: int, event_us: int | None)
     return Copy(frame.seq, frame.ts_recv, None, None, seq, conn, late_ns, event_late_ns)
 
 
+def _checkpoint(frame: Frame) -> list[Row]:
+    del frame  # speaks of rows; makes none
+    return []
+
+
 def _check(*numbers: int | None) -> None:
     for number in numbers:
         if number is not None and not -(2**63) <= number < 2**63:
@@ -60,7 +66,19 @@ def _check(*numbers: int | None) -> None:
 
 
 # Frames that say something and change nothing. What cannot be read raises as in `market.control`.
-NOTES: dict[Kind, Callable[[Frame], list[Row]]] = {Kind.CLOCK: _clock, Kind.COPIES: _copies}
+NOTES: dict[Kind, Callable[[Frame], list[Row]]] = {
+    Kind.CLOCK: _clock,
+    Kind.COPIES: _copies,
+    Kind.CHECKPOINT: _checkpoint,
+}
+
+
+def note_rows(frame: Frame) -> list[Row]:
+    """What one of `NOTES` says."""
+    try:
+        return NOTES[frame.kind](frame)
+    except UNREADABLE as error:
+        return [reject_row(frame, None, "bad_field", str(error))]
 
 
 def reject_row(frame: Frame, topic: Topic | None, reason: str, detail: str) -> Row:

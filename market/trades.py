@@ -4,7 +4,17 @@ from collections import deque
 
 import msgspec
 
-from market.gaps import BACKWARDS_NS, Ending, Hole, Place, Seen, gap_row
+from market.gaps import (
+    BACKWARDS_NS,
+    LOSS,
+    Ending,
+    Hole,
+    Place,
+    Seen,
+    gap_row,
+    shed_cause,
+    shed_state,
+)
 from market.memory import TRADES_KEPT
 from market.missing import Missing, MissingIds
 from schemas import wire
@@ -22,7 +32,7 @@ class TradeState(msgspec.Struct):
     seen: Seen | None
     ts_engine: int
     repeats: int
-    shed: bool = False
+    shed: bool | str = False
     missing: list[Missing] = []
     recent: list[Trade] = []
 
@@ -48,7 +58,7 @@ class TradeTracker:
         self.seen: Seen | None = None
         self.ts_engine = 0
         self.repeats = 0
-        self._shed = False  # frames of ours were lost since the newest trade
+        self._shed = ""  # why frames of ours were lost since the newest trade
         self._missing = MissingIds()
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
 
@@ -71,7 +81,7 @@ class TradeTracker:
         self.conn = frame.conn
         self.seen = Seen(message.t, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
         self.ts_engine = ts_engine
-        self._shed = False
+        self._shed = ""
         self.recent.append(row)
         return rows
 
@@ -110,10 +120,10 @@ class TradeTracker:
         ending = Ending(state, Seen.at(frame, row.trade_id, row.ts_engine))
         return gap_row(Place(frame, self.topic, row.ts_event), hole, ending)
 
-    def shed(self, frame: Frame) -> list[Row]:
-        """Frames that arrived are not on the tape, of this stream perhaps."""
+    def shed(self, frame: Frame, cause: str = LOSS) -> list[Row]:
+        """Frames that arrived are not on the tape, or made no rows, of this stream perhaps."""
         del frame
-        self._shed = True
+        self._shed = cause
         return []
 
     def unsubscribed(self, frame: Frame) -> list[Row]:
@@ -128,15 +138,15 @@ class TradeTracker:
         if backwards:
             return "ids_backwards"
         if self._shed:
-            return "loss"
+            return self._shed
         return "trade_ids" if frame.conn == self.conn else "disconnect"
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
         return msgspec.json.encode(
             TradeState(
-                self.conn, self.seen, self.ts_engine, self.repeats, self._shed,
-                self._missing.gaps, list(self.recent),
+                self.conn, self.seen, self.ts_engine, self.repeats,
+                shed_state(self._shed), self._missing.gaps, list(self.recent),
             )
         )  # fmt: skip
 
@@ -148,7 +158,7 @@ class TradeTracker:
         self.seen = saved.seen
         self.ts_engine = saved.ts_engine
         self.repeats = saved.repeats
-        self._shed = saved.shed
+        self._shed = shed_cause(saved.shed)
         self._missing.gaps = saved.missing
         self.recent = deque(saved.recent, TRADES_KEPT)
         return []

@@ -8,6 +8,7 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 
+from recorder.backlog import Backlog
 from recorder.settings import Patience
 from recorder.stamp import Clock, Stamp
 from schemas.errors import VenueError
@@ -29,10 +30,18 @@ class TapConnection(ClientConnection):
     clock: Clock
     sink: Sink
     stamp: Stamp
+    backlog: Backlog | None = None  # is told of each reading
 
     def data_received(self, data: bytes) -> None:
         self.stamp = self.clock()
         super().data_received(data)
+        if self.backlog is not None:
+            self.backlog.read(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.backlog is not None:
+            self.backlog.gone(self)
 
     def process_event(self, event: object) -> None:
         if isinstance(event, WireFrame) and event.opcode in _MESSAGE:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from market.engine import Engine
+from recorder.backlog import Backlog
 from recorder.memory import Memory
+from recorder.shedding import Shedding
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
 from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
 from schemas.requests import SnapshotRequest
 from schemas.rows import Row
+from schemas.shedding import Level
 from tape.journal import JournalWriter
 
 CHECKPOINT_EVERY = 1_000  # frames
@@ -34,6 +37,8 @@ class Intake:
     clock: what stamps frames that come without a stamp.
     memory: the bound on what the journals hold. When it is reached, frames are shed before they
         get a number, with a LOSS frame at both ends.
+    shedding: what is shed as we do not keep up, with a LOAD frame where that changes; backlog: says
+        when. What it refuses has no number either, and counts in no memory.
     """
 
     def __init__(
@@ -49,6 +54,8 @@ class Intake:
         self.fault: Exception | None = None
         self._ask = ask
         self.clock = clock
+        self.shedding = Shedding()
+        self.backlog = Backlog(self.turn, clock)
         self._journal: JournalWriter | None = None
         self._witness = Witness()
         self._next_checkpoint = CHECKPOINT_EVERY
@@ -71,6 +78,8 @@ class Intake:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
         if self.memory.shedding:
             self._end_shedding()
+        if self.shedding.has_untold:
+            self.turn(self.shedding.level)
         if self.fault is None:
             self._last_checkpoint(reason)
         journal, self._journal = self._journal, None
@@ -86,8 +95,11 @@ class Intake:
         stamp: Stamp | None = None,
     ) -> None:
         """A frame has arrived (or was sent, or noted)."""
-        if kind in _LARGE and not self._has_room(kind, payload, topic):
-            return
+        if kind in _LARGE:
+            if kind is Kind.DATA and self.shedding.loses and self.shedding.refuses(payload):
+                return
+            if not self._has_room(kind, payload, topic):
+                return
         self.memory.take(len(payload) + len(topic))
         self.seq += 1
         ts_recv, ts_mono = stamp or self.clock()
@@ -99,6 +111,15 @@ class Intake:
                 self._think(frame)
             except Exception as error:  # it may cost the rest of the rows, never a frame
                 self.fault = error
+
+    def turn(self, level: Level) -> None:
+        """Shed more or less from here on; or tell what was shed so far."""
+        self.take(Kind.LOAD, to_json(self.shedding.turn(level)))
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether a snapshot would not be taken, or could join no book."""
+        return self.memory.shedding or self.shedding.level >= Level.NO_ROWS
 
     def relieve(self) -> None:
         """End shedding if there is memory again."""

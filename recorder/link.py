@@ -86,6 +86,7 @@ class Link:
         stopped = False
         try:
             self.connection = connection
+            connection.backlog = self._intake.backlog
             self._opened()
             await self._subscriptions.begin(connection, self.conn)
             await connection.wait_closed()

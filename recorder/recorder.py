@@ -24,6 +24,7 @@ from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
 from recorder.store import Store
+from recorder.strain import Strain
 from recorder.subscriptions import Subscriptions
 from recorder.tally import Tally
 from recorder.wanted import Wanted
@@ -58,6 +59,8 @@ class Recorder:
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
+        self.strain = Strain(self.intake, notice)
+        self.intake.listeners.append(self.strain)
         self.account = Account(settings, self.intake, notice)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
@@ -66,6 +69,8 @@ class Recorder:
             if self.tape and self.space
             else None
         )
+        if self.sealer is not None:
+            self.sealer.is_busy = lambda: self.strain.is_busy
         self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
         parts = (self.intake, self.sealer, settings, notice)
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
@@ -94,7 +99,8 @@ class Recorder:
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
         paused = PAUSED if self.program is not None and self.program.paused else ""
-        return "; ".join(text for text in (self.store.disk.alarm, paused) if text)
+        alarms = (self.store.disk.alarm, self.strain.alarm, paused)
+        return "; ".join(text for text in alarms if text)
 
     async def subscribe(self, texts: Iterable[str]) -> list[str]:
         """Record these topics too, names or patterns; those that are new by that. Before the

@@ -9,12 +9,12 @@ from schemas.frames import Kind, to_json
 from schemas.requests import SnapshotRequest
 
 AT_ONCE = 5  # requests on their way; the venue takes up to 0.55 s for a deep book
-NO_MEMORY_S = 0.25  # how soon to look again whether there is room for replies
+DEAF_S = 0.25  # how soon to look again whether replies can be taken
 
 
 class Snapshots:
     """Requests waiting by symbol; the earlier due time of two for one symbol counts. Audits come
-    when nothing else is due. While frames are shed nothing is asked for.
+    when nothing else is due. While frames of books are shed nothing is asked for.
 
     No symbol has two requests on their way: a reply says nothing of when it was asked for, and one
     asked for before a reconnect must not be taken for a newer one.
@@ -63,7 +63,7 @@ class Snapshots:
 
     def _next(self) -> str | None:
         """The symbol due first, of those that may be asked for now; else the next audit."""
-        if len(self._flying) >= AT_ONCE or self._intake.memory.shedding:
+        if len(self._flying) >= AT_ONCE or self._intake.is_deaf:
             return None
         symbol = self._first()
         if symbol is not None and self._due[symbol] <= asyncio.get_running_loop().time():
@@ -87,8 +87,8 @@ class Snapshots:
 
     def _pause(self) -> float | None:
         """How long nothing can come due unless something changes."""
-        if self._intake.memory.shedding:
-            return NO_MEMORY_S
+        if self._intake.is_deaf:
+            return DEAF_S
         symbol = self._first()
         if symbol is None or len(self._flying) >= AT_ONCE:
             return None

@@ -170,7 +170,9 @@ class Gap(Row, tag="gap"):
             "`depth_ids`, `trade_ids`: ids are missing; `ids_backwards`: the numbering went back;"
             " `disconnect`: no connection, or ids missing because of that; `unreadable`: a frame"
             " of a book could not be read; `audit`: the book was not the venue's; `loss`: frames"
-            " that arrived could not be kept (disk full, journal damaged)"
+            " that arrived could not be kept (disk full, journal damaged); `load`: ids missing as"
+            " the recorder did not keep up; `load_frames`, `load_rows`: frames that it did not keep"
+            " for that, or kept without making rows"
         ),
     ]
     expected_id: Annotated[Count | None, Doc("id that should have come")]
@@ -178,8 +180,8 @@ class Gap(Row, tag="gap"):
     missing: Annotated[
         Count | None,
         Doc(
-            "ids in between, or frames where `topic` is null; null: not known; in the row that"
-            " ends it, of all its rows together"
+            "ids in between, or frames where `topic` is null or the cause is `load_..`; null: not"
+            " known; in the row that ends it, of all its rows together"
         ),
     ]
     since_seq: Annotated[Count, Doc("last frame before the gap")]

@@ -15,10 +15,12 @@ from schemas.frames import (
     Frame,
     FramesLost,
     Kind,
+    LoadTurned,
     MessagesCopied,
     RequestFailed,
     to_json,
 )
+from schemas.shedding import Level
 from tape.journal_reader import read_journal
 from tape.layout import Tape
 from tape.reader import read_frames, segments
@@ -51,6 +53,7 @@ def frames() -> Iterator[bytes]:
     others += [(Kind.LOSS, "", to_json(FramesLost("memory", 3, 400, ended=True)))]
     copied = MessagesCopied([3, 4], [2, 2], [900_000, 0], [12, None])
     others += [(Kind.COPIES, "", to_json(copied))]
+    others += [(Kind.LOAD, "", to_json(LoadTurned(level))) for level in (Level.NO_ROWS, Level.ALL)]
     others += [(Kind.CLOCK, "", to_json(ClockNoted(5, 1_795_330_800_000, 7_000_000)))]
     yield b"L" + b"\n".join(line_of(*other) for other in others)
 

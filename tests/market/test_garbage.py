@@ -42,7 +42,7 @@ arrivals = st.one_of(
     st.tuples(st.just(Kind.FAILED), bodies),
     st.tuples(st.just(Kind.SENT), payloads),
     st.tuples(st.just(Kind.KEYFRAME), bodies),
-    st.tuples(st.sampled_from([Kind.CLOCK, Kind.COPIES, Kind.LOSS]), notes),
+    st.tuples(st.sampled_from([Kind.CLOCK, Kind.COPIES, Kind.LOSS, Kind.LOAD]), notes),
 )
 
 
