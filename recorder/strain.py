@@ -58,9 +58,7 @@ class Strain:
         level = self._intake.shedding.level
         if level is Level.ALL and self._told:
             self._say(f"this machine keeps up again; {self._so_far()}", "load_over", level)
-        elif level and not self._told:
-            self._say(self._cannot(level), "load", level)
-        elif self._told <= Level.NO_ROWS < level:
+        elif (level and not self._told) or self._told <= Level.NO_ROWS < level:
             self._say(self._cannot(level), "load", level)
         else:
             return
