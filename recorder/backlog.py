@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection
 
-from recorder.overload import Overload, Signs
+from recorder.overload import EMPTY, Overload, Signs
 from recorder.stamp import Clock
 from recorder.unread import unread
 from schemas.shedding import Level
@@ -39,6 +39,13 @@ class Backlog:
             self._sockets[connection] = None
             self._look()
 
+    def amid(self, connection: ClientConnection) -> None:
+        """A connection is at work on what it has read. That nothing more waits then says nothing:
+        there is what it has read."""
+        if self._clock().ts_mono >= self._next:
+            self._sockets[connection] = None
+            self._look(EMPTY)
+
     def gone(self, connection: ClientConnection) -> None:
         """It is over."""
         self._sockets.pop(connection, None)
@@ -59,11 +66,13 @@ class Backlog:
         finally:
             self._set(Level.ALL)
 
-    def _look(self) -> None:
+    def _look(self, least: int = -1) -> None:
+        """least: fewer bytes unread tell nothing."""
         now = self._clock().ts_mono
         self._next = now + LOOK_EVERY_NS
         waiting = sum(unread(connection) or 0 for connection in self._sockets)
-        self._set(self._overload.see(Signs(now, waiting, self._late)))
+        if waiting > least:
+            self._set(self._overload.see(Signs(now, waiting, self._late)))
 
     def _set(self, level: Level) -> None:
         if level is not self._level:

@@ -17,6 +17,8 @@ from schemas.frames import Kind
 
 LARGEST_MESSAGE = 32 << 20  # with what may wait before it, it fits into a batch of the journal
 
+LOOK_EVERY = 128  # messages
+
 Sink = Callable[[Kind, bytes, Stamp], None]
 
 
@@ -30,7 +32,8 @@ class TapConnection(ClientConnection):
     clock: Clock
     sink: Sink
     stamp: Stamp
-    backlog: Backlog | None = None  # is told of each reading
+    backlog: Backlog | None = None  # is told of each reading, and now and then amid a large one
+    parts = 0
 
     def data_received(self, data: bytes) -> None:
         self.stamp = self.clock()
@@ -46,6 +49,9 @@ class TapConnection(ClientConnection):
     def process_event(self, event: object) -> None:
         if isinstance(event, WireFrame) and event.opcode in _MESSAGE:
             self._message_part(event)
+            self.parts += 1
+            if not self.parts % LOOK_EVERY and self.backlog is not None:
+                self.backlog.amid(self)
         else:
             super().process_event(event)  # type: ignore[arg-type]
 

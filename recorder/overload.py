@@ -20,8 +20,8 @@ LOOKS = 2  # at least, before it is believed: after a pause of the whole machine
 DRAINING = 9, 10  # of what was unread a step before: it gets less by itself
 CALM_NS = 100 * _MS  # empty at least so often: it keeps up..
 RELIEF_NS = 1_000 * _MS  # ..for so long: one level less
-LONGEST_RELIEF_NS = 64_000 * _MS  # it is doubled for each return soon after, up to this
-STEADY_NS = 60_000 * _MS  # without one: as if nothing had been
+LONGEST_RELIEF_NS = 64_000 * _MS  # after a rise it is doubled each time that followed on a fall
+STEADY_NS = 60_000 * _MS  # within this; with nothing shed for so long, all is forgotten
 
 
 class Signs(NamedTuple):
@@ -46,7 +46,8 @@ class Overload:
         self._before = 0  # unread when the wait for the next level began
         self._looks = 0
         self._fell = -STEADY_NS
-        self._relief = RELIEF_NS
+        self._longer = RELIEF_NS  # after a rise
+        self._relief = RELIEF_NS  # now
 
     def see(self, signs: Signs) -> Level:
         """The level by now."""
@@ -63,10 +64,11 @@ class Overload:
         self._empty, self._looks = now, 0
         if self.level is Level.ALL:
             if now - self._fell > STEADY_NS:
-                self._relief = RELIEF_NS
+                self._longer = RELIEF_NS
         elif now - self._calm >= self._relief:
             self.level = Level(self.level - 1)
             self._calm = self._fell = now
+            self._relief = RELIEF_NS
 
     def _is_behind(self, signs: Signs) -> None:
         now = signs.mono
@@ -84,8 +86,9 @@ class Overload:
             self._rise(now)
 
     def _rise(self, now: int) -> None:
-        if now - self._fell < self._relief:
-            self._relief = min(self._relief * 2, LONGEST_RELIEF_NS)
+        if now - self._fell < STEADY_NS:
+            self._longer = min(self._longer * 2, LONGEST_RELIEF_NS)
             self._fell = now - STEADY_NS  # doubled once for each fall
+        self._relief = self._longer
         self.level = Level(self.level + 1)
         self._calm = now
