@@ -17,6 +17,7 @@ LOAD_FRAMES = "load_frames"  # cause of frames that are not on the tape
 STREAM_LIMIT = 20_000  # streams counted apart, see `family`
 _LONGEST = 128  # bytes of a stream's name
 _KEY, _HEAD, _MORE = b',"stream":"', b'{"stream":"', b'","data":'
+_SKIP, _REACH = len(_KEY), len(_KEY) + _LONGEST + 2
 _KNOWN = 32_768  # names remembered
 
 
@@ -75,16 +76,10 @@ def stream_of(payload: bytes) -> Stream | None:
     >>> stream_of(b'{"data":{"stream":"depth.A"},"stream":"ticker.SOL_USDC"}')
     Stream(name='ticker.SOL_USDC', rank=<Rank.TICKER: 1>)
     """
-    name = None
     if payload.endswith(b'"}'):
-        at = payload.rfind(_KEY, -_LONGEST - len(_KEY) - 2)
-        if at >= 0:
-            name = payload[at + len(_KEY) : -2]
-    elif payload.startswith(_HEAD):
-        name = _first(payload)
-    if name is None or b'"' in name or b"\\" in name:
-        return None
-    return _stream(name)
+        at = payload.rfind(_KEY, -_REACH)
+        return None if at < 0 else _stream(payload[at + _SKIP : -2])
+    return _first(payload) if payload.startswith(_HEAD) else None
 
 
 def rank_of(name: str) -> Rank:
@@ -109,14 +104,14 @@ def family(name: str) -> str:
     return str(Topic(topic.channel, topic.variant if topic.channel == "depth" else "", ""))
 
 
-def _first(payload: bytes) -> bytes | None:
-    """The name, if it is the first member and there is no other of that name."""
+def _first(payload: bytes) -> Stream | None:
+    """The stream, if it is the first member and there is no other of that name."""
     start = len(_HEAD)
     end = payload.find(b'"', start, start + _LONGEST + 1)
     if end < 0 or not payload.startswith(_MORE, end):
         return None
     is_sure = payload.find(b'"stream"', end) < 0 and b"\\" not in payload
-    return payload[start:end] if is_sure else None
+    return _stream(payload[start:end]) if is_sure else None
 
 
 @lru_cache(maxsize=_KNOWN)
@@ -124,5 +119,7 @@ def _stream(name: bytes) -> Stream | None:
     try:
         text = name.decode()
     except UnicodeDecodeError:
+        return None
+    if '"' in text or "\\" in text:  # more than the name, or not as it is meant
         return None
     return Stream(text, rank_of(text))
