@@ -14,6 +14,9 @@ from schemas.topics import depth_topic
 EVERY_STREAM = "all streams"  # where a gap has no topic
 
 
+OPEN_LIMIT = 100_000  # gaps that are known one by one; more than a tracker waits for late ids of
+
+
 class Holes:
     """Counts gaps, of which there may be several rows, once each.
 
@@ -25,7 +28,8 @@ class Holes:
         self.counts: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
         self._newest: dict[tuple[str | None, str | None], GapKey] = {}
-        self._open: dict[GapKey, str] = {}
+        self._open: dict[GapKey, str] = {}  # oldest first
+        self._for_good: Counter[str] = Counter()  # too many to know: they stay open
 
     def see(self, row: Gap) -> None:
         """Take a row."""
@@ -37,13 +41,15 @@ class Holes:
             self._newest[stream] = key
         if row.ts_until is None:
             self._open[key] = name
+            if len(self._open) > OPEN_LIMIT:
+                self._for_good[self._open.pop(next(iter(self._open)))] += 1
         else:
             self._open.pop(key, None)
 
     @property
     def open(self) -> Counter[str]:
         """Gaps that go on."""
-        return Counter(self._open.values())
+        return Counter(self._open.values()) + self._for_good
 
 
 class Absence:
