@@ -119,7 +119,6 @@ class BookSync:
 
     def muted(self) -> None:
         """Deltas are left out from here on, until `shed`: nothing is asked for meanwhile."""
-        self._flying.clear()
         if self.state is not State.EMPTY:
             self._step(Event.GAP)
             self._forget()

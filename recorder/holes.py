@@ -24,7 +24,8 @@ class Holes:
     many per stream.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_limit: int = OPEN_LIMIT) -> None:
+        self._open_limit = open_limit
         self.counts: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
         self._newest: dict[tuple[str | None, str | None], GapKey] = {}
@@ -41,7 +42,7 @@ class Holes:
             self._newest[stream] = key
         if row.ts_until is None:
             self._open[key] = name
-            if len(self._open) > OPEN_LIMIT:
+            if len(self._open) > self._open_limit:
                 self._for_good[self._open.pop(next(iter(self._open)))] += 1
         else:
             self._open.pop(key, None)

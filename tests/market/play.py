@@ -10,6 +10,7 @@ from schemas.frames import (
     Frame,
     FramesLost,
     Kind,
+    LoadTurned,
     RequestFailed,
     to_json,
 )
@@ -129,6 +130,10 @@ class Play:
                 self._fail(status)
             case _:
                 self._send(move)
+
+    def turn(self, level: int) -> None:
+        """More or less is shed from here on."""
+        self._feed(self._stamper.frame(Kind.LOAD, to_json(LoadTurned(level))))
 
     def settle(self) -> None:
         """The venue behaves from here on: all that it sends arrives, all requests are answered."""

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from market.engine import Engine
 from market.sync_states import State
 from schemas.frames import ConnectionOpened, Frame, Kind, LoadTurned, SegmentHead, to_json
 from schemas.rows import Depth, Gap, Row
 from schemas.shedding import Level
+from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY
+from tests.market.moves import Move, Renumber, plays
+from tests.market.play import SYMBOL, Play
+from tests.market.row_book import RowBook
 from tests.market.stamps import Stamper, depth_path, event, subscribe
 from tests.recorder.market import SNAPSHOT, SOL, TRADES, bid, trade
 
 SLOW = "depth.200ms.SOL_USDC"
 PATH = depth_path("SOL_USDC")
+turns = st.tuples(st.integers(0, 60), st.sampled_from(Level))
 HEAD = SegmentHead("20261122T063000Z-0000", 1, 4, "0", (SOL, TRADES), "ws://a", "http://a")
 
 
@@ -148,6 +155,48 @@ def test_what_is_of_an_account_or_names_no_stream_makes_rows_at_every_level(scen
         assert len(scene.say(text)) == 1
     text = event("account.balanceUpdate", e="balanceUpdate", a="USDT", E=1, A="1", L="2", S="0")
     assert [row.TABLE for row in scene.say(text)] in (["balance"], ["reject"])
+
+
+@given(st.sampled_from(["", "200ms."]), plays(), st.lists(turns, max_size=8))
+@settings(max_examples=60)
+def test_a_book_is_the_venues_or_none_whatever_is_shed(
+    window: str, moves: list[Move], others: list[tuple[int, Level]]
+) -> None:
+    """With turns of the level anywhere in a play; also as rows alone tell it."""
+    topic = f"depth.{window}{SYMBOL}"
+    rows = RowBook()
+    play = Play(topic, lambda step: rows.take(step.rows))
+    plan: list[Move | Level] = [move for move in moves if not isinstance(move, Renumber)]
+    for at, level in others:
+        plan.insert(at % (len(plan) + 1), level)
+    for move in [*plan, Level.ALL]:
+        if isinstance(move, Level):
+            play.turn(move)
+            if move >= (Level.NO_TICKER_ROWS if window else Level.NO_ROWS):
+                assert play.engine.book(SYMBOL) is None
+        else:
+            play.do(move)
+        check_book(play, rows)
+    play.settle()
+    assert play.engine.book(SYMBOL) is not None
+    check_book(play, rows)
+
+
+def check_book(play: Play, rows: RowBook) -> None:
+    """Against the venue at the id of the book, and against what the rows make."""
+    book = play.engine.book(SYMBOL)
+    if book is None:
+        assert not rows.bids
+        assert not rows.asks
+        return
+    truth = play.venue.now.at(book.last_update_id)
+    for side, levels, told in (
+        (book.bids, truth.bids, rows.bids),
+        (book.asks, truth.asks, rows.asks),
+    ):
+        ours = dict(side.top())
+        assert ours == {p * ENGINE_PRICE: q * ENGINE_QTY for p, q in levels.items()}
+        assert ours == told
 
 
 @pytest.mark.parametrize(

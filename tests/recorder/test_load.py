@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,7 @@ from schemas.shedding import Level
 from tape.journal import JournalWriter
 from tape.layout import SegmentName, Tape
 from tape.manifest import Verdict
+from tape.reader import read_frames, segments
 from tape.seal import seal
 from tape.version import FORMAT, code_version
 from tests.market.stamps import event, subscribe
@@ -65,6 +68,9 @@ class Recording:
         journal = self.intake.end(reason)
         assert journal is not None
         journal.close()
+        told = (json.loads(frame.payload) for frame in self.frames if frame.kind is Kind.LOAD)
+        lost = sum(count for turn in told for count in turn.get("lost", {}).values())
+        assert lost == self.intake.shedding.frames.total()  # no segment owes the next a count
         sealed = seal(journal.path, self.tape, Engine())
         assert sealed is not None
         self.verdicts.append(sealed.verdict)
@@ -114,4 +120,12 @@ def test_what_was_sent_is_on_the_tape_or_counted_and_replays(moves: list[str | L
         assert found.load_rows == found.skipped
         assert set(recording.verdicts) == {Verdict.CERTIFIED}
         assert recording.intake.shedding.frames.total() == found.load_frames.total()
+        public = seen_by(replace(recording.tape, public=True))
+        assert public == seen_by(recording.tape) - {"account.orderUpdate"}
         assert recording.intake.engine.load.skips_at.total() == found.skipped.total()
+
+
+def seen_by(tape: Tape) -> set[str]:
+    """The streams of all messages that a reader finds."""
+    frames = (frame for segment in segments(tape) for frame in read_frames(tape, segment))
+    return {json.loads(frame.payload)["stream"] for frame in frames if frame.kind is Kind.DATA}

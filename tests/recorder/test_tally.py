@@ -1,6 +1,6 @@
 """What is counted once though it is told twice."""
 
-from recorder.holes import OPEN_LIMIT, Holes
+from recorder.holes import Holes
 from schemas.rows import Gap
 
 
@@ -31,13 +31,14 @@ def test_a_gap_that_has_ended_when_it_shows_is_one_gap() -> None:
 
 def test_gaps_that_are_too_many_to_know_stay_open() -> None:
     """As those of trades do, of which a recorder that does not keep up makes more and more."""
-    holes = Holes()
-    for seq in range(OPEN_LIMIT + 3):
+    holes = Holes(open_limit=5)
+    for seq in range(8):
         holes.see(gap("trade.X", seq))
-    assert holes.open == holes.counts == {"trade.X": OPEN_LIMIT + 3}
-    holes.see(gap("trade.X", OPEN_LIMIT, until=10**6))
-    assert holes.open == {"trade.X": OPEN_LIMIT + 2}
-    assert len(holes._open) < OPEN_LIMIT
+    assert holes.open == holes.counts == {"trade.X": 8}
+    holes.see(gap("trade.X", 7, until=10**6))
+    assert holes.open == {"trade.X": 7}
+    holes.see(gap("trade.X", 0, until=10**6))  # nobody knows it any more
+    assert holes.open == {"trade.X": 7}
 
 
 def test_gaps_of_all_streams_are_told_apart_by_their_cause() -> None:

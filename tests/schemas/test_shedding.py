@@ -28,6 +28,7 @@ members = st.lists(
 
 @given(members, st.booleans(), st.booleans())
 @example([("stream", "ticker.A"), ("data", {}), ("stream", "account.orderUpdate"), ("a", 1)], 0, 1)
+@example([("data", 1), ("stream", "ticker.A"), ("a", "ticker.A")], False, True)
 @example([("data", {"stream": "ticker.A"}), ("stream", "depth.SOL_USDC")], False, True)
 @example([("stream", "account.x"), ("data", {"stream": "ticker.A"})], False, True)
 def test_what_is_told_is_what_a_decoder_says(
