@@ -86,6 +86,14 @@ def test_a_pause_of_the_whole_machine_is_no_load() -> None:
         assert seen.see(unread) is Level.ALL
 
 
+def test_two_looks_are_no_load() -> None:
+    """However long nobody ran in between."""
+    seen = Seen()
+    for level in (Level.ALL, Level.ALL, Level.NO_TICKER_ROWS):
+        seen.mono += 10_000 * MS
+        assert seen.see(URGENT) is level
+
+
 def test_relief_comes_level_by_level() -> None:
     seen = Seen()
     seen.until(Level.NOTHING, URGENT)
@@ -116,7 +124,7 @@ def test_who_goes_back_too_early_waits_longer_each_time() -> None:
     growing = [RELIEF_NS << number for number in range(10)]
     for wait, meant in zip(waits, growing, strict=True):
         assert abs(wait - min(meant, LONGEST_RELIEF_NS)) <= 2 * STEP
-    seen.until(Level.ALL, 0)
+    assert seen.until(Level.ALL, 0) <= LONGEST_RELIEF_NS + 2 * RELIEF_NS + 6 * STEP
     for _ in range(STEADY_NS // STEP + 2):
         seen.see(0)
     seen.until(Level.NO_TICKER_ROWS, FULL)
