@@ -50,7 +50,7 @@ class Seen:
         return self.mono - began
 
 
-@given(st.lists(st.integers(0, 50_000_000), max_size=300), st.integers(1, CALM_NS // STEP))
+@given(st.lists(st.integers(0, 50_000_000), max_size=300), st.integers(1, URGENT_NS // STEP))
 def test_who_finds_the_sockets_empty_now_and_then_sheds_nothing(
     bursts: list[int], every: int
 ) -> None:
