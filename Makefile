@@ -9,10 +9,10 @@ FUZZ_SECONDS ?= 600
 # One more than there are processors: much of a test's time it waits for a disk or a clock.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: help setup test check lint types demo demo-ccxt bench fuzz soak sample golden clean
+.PHONY: help setup test check lint types demo demo-ccxt bench fuzz soak soak-short soak-faults sample golden clean
 
 help:  ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 11
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
 
 setup: $(READY)  ## a virtual environment with everything pinned
 
@@ -48,7 +48,13 @@ fuzz: $(READY)  ## fuzzes all that reads what others wrote; FUZZ_SECONDS=600 for
 		-c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
-soak: $(READY)  ## many more kills, power cuts and combinations of faults
+soak: $(READY)  ## an hour at 10,000 frames/s on two connections, with faults: a table of figures
+	$(BIN)/python -m tests.soak --minutes 60 --warm-up 10
+
+soak-short: $(READY)  ## ten minutes of it
+	$(BIN)/python -m tests.soak --minutes 10 --warm-up 3 --roll 1m
+
+soak-faults: $(READY)  ## many more kills, power cuts and combinations of faults
 	SOAK=1 FAULT_SCRIPTS=5000 $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile \
 		tests/crashes tests/faults tests/replay/server/test_fixpoint.py
 

@@ -11,8 +11,9 @@ from market.load import Load
 from market.memory import Memory
 from market.notes import reject_row
 from market.sync_states import State
+from market.weave import Weave
 from schemas.frames import Frame
-from schemas.requests import depth_symbol, subscribed
+from schemas.requests import depth_symbol, subscribed, unsubscribed
 from schemas.rows import Row
 from schemas.topics import WINDOWS, depth_topic
 
@@ -20,8 +21,9 @@ from schemas.topics import WINDOWS, depth_topic
 class Books:
     """The depth streams among all that are followed."""
 
-    def __init__(self, lanes: Lanes, load: Load) -> None:
+    def __init__(self, lanes: Lanes, weave: Weave, load: Load) -> None:
         self._lanes = lanes
+        self._weave = weave
         self._load = load
 
     def live(self, symbol: str) -> Book | None:
@@ -54,24 +56,40 @@ class Books:
         )
 
     def subscribed(self, frame: Frame) -> list[Row]:
-        """What we subscribe to is waited for, even if the market stays silent."""
+        """What we subscribe to is waited for, even if the market stays silent; what another
+        connection has goes on."""
         result: list[Row] = []
         for name in subscribed(frame.payload):
             lane = self._lanes[name]
-            if lane is not None and isinstance(lane.tracker, DepthTracker):
+            if lane is None or self._weave.joined(name, frame.conn):
+                continue
+            if isinstance(lane.tracker, DepthTracker):
                 result += lane.tracker.opened(frame)
-            elif lane is not None and isinstance(lane.tracker, Memory):
+            elif isinstance(lane.tracker, Memory):
                 lane.tracker.opened(frame)
         return result
 
-    def closed(self, frame: Frame) -> list[Row]:
-        """A connection ended, and with it all streams that were on it."""
+    def unsubscribed(self, frame: Frame) -> list[Row]:
+        """Streams end with the last connection on which they are unsubscribed."""
         result: list[Row] = []
-        for tracker in self.trackers():
-            if tracker.conn == frame.conn:
-                result += tracker.closed(frame)
+        for name in unsubscribed(frame.payload):
+            conns = self._weave.left(name, frame.conn)
+            if conns:
+                result += self._weave.released(frame, name)
+                tracker = self._lanes.end(name, conns)
+                result += [] if tracker is None else tracker.unsubscribed(frame)
+        return result
+
+    def closed(self, frame: Frame) -> list[Row]:
+        """A connection ends, and with it all streams that are on it and on no other."""
+        result: list[Row] = []
         for lane in self._lanes.values():
-            if lane is not None and isinstance(lane.tracker, Memory):
+            if lane is None or not self._weave.ends(lane, frame.conn):
+                continue
+            result += self._weave.released(frame, lane.name)
+            if isinstance(lane.tracker, DepthTracker):
+                result += lane.tracker.closed(frame)
+            elif isinstance(lane.tracker, Memory):
                 lane.tracker.closed(frame)
         return result
 

@@ -1,7 +1,10 @@
 """What no connection heard, and what was heard and lost: gaps of all streams at once."""
 
+from collections.abc import Mapping
+
 import msgspec
 
+from market.carriers import Carried, Carriers
 from market.control import is_stop
 from market.gaps import LOSS, Ending, Hole, Place, Seen, gap_row
 from market.load import LoadState
@@ -15,15 +18,18 @@ _INT64_MAX = 2**63 - 1
 class ConnectionState(msgspec.Struct):
     """Keyframe of what the engine knows beside the streams.
 
-    heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`. load: see
-    `market.load`.
+    heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`; one number
+    where it is one connection, 0 where it is none. carriers: see `market.carriers`.
+    wary: see `Connections`. load: see `market.load`.
     """
 
     heard: Seen | None = None
     open: list[int] = []
     gap: Hole | None = None
     loss: Hole | None = None
-    ended: dict[str, int] | msgspec.UnsetType = msgspec.UNSET
+    ended: dict[str, int | list[int]] | msgspec.UnsetType = msgspec.UNSET
+    carriers: dict[str, Carried] | msgspec.UnsetType = msgspec.UNSET
+    wary: bool | msgspec.UnsetType = msgspec.UNSET
     load: LoadState | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -32,27 +38,34 @@ class Connections:
 
     A gap begins with the last frame heard before the close that left no connection open, which on a
     socket that was half open is long before that close, and ends with the next open.
+
+    open: those known to be. wary: what opened them was lost, so that others may be.
+    carriers: which streams they have.
     """
 
-    __slots__ = ("_gap", "_loss", "_open")
+    __slots__ = ("_gap", "_loss", "carriers", "open", "wary")
 
     def __init__(self) -> None:
+        self.open: set[int] = set()
+        self.carriers = Carriers()
         self.reset()
 
     def reset(self) -> None:
         """Back to the beginning."""
-        self._open: set[int] = set()
+        self.open.clear()
+        self.carriers.clear()
+        self.wary = False
         self._gap: Hole | None = None
         self._loss: Hole | None = None
 
     @property
-    def any_open(self) -> bool:
-        """Whether one is known to be open."""
-        return bool(self._open)
+    def several(self) -> bool:
+        """Whether more than one is open."""
+        return len(self.open) > 1
 
     def opened(self, frame: Frame) -> list[Row]:
         """A connection was opened."""
-        self._open.add(frame.conn)
+        self.open.add(frame.conn)
         gap, self._gap = self._gap, None
         if gap is None:
             return []
@@ -61,8 +74,11 @@ class Connections:
     def closed(self, frame: Frame, heard: Frame | Seen | None) -> list[Row]:
         """A connection ended; a gap if it was the last one. Where the recorder was told to stop,
         that is one only if it goes on all the same."""
-        self._open.discard(frame.conn)
-        if self._open or self._gap is not None:
+        self.open.discard(frame.conn)
+        self.carriers.closed(frame.conn)
+        if not self.open:
+            self.wary = False
+        if self.open or self._gap is not None:
             return []
         self._gap = Hole("disconnect", Seen.at(heard or frame))
         return [] if is_stop(frame.payload) else [gap_row(Place(frame, None), self._gap)]
@@ -81,7 +97,9 @@ class Connections:
             self._loss = Hole(LOSS, Seen.at(frame))
             return [gap_row(place, self._loss)]
         if self._loss is None:
-            self._open.clear()
+            self.open.clear()
+            self.carriers.clear()
+            self.wary = True
         hole, self._loss = self._loss or Hole(LOSS, Seen.at(before)), None
         hole.missing = lost.frames
         return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
@@ -89,24 +107,43 @@ class Connections:
     def export(
         self,
         heard: Frame | Seen | None,
-        ended: dict[str, int],
+        ended: Mapping[str, frozenset[int]],
         load: LoadState | msgspec.UnsetType = msgspec.UNSET,
     ) -> bytes:
         """Keyframe of it all; empty where there is nothing to remember."""
         newest = None if heard is None else Seen.at(heard)
         state = ConnectionState(
-            newest, sorted(self._open), self._gap, self._loss, ended or msgspec.UNSET, load
-        )
+            newest, sorted(self.open), self._gap, self._loss,
+            {name: _one_or_all(conns) for name, conns in ended.items()} or msgspec.UNSET,
+            self.carriers.export() or msgspec.UNSET,
+            self.wary or msgspec.UNSET,
+            load,
+        )  # fmt: skip
         return b"" if state == ConnectionState() else msgspec.json.encode(state)
 
     def restore(self, payload: bytes) -> ConnectionState:
         """Become what a keyframe says, and all that it says; raises MsgspecError if it cannot be
         read."""
         saved = msgspec.json.decode(payload, type=ConnectionState)
-        self._open = set(saved.open)
+        self.open.clear()
+        self.open.update(saved.open)
+        self.carriers.restore(saved.carriers or {})
+        self.wary = bool(saved.wary)
         self._gap = saved.gap
         self._loss = saved.loss
         return saved
+
+
+def all_ended(saved: ConnectionState) -> dict[str, frozenset[int]]:
+    """The streams that have ended, of a keyframe."""
+    return {
+        name: frozenset(conns if isinstance(conns, list) else [conns] if conns else [])
+        for name, conns in (saved.ended or {}).items()
+    }
+
+
+def _one_or_all(conns: frozenset[int]) -> int | list[int]:
+    return sorted(conns) if len(conns) > 1 else sum(conns)
 
 
 def _read_loss(payload: bytes) -> FramesLost:

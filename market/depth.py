@@ -8,24 +8,15 @@ from market.audit import REST, Finding, audit_row
 from market.audits import Audits, AuditState
 from market.deltas import Snapshot, read_levels
 from market.depth_rows import apply_delta, clear_row, keyframe_rows, snapshot_rows
-from market.gaps import (
-    LOSS,
-    Ending,
-    Hole,
-    Outage,
-    Place,
-    Seen,
-    gap_row,
-    shed_cause,
-    shed_state,
-)
+from market.gaps import LOSS, Ending, Hole, Outage, Place, Seen, gap_row, shed_cause, shed_state
 from market.heard import Heard
+from market.held import Held, Span
 from market.sync import BookSync, SyncState
 from market.sync_states import Event, State
 from schemas import wire
 from schemas.errors import InexactNumber
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import BookTicker, Row
 from schemas.topics import Topic
 
@@ -42,27 +33,33 @@ class DepthState(msgspec.Struct):
     shed: bool | str = False
     outage: Hole | None = None
     audits: AuditState = msgspec.field(default_factory=AuditState)
+    held: list[Held[wire.Depth]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class DepthTracker:
-    """What the engine keeps of one depth stream: its book sync, what was last seen, its audits."""
+    """What the engine keeps of one depth stream: its book sync, what was last seen, its audits.
+
+    held: deltas that wait, see `market.ordered`.
+    """
 
     __slots__ = (
         "_heard",
         "_outage",
         "audits",
         "conn",
+        "held",
         "repeats",
         "sync",
         "topic",
     )
 
-    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, topic: Topic, outbox: deque[Request]) -> None:
         self.topic = topic
         self.sync = BookSync(topic.symbol, outbox)
         self.audits = Audits(self.sync.book, self.sync.ask)
         self._heard = Heard()
         self._outage = Outage()
+        self.held: list[Held[wire.Depth]] = []
         self.conn = 0
         self.repeats = 0  # frames ignored, their ids having been seen
 
@@ -72,6 +69,7 @@ class DepthTracker:
         self.audits.restore(AuditState())
         self._heard.reset()
         self._outage.hole = None
+        self.held.clear()
         self.conn = self.repeats = 0
 
     def opened(self, frame: Frame) -> list[Row]:
@@ -102,6 +100,33 @@ class DepthTracker:
                     rows += self._touched(frame, message)
             return rows
         return self._odd_delta(frame, message)
+
+    @property
+    def last_id(self) -> int | None:
+        """What the next delta is to follow; None where any may be the first."""
+        return self._heard.last_id
+
+    @staticmethod
+    def span(message: wire.Depth) -> Span:
+        """First and last id of a delta."""
+        return message.U, message.u
+
+    @staticmethod
+    def check(message: wire.Depth) -> None:
+        """Raises InexactNumber where `rows` would."""
+        if message.u < message.U:
+            raise InexactNumber(f"update ids run backwards, from {message.U} to {message.u}")
+        read_levels(message.b + message.a)
+
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+        self.sync.spliced()
+
+    def spliced(self, frame: Frame, message: wire.Depth) -> list[Row]:
+        """Rows of a delta of another connection than the one before."""
+        self.moved(frame.conn)
+        return self.rows(frame, message)
 
     def quoted(self, frame: Frame, row: BookTicker) -> list[Row]:
         """A bookTicker of this market."""
@@ -184,7 +209,7 @@ class DepthTracker:
             DepthState(
                 self.conn, heard.fresh, self.repeats, heard.newest, heard.joined,
                 self.sync.export(), shed_state(heard.shed), self._outage.hole,
-                self.audits.export(),
+                self.audits.export(), self.held or msgspec.UNSET,
             )
         )  # fmt: skip
 
@@ -195,6 +220,7 @@ class DepthTracker:
         heard.frame, heard.delta, heard.joined = saved.seen, None, saved.joined
         heard.fresh, heard.shed = saved.fresh, shed_cause(saved.shed)
         self._outage.hole = saved.outage
+        self.held = saved.held or []
         self.sync.restore(saved.sync)
         self.audits.restore(saved.audits)
         self._aim()
@@ -214,9 +240,7 @@ class DepthTracker:
 
     def _odd_delta(self, frame: Frame, delta: wire.Depth) -> list[Row]:
         """Anything but the next delta of a live book."""
-        if delta.u < delta.U:
-            raise InexactNumber(f"update ids run backwards, from {delta.U} to {delta.u}")
-        read_levels(delta.b + delta.a)  # what goes into the buffer must be readable later
+        self.check(delta)  # what goes into the buffer must be readable later
         rows: list[Row] = []
         if frame.conn != self.conn:  # a new epoch that nobody announced
             rows += self.opened(frame)

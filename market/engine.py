@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from market.answers import Answers
 from market.book import Book
 from market.books import Books
 from market.connections import Connections
@@ -18,12 +19,13 @@ from market.notes import NOTES, note_rows, reject_row, session_row
 from market.state import Channels, State
 from market.sync_states import State as BookState
 from market.unknown import Unknown
+from market.weave import Weave
 from schemas import wire
 from schemas.digest import state_digest
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.nesting import SHORT, too_deep
-from schemas.requests import SnapshotRequest, is_market_list, subscribed, unsubscribed
+from schemas.requests import Request, is_market_list, subscribed
 from schemas.rows import Row
 from schemas.topics import Topic
 
@@ -45,13 +47,15 @@ class Engine:
         self.unknown = Unknown()
         self.late: Counter[str] = Counter()
         # Bounded, as sealing and replay never take from it.
-        self._outbox: deque[SnapshotRequest] = deque(maxlen=OUTBOX_LIMIT)
+        self._outbox: deque[Request] = deque(maxlen=OUTBOX_LIMIT)
         self._lanes = Lanes(self._outbox, self._came_late)
-        self.load = Load(self._lanes)
-        self._books = Books(self._lanes, self.load)
-        self.state = State(lambda: self.channels)
         self._connections = Connections()
+        self._weave = Weave(self._lanes, self._connections)
+        self.load = Load(self._lanes, self._weave.released)
+        self._books = Books(self._lanes, self._weave, self.load)
+        self.state = State(lambda: self.channels)
         self._markets = Markets()
+        answers = Answers(self._lanes, self._books, self._markets)
         self._heard: Frame | Seen | None = None  # the newest frame that a connection brought
         self._noted: Frame | None = None  # the newest of all others
         self._envelope = wire.decoder(wire.Envelope).decode
@@ -62,9 +66,9 @@ class Engine:
             Kind.CLOSE: self._close,
             Kind.SENT: self._sent,
             Kind.BINARY: self._binary,
-            Kind.REQUEST: self._request,
-            Kind.REPLY: self._reply,
-            Kind.FAILED: self._failed,
+            Kind.REQUEST: answers.requested,
+            Kind.REPLY: answers.replied,
+            Kind.FAILED: answers.failed,
             Kind.LOSS: self._loss,
             Kind.LOAD: self.load.turned,
             **dict.fromkeys(NOTES, note_rows),
@@ -74,7 +78,7 @@ class Engine:
         """The rows a frame makes, in order; none for a frame that says nothing new."""
         try:
             if frame.kind is not _DATA:
-                rows = self._control[frame.kind](frame)
+                rows = [*self._weave.overdue(frame), *self._control[frame.kind](frame)]
                 self._noted = frame
                 return rows
             self._heard = frame
@@ -100,7 +104,7 @@ class Engine:
         """A DATA frame that is not fed, as nobody asked for its stream, was heard all the same."""
         self._heard = frame
 
-    def take_requests(self) -> list[SnapshotRequest]:
+    def take_requests(self) -> list[Request]:
         """What the engine has asked for since the last call. Replay drops it."""
         if not self._outbox:
             return []
@@ -217,7 +221,7 @@ class Engine:
         self.late.clear()
         self._outbox.clear()
         self._lanes.restore({})
-        self._connections.reset()
+        self._weave.reset()
         self.load.restore(msgspec.UNSET)
         self._markets.reset()
         self._heard = None
@@ -231,7 +235,9 @@ class Engine:
         if lane is None:
             return [reject_row(frame, topic, "bad_field", f"keyframe of {frame.topic[:64]!r}")]
         try:
-            return lane.tracker.restore(frame, frame.payload)
+            rows = lane.tracker.restore(frame, frame.payload)
+            self._weave.restored(lane)
+            return rows
         except UNREADABLE as error:
             return [reject_row(frame, topic, "bad_field", str(error))]
 
@@ -241,9 +247,8 @@ class Engine:
             if frame.topic:
                 self._markets.restore(frame.topic, frame.payload)
             else:
-                saved = self._connections.restore(frame.payload)
+                saved = self._weave.restore(frame.payload)
                 self._heard = saved.heard
-                self._lanes.restore(saved.ended or {})
                 self.load.restore(saved.load)
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
@@ -251,7 +256,7 @@ class Engine:
 
     def _open(self, frame: Frame) -> list[Row]:
         self._heard = frame
-        return [session_row(frame), *self._connections.opened(frame)]
+        return [session_row(frame), *self._weave.opened(frame)]
 
     def _loss(self, frame: Frame) -> list[Row]:
         """Frames are missing, so no book can be trusted."""
@@ -262,30 +267,27 @@ class Engine:
             result += self._connections.lost(frame, before)
         except UNREADABLE as error:
             return [*result, reject_row(frame, None, "bad_field", str(error))]
-        if not self._connections.any_open:
+        result += self._weave.release(frame)
+        if not self._connections.open:
             self._lanes.closed()
         for lane in self._known():
             result += lane.tracker.shed(frame)
         return result
 
     def _close(self, frame: Frame) -> list[Row]:
-        gap = self._connections.closed(frame, self._heard)
-        self._lanes.closed(frame.conn)
-        return [session_row(frame), *gap, *self._books.closed(frame)]
+        rows = self._books.closed(frame)
+        return [session_row(frame), *self._weave.closed(frame, self._heard), *rows]
 
     def _sent(self, frame: Frame) -> list[Row]:
         for name in subscribed(frame.payload):
             self._lanes.begin(name)
         rows = [session_row(frame), *self._books.subscribed(frame)]
-        for name in unsubscribed(frame.payload):
-            tracker = self._lanes.end(name, frame.conn)
-            rows += [] if tracker is None else tracker.unsubscribed(frame)
-        return rows
+        return rows + self._books.unsubscribed(frame)
 
     def _came_late(self, lane: Lane, frame: Frame, message: object) -> list[Row]:
         """A frame of a stream that has ended; on another connection it is one nobody announced."""
         del message
-        if self._lanes.ended[lane.name] == frame.conn:
+        if frame.conn in self._lanes.ended[lane.name]:
             self.late[lane.name] += 1
             return []
         self._lanes.begin(lane.name)
@@ -295,14 +297,3 @@ class Engine:
         self._heard = frame
         detail = f"binary message of {len(frame.payload)} bytes"
         return [reject_row(frame, None, "binary", detail)]
-
-    def _request(self, frame: Frame) -> list[Row]:
-        self._books.requested(frame)
-        return [session_row(frame)]
-
-    def _reply(self, frame: Frame) -> list[Row]:
-        return [session_row(frame), *self._books.replied(frame), *self._markets.replied(frame)]
-
-    def _failed(self, frame: Frame) -> list[Row]:
-        self._books.failed(frame)
-        return [session_row(frame)]

@@ -41,13 +41,15 @@ class Seen(msgspec.Struct, gc=False):
 
 
 class Hole(msgspec.Struct, gc=False):
-    """What is known of a gap: its cause, what was there last, and the ids."""
+    """What is known of a gap: its cause, what was there last, and the ids. session: the one that
+    ``since`` is of, where it is not this one."""
 
     cause: str
     since: Seen
     expected_id: int | None = None
     received_id: int | None = None
     missing: int | None = None
+    session: str | None = None
 
     @classmethod
     def of_ids(cls, cause: str, since: Seen, received: int) -> "Hole":
@@ -111,7 +113,7 @@ def gap_row(place: Place, hole: Hole, ending: Ending | None = None) -> Gap:
         hole.cause, hole.expected_id, hole.received_id, hole.missing,
         since.seq, since.ts_recv, state, since.ts_engine,
         until.ts_recv if until else None, until.ts_engine if until else None,
-        _lasted(since, until), resync_id,
+        _lasted(since, until), resync_id, hole.session,
     )  # fmt: skip
 
 

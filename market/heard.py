@@ -41,6 +41,16 @@ class Heard:
         return frame if isinstance(frame, Seen) else None
 
     @property
+    def last_id(self) -> int | None:
+        """Of the newest, unless the stream was interrupted since."""
+        if self.fresh:
+            return None
+        frame, delta = self.frame, self.delta
+        if isinstance(frame, Frame) and delta is not None:
+            return delta.u
+        return frame.id if isinstance(frame, Seen) else None
+
+    @property
     def known(self) -> Seen | None:
         """Of what came or is in the book."""
         return self.joined or self.newest

@@ -13,7 +13,7 @@ from market.quotes import QuoteTracker
 from market.streams import STREAMS, Stream, Tracker
 from schemas import wire
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import Row
 from schemas.topics import Topic
 
@@ -22,6 +22,9 @@ LARGEST_STATE = 48 << 20  # bytes of a keyframe: it fits into a batch of the jou
 LONGEST_NAME = 128  # of a stream that is followed; a market has 64 at most
 ALL_MARKETS_CHANNEL = "liquidation"  # the one public stream that may be about no market
 
+_NOWHERE: frozenset[int] = frozenset()
+
+Conns = frozenset[int]  # numbers of connections
 Decode = Callable[[Raw], Any]
 Handle = Callable[[Frame, Any], list[Row]]
 
@@ -36,42 +39,56 @@ class Lane:
     tracker: what is kept of the stream.
     """
 
-    __slots__ = ("_awake", "decode", "events", "handle", "name", "symbol", "topic", "tracker")
+    __slots__ = (
+        "_late", "_own", "_woven",
+        "decode", "events", "handle", "name", "symbol", "topic", "tracker",
+    )  # fmt: skip
 
-    def __init__(self, name: str, stream: Stream, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, name: str, stream: Stream, outbox: deque[Request]) -> None:
         self.name = name
         self.topic = Topic.parse(name)
-        self.symbol = "" if stream.private else self.topic.symbol
         self.events = wire.events(stream.message)
-        self.decode: Decode = (
+        decode: Decode = (
             wire.several(stream.message) if stream.several else wire.decoder(stream.message).decode
         )
+        self._own = decode, "" if stream.private else self.topic.symbol
         self.tracker = _tracker(stream, self.topic, outbox)
-        self.handle: Handle = self.tracker.rows
-        self._awake: tuple[Decode, Handle, str] | None = None
+        self._late: Late | None = None
+        self._woven: Handle | None = None
+        self._aim()
 
     def bury(self, late: "Late") -> None:
         """The stream was unsubscribed: what still comes of it is not decoded, and ``late``'s."""
-        if self._awake is None:
-            self._awake = self.decode, self.handle, self.symbol
-        self.decode, self.handle, self.symbol = _undecoded, partial(late, self), ""
+        self._late = late
+        self._aim()
 
     @property
     def ended(self) -> bool:
         """Whether it was unsubscribed."""
-        return self._awake is not None
+        return self._late is not None
 
     def revive(self) -> None:
         """It is followed again."""
-        if self._awake is not None:
-            self.decode, self.handle, self.symbol = self._awake
-            self._awake = None
+        self._late = None
+        self._aim()
+
+    def weave(self, handle: Handle | None) -> None:
+        """Let messages pass something on their way to the tracker; None: they go there."""
+        self._woven = handle
+        self._aim()
+
+    def _aim(self) -> None:
+        """What is decided here, no message has to ask."""
+        self.decode, self.symbol = self._own
+        self.handle: Handle = self._woven or self.tracker.rows
+        if self._late is not None:
+            self.decode, self.handle, self.symbol = _undecoded, partial(self._late, self), ""
 
 
 Late = Callable[[Lane, Frame, Any], list[Row]]  # takes what comes of a stream that has ended
 
 
-def _tracker(stream: Stream, topic: Topic, outbox: deque[SnapshotRequest]) -> Tracker | Memory:
+def _tracker(stream: Stream, topic: Topic, outbox: deque[Request]) -> Tracker | Memory:
     if stream.tracker is not None:
         return stream.tracker(topic, outbox)
     if stream.handler is None:
@@ -84,16 +101,17 @@ class Lanes(dict[str | None, Lane | None]):
     """Streams by name. One is made when first asked for; None, and not kept, for a name that is
     of no known kind, or for one stream too many.
 
-    ended: streams that were unsubscribed, and the connection on which frames of them may still be
-        on their way; 0: none. Who hears of one elsewhere, hears of a stream nobody announced.
+    ended: streams that were unsubscribed, and the connections on which frames of them may still be
+        on their way. Who hears of one elsewhere, hears of a stream nobody announced.
     """
 
-    def __init__(self, outbox: deque[SnapshotRequest], late: Late) -> None:
+    def __init__(self, outbox: deque[Request], late: Late) -> None:
         super().__init__()
-        self.ended: dict[str, int] = {}
+        self.ended: dict[str, Conns] = {}
         self._outbox = outbox
         self.channels: dict[str, dict[str, Lane]] = {}
         self._late = late
+        self._weave: Callable[[Lane], Handle] | None = None
         self._depths: dict[str, list[DepthTracker]] = {}  # by symbol, all windows
 
     def __missing__(self, name: str | None) -> Lane | None:
@@ -108,6 +126,8 @@ class Lanes(dict[str | None, Lane | None]):
             self._of(lane.symbol).append(lane.tracker)
         if name in self.ended:
             lane.bury(self._late)
+        if self._weave is not None:
+            lane.weave(self._weave(lane))
         return lane
 
     def __delitem__(self, name: str | None) -> None:
@@ -129,11 +149,18 @@ class Lanes(dict[str | None, Lane | None]):
         if lane := self.get(name):
             lane.revive()
 
-    def end(self, name: str, conn: int) -> Tracker | Memory | None:
-        """A stream was unsubscribed on a connection; what is kept of it, if anything."""
+    def weave(self, through: Callable[[Lane], Handle] | None) -> None:
+        """What messages of each lane, of one that is made later too, have to pass."""
+        self._weave = through
+        for lane in self.values():
+            if lane is not None:
+                lane.weave(through and through(lane))
+
+    def end(self, name: str, conns: Conns) -> Tracker | Memory | None:
+        """A stream was unsubscribed on all connections; what is kept of it, if anything."""
         if _stream(name) is None or (name not in self.ended and len(self.ended) >= LANE_LIMIT):
             return None
-        self.ended[name] = conn
+        self.ended[name] = conns
         lane = self.get(name)
         if lane is None:
             return None
@@ -142,11 +169,10 @@ class Lanes(dict[str | None, Lane | None]):
 
     def closed(self, conn: int | None = None) -> None:
         """A connection is over, or perhaps any: nothing is on its way any more."""
-        for name, last in self.ended.items():
-            if conn in (None, last):
-                self.ended[name] = 0
+        for name, conns in self.ended.items():
+            self.ended[name] = conns - {conn} if conn else _NOWHERE
 
-    def restore(self, ended: dict[str, int]) -> None:
+    def restore(self, ended: dict[str, Conns]) -> None:
         """Streams that have ended, and no others."""
         for name in list(self.ended):
             self.begin(name)

@@ -5,7 +5,7 @@ The level (`schemas.shedding`) is on the tape, so live, sealing and replay skip 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -13,10 +13,8 @@ import msgspec
 from market.control import UNREADABLE
 from market.depth import DepthTracker
 from market.gaps import Ending, Hole, Place, Seen, gap_row
-from market.lanes import LONGEST_NAME, Lanes
-from market.memory import Memory
+from market.lanes import LONGEST_NAME, Lane, Lanes
 from market.notes import reject_row, session_row
-from market.streams import Tracker
 from schemas.frames import Frame, LoadTurned
 from schemas.rows import Row
 from schemas.shedding import (
@@ -35,6 +33,8 @@ from schemas.topics import Topic
 _RESUMED = "resumed"
 _INT64_MAX = 2**63 - 1
 _LEVELS = frozenset(Level)
+
+Release = Callable[[Frame, str], list[Row]]
 
 
 class LoadState(msgspec.Struct):
@@ -61,12 +61,14 @@ class Load:
     """The level that holds, and what it has cost so far.
 
     level: 0: nothing is shed. skips_at: frames skipped at each level, of all segments.
+    release: lets go what waits of a stream (`market.weave`), and gives its rows.
     """
 
-    __slots__ = ("_lanes", "_lost", "_since", "_skipped", "level", "skips_at")
+    __slots__ = ("_lanes", "_lost", "_release", "_since", "_skipped", "level", "skips_at")
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, release: Release) -> None:
         self._lanes = lanes
+        self._release = release
         self.skips_at: Counter[int] = Counter()
         self.restore(LoadState())
 
@@ -124,14 +126,16 @@ class Load:
             _count(self._lost, name, count)
 
     def _raise(self, frame: Frame) -> list[Row]:
-        """One level up: the books of what makes no rows any more are not known from here on."""
+        """One level up: the books of what makes no rows any more are not known from here on. What
+        waits came while rows were made, so it makes some; what belongs before it is skipped."""
         self.level += 1
         rows: list[Row] = []
-        for tracker in self._trackers(self.level):
-            if isinstance(tracker, DepthTracker):
-                rows += tracker.muted(frame)
+        for lane in self._lanes_at(self.level):
+            rows += self._release(frame, lane.name)
+            if isinstance(lane.tracker, DepthTracker):
+                rows += lane.tracker.muted(frame)
             else:
-                rows += tracker.shed(frame, LOAD)
+                rows += lane.tracker.shed(frame, LOAD)
         return rows
 
     def _lower(self, frame: Frame) -> list[Row]:
@@ -147,15 +151,15 @@ class Load:
             hole = Hole(ended.cause, since, missing=ended.counts.pop(name))
             ending = Ending(_RESUMED, Seen.at(frame))
             rows.append(gap_row(Place(frame, Topic.parse(name)), hole, ending))
-        for tracker in self._trackers(over):
-            rows += tracker.shed(frame, LOAD)
+        for lane in self._lanes_at(over):
+            rows += lane.tracker.shed(frame, LOAD)
         return rows
 
-    def _trackers(self, level: int) -> Iterator[Tracker | Memory]:
+    def _lanes_at(self, level: int) -> Iterator[Lane]:
         """Of the streams that make no rows from this level on."""
         for lane in self._lanes.values():
             if lane is not None and rank_of(lane.name) == level:
-                yield lane.tracker
+                yield lane
 
 
 def _count(counts: Counter[str], name: str, more: int) -> None:

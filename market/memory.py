@@ -71,6 +71,25 @@ class Memory:
         self.keep(made)
         return made
 
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+
+    def spliced(self, frame: Frame, message: Any) -> list[Row]:
+        """Rows of a frame of another connection than the one before.
+        What is newer stays, and so does the connection that brought it."""
+        made = self._handle(frame, message)
+        newest = [row for row in made if not is_older(row, self.known(row))]
+        if newest:
+            self.conn = frame.conn
+            self.keep(newest)
+        return made
+
+    def known(self, row: Row) -> Row | None:
+        """What is kept in the place that a row would take."""
+        del row
+        return None
+
     def keep(self, made: Sequence[Row]) -> None:
         """Take rows in, in the order they came."""
         raise NotImplementedError
@@ -138,6 +157,10 @@ class Last(Memory):
         if made:
             self.row = made[-1]
 
+    def known(self, row: Row) -> Row | None:
+        del row
+        return self.row
+
     def kept(self) -> Iterable[Row]:
         return [] if self.row is None else [self.row]
 
@@ -171,6 +194,9 @@ class Each(Memory):
     def keep(self, made: Sequence[Row]) -> None:
         for row in made:
             put_last(self.by, self.thing(row), row, self.most)
+
+    def known(self, row: Row) -> Row | None:
+        return self.by.get(self.thing(row))
 
     def kept(self) -> Iterable[Row]:
         return self.by.values()
@@ -208,6 +234,18 @@ class Rfqs(Each):
 
     def thing(self, row: Any) -> object:
         return row.rfq_id, row.quote_id
+
+
+def is_older(row: Row, known: Row | None) -> bool:
+    """Whether a row tells of an earlier moment than one that is known: by the matching engine's
+    time, else by the venue's; of one moment by its id."""
+    if known is None:
+        return False
+    for name in ("ts_engine", "ts_event"):
+        ours, theirs = getattr(row, name, None), getattr(known, name, None)
+        if ours is not None and theirs is not None and ours != theirs:
+            return bool(ours < theirs)
+    return bool(getattr(row, "update_id", 0) < getattr(known, "update_id", 0))
 
 
 K = TypeVar("K")

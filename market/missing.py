@@ -11,11 +11,13 @@ class Missing(msgspec.Struct, gc=False):
     """What is left of a gap.
 
     left: ids that have not come, those given up as well. ranges: first and last of each stretch.
+    tries: how often REST was asked for them in vain.
     """
 
     hole: Hole
     left: int
     ranges: list[tuple[int, int]]
+    tries: int = 0
 
     def take(self, late: int) -> bool:
         """An id has come; whether it was missing."""
@@ -42,6 +44,13 @@ class MissingIds:
             last = hole.expected_id + hole.missing - 1
             self.gaps.append(Missing(hole, hole.missing, [(hole.expected_id, last)]))
             self._give_up()
+
+    def of(self, number: int) -> Missing | None:
+        """The gap in which an id is missing, if any."""
+        for gap in self.gaps:
+            if any(first <= number <= last for first, last in gap.ranges):
+                return gap
+        return None
 
     def take(self, late: int) -> Missing | None:
         """An id has come late; the gap in which it was missing, if any. With nothing ``left`` the

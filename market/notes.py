@@ -8,7 +8,7 @@ from market.control import UNREADABLE
 from schemas.check_rows import Clock, Copy
 from schemas.errors import InexactNumber
 from schemas.frames import ClockNoted, Frame, Kind, MessagesCopied
-from schemas.requests import depth_symbol
+from schemas.requests import rest_symbol
 from schemas.rows import Reject, Row, Session
 from schemas.topics import Topic
 
@@ -22,7 +22,7 @@ def session_row(frame: Frame, event: str | None = None) -> Row:
     if frame.kind is not Kind.REPLY and frame.payload:
         detail = frame.payload.decode(errors="replace")[:_SESSION_DETAIL]
     return Session(
-        frame.seq, frame.ts_recv, None, depth_symbol(frame.topic),
+        frame.seq, frame.ts_recv, None, rest_symbol(frame.topic),
         event or frame.kind.value, frame.conn, frame.topic or None, detail,
     )  # fmt: skip
 

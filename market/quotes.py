@@ -4,10 +4,10 @@ from collections import deque
 
 from market.depth import DepthTracker
 from market.handlers import book_ticker
-from market.memory import Last
+from market.memory import Last, is_older
 from schemas import wire
 from schemas.frames import Frame
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import BookTicker, Row
 from schemas.topics import Topic
 
@@ -21,7 +21,7 @@ class QuoteTracker(Last):
 
     __slots__ = ("depths",)
 
-    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, topic: Topic, outbox: deque[Request]) -> None:
         del outbox  # quotes ask for nothing
         super().__init__(topic, BookTicker, self.rows)
         self.depths: list[DepthTracker] = []
@@ -34,6 +34,14 @@ class QuoteTracker(Last):
         if isinstance(row, BookTicker):
             for tracker in self.depths:
                 rows += tracker.quoted(frame, row)
+        return rows
+
+    def spliced(self, frame: Frame, message: wire.BookTicker) -> list[Row]:
+        """A late one is compared all the same."""
+        before, conn = self.row, self.conn
+        rows = self.rows(frame, message)
+        if self.row is not None and is_older(self.row, before):
+            self.row, self.conn = before, conn
         return rows
 
     def lost(self) -> None:

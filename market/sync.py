@@ -12,7 +12,7 @@ from market.deltas import Snapshot
 from market.gaps import BACKWARDS_NS, Seen
 from market.sync_states import TABLE, Act, Event, State
 from schemas import wire
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request, SnapshotRequest
 
 BUFFER_LIMIT = 10_000  # deltas kept while waiting; the oldest go first
 QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribing (rule 2)
@@ -35,6 +35,7 @@ class SyncState(msgspec.Struct):
     bids: list[PriceQty]
     asks: list[PriceQty]
     buffer: list[wire.Depth]
+    spliced_id: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class BookSync:
@@ -53,13 +54,14 @@ class BookSync:
         "_joined_id",
         "_joined_mono",
         "_outbox",
+        "_spliced_id",
         "awaits",
         "book",
         "state",
         "symbol",
     )
 
-    def __init__(self, symbol: str, outbox: deque[SnapshotRequest]) -> None:
+    def __init__(self, symbol: str, outbox: deque[Request]) -> None:
         self.symbol = symbol
         self._outbox = outbox
         self.book = Book()
@@ -74,6 +76,7 @@ class BookSync:
         self._flying: list[bool] = []  # requests on their way, oldest first: is the reply of use
         self._joined_id = _NOTHING  # id of the snapshot that joined
         self._joined_mono = 0  # when it did; 0 after it was lost
+        self._spliced_id = _NOTHING  # where the stream went on on another connection
         self._buffer.clear()
         self.book.clear()
 
@@ -90,6 +93,11 @@ class BookSync:
             self._distrust()
             self._attempts = 0
             self.ask(QUIET_DELAY_NS)
+
+    def spliced(self) -> None:
+        """The stream goes on on another connection, whose server may merge ids differently."""
+        last = self.last_id
+        self._spliced_id = _NOTHING if last is None else last
 
     def delta(self, delta: wire.Depth, ts_mono: int) -> Event:
         """A delta arrived; returns what it was taken for. DELTA in a live book: apply it."""
@@ -181,6 +189,7 @@ class BookSync:
             bids=list(book.bids.top()),
             asks=list(book.asks.top()),
             buffer=list(self._buffer),
+            spliced_id=msgspec.UNSET if self._spliced_id == _NOTHING else self._spliced_id,
         )
 
     def restore(self, saved: SyncState) -> None:
@@ -190,6 +199,8 @@ class BookSync:
         self._flying = saved.flying
         self._joined_id = saved.joined_id
         self._joined_mono = saved.joined_mono
+        spliced = saved.spliced_id
+        self._spliced_id = _NOTHING if spliced is msgspec.UNSET else spliced
         self.book.last_update_id = saved.last_update_id
         self.book.ts_engine = saved.ts_engine
         self.book.bids.load(saved.bids)
@@ -210,8 +221,9 @@ class BookSync:
             return Event.DELTA
         if delta.u <= last:
             return Event.GAP if self._is_newer(delta) else Event.REPEAT
-        # Straddling is for the first delta after the snapshot alone.
-        straddles = last >= delta.U and self.state is State.LIVE and last == self._joined_id
+        # Straddling is for the first delta after the snapshot, or from another server, alone.
+        joined = self.state is State.LIVE and last == self._joined_id
+        straddles = last >= delta.U and (joined or last == self._spliced_id)
         return Event.DELTA if straddles else Event.GAP
 
     def _is_newer(self, delta: wire.Depth) -> bool:

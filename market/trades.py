@@ -4,6 +4,7 @@ from collections import deque
 
 import msgspec
 
+from market.control import UNREADABLE, patience_ns
 from market.gaps import (
     BACKWARDS_NS,
     LOSS,
@@ -15,12 +16,17 @@ from market.gaps import (
     shed_cause,
     shed_state,
 )
+from market.healing import Healing
+from market.held import Held, Span
 from market.memory import TRADES_KEPT
 from market.missing import Missing, MissingIds
+from market.notes import reject_row
+from market.rest_trades import contradiction, read_trades, rest_row
 from schemas import wire
-from schemas.frames import Frame
+from schemas.errors import InexactNumber
+from schemas.frames import Frame, Kind
 from schemas.numbers import price, qty
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import Gap, Row, Trade
 from schemas.topics import Topic
 
@@ -35,21 +41,27 @@ class TradeState(msgspec.Struct):
     shed: bool | str = False
     missing: list[Missing] = []
     recent: list[Trade] = []
+    asked: int = 0
+    held: list[Held[wire.Trade]] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TradeTracker:
     """What the engine keeps of one trade stream: the newest id, across connections, and which ids
-    below it have not come.
+    below it have not come. Those are asked for by REST (`market.healing`).
 
     repeats: frames ignored, their ids having been seen.
     recent: the newest trades by id, or by numbering where that began again.
+    held: trades that wait, see `market.ordered`.
     """
 
-    __slots__ = ("_missing", "_shed", "conn", "recent", "repeats", "seen", "topic", "ts_engine")
+    __slots__ = (
+        "_healing", "_missing", "_shed",
+        "conn", "held", "recent", "repeats", "seen", "topic", "ts_engine",
+    )  # fmt: skip
 
-    def __init__(self, topic: Topic, outbox: deque[SnapshotRequest]) -> None:
-        del outbox  # trades ask for nothing
+    def __init__(self, topic: Topic, outbox: deque[Request]) -> None:
         self.topic = topic
+        self._healing = Healing(topic.symbol, outbox)
         self.reset()
 
     def reset(self) -> None:
@@ -60,7 +72,34 @@ class TradeTracker:
         self.repeats = 0
         self._shed = ""  # why frames of ours were lost since the newest trade
         self._missing = MissingIds()
+        self._healing.asked = 0
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.held: list[Held[wire.Trade]] = []
+
+    @property
+    def last_id(self) -> int | None:
+        """What the next trade is to follow; None where any may be the first."""
+        return None if self.seen is None or self._shed else self.seen.id
+
+    @staticmethod
+    def span(message: wire.Trade) -> Span:
+        """A trade has one id."""
+        return message.t, message.t
+
+    @staticmethod
+    def check(message: wire.Trade) -> None:
+        """Raises InexactNumber where `rows` would."""
+        price(message.p)
+        qty(message.q)
+
+    def moved(self, conn: int) -> None:
+        """The stream goes on on another connection."""
+        self.conn = conn
+
+    def spliced(self, frame: Frame, message: wire.Trade) -> list[Row]:
+        """Rows of a trade of another connection than the one before."""
+        self.moved(frame.conn)
+        return self.rows(frame, message)
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
         """Rows of a trade frame: none for a repeat; a gap row first where ids are missing, or last
@@ -91,6 +130,7 @@ class TradeTracker:
         if backwards:
             self._missing = MissingIds()
         self._missing.add(hole)
+        self._healing.ask(self._missing, row.trade_id)
         return self._row(row, frame, hole, "open")
 
     def _late(self, row: Trade, frame: Frame) -> list[Row]:
@@ -98,9 +138,63 @@ class TradeTracker:
         gap = self._missing.take(row.trade_id)
         if gap is None:
             self.repeats += 1
-            return []
+            return self._denied(row, frame)
+        return self._found(row, frame, gap)
+
+    def _found(self, row: Trade, frame: Frame, gap: Missing) -> list[Row]:
+        """A trade that was missing."""
         self._insert(row)
         return [row] if gap.left else [row, self._row(row, frame, gap.hole, "healed")]
+
+    def _denied(self, row: Trade, frame: Frame) -> list[Row]:
+        """A trade that is known: where one of stream and REST says it is another, the stream is
+        believed, and somebody has to hear of it."""
+        for known in reversed(self.recent):
+            if known.trade_id == row.trade_id and known.source != row.source:
+                said = contradiction(row, known)
+                return [reject_row(frame, self.topic, "bad_reply", said)] if said else []
+        return []
+
+    def replied(self, frame: Frame) -> list[Row]:
+        """What REST says of trades: a row for each that was missing, and where a gap is over."""
+        try:
+            found = read_trades(frame.payload)
+        except UNREADABLE as error:
+            self.failed(frame)
+            return [reject_row(frame, self.topic, "bad_reply", str(error))]
+        known = {row.trade_id for row in self.recent}
+        rows: list[Row] = []
+        for said in found:
+            gap = self._missing.of(said.id)
+            if gap is not None or said.id in known:
+                rows += self._said(frame, said, gap)
+        came = any(isinstance(row, Trade) for row in rows)
+        self._healing.answered(self._missing, self._newest, came)
+        return rows
+
+    @property
+    def _newest(self) -> int:
+        return 0 if self.seen is None else self.seen.id
+
+    def failed(self, frame: Frame) -> None:
+        """What was asked for will not come."""
+        patience = patience_ns(frame.payload) if frame.kind is Kind.FAILED else 0
+        self._healing.answered(self._missing, self._newest, False, patience)
+
+    def _said(self, frame: Frame, said: wire.RestTrade, gap: Missing | None) -> list[Row]:
+        """One trade of a reply, which was missing in a gap, or is known."""
+        try:
+            row = rest_row(frame, self.topic.symbol, said)
+        except InexactNumber as error:
+            return [reject_row(frame, self.topic, "inexact", f"trade {said.id}: {error}")]
+        if gap is None:
+            return self._denied(row, frame)
+        since = gap.hole.since.ts_engine
+        if since is not None and row.ts_engine + BACKWARDS_NS < since:
+            detail = f"trade {said.id} was before those that it is between: of another numbering"
+            return [reject_row(frame, self.topic, "bad_reply", detail)]
+        self._missing.take(said.id)
+        return self._found(row, frame, gap)
 
     def _insert(self, row: Trade) -> None:
         """Among the recent trades, unless it is older than all that are kept. Those of an earlier
@@ -145,8 +239,9 @@ class TradeTracker:
         """Keyframe of this stream."""
         return msgspec.json.encode(
             TradeState(
-                self.conn, self.seen, self.ts_engine, self.repeats,
-                shed_state(self._shed), self._missing.gaps, list(self.recent),
+                self.conn, self.seen, self.ts_engine, self.repeats, shed_state(self._shed),
+                self._missing.gaps, list(self.recent), self._healing.asked,
+                self.held or msgspec.UNSET,
             )
         )  # fmt: skip
 
@@ -161,4 +256,6 @@ class TradeTracker:
         self._shed = shed_cause(saved.shed)
         self._missing.gaps = saved.missing
         self.recent = deque(saved.recent, TRADES_KEPT)
+        self.held = saved.held or []
+        self._healing.asked = saved.asked
         return []

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder.connection import TapConnection
-from recorder.core_files import forbid_core_files
+from recorder.connection import TapConnection, answered
 from recorder.intake import Intake
 from recorder.keys import HOW
 from recorder.messages import Level, Message
 from recorder.settings import Settings
 from recorder.signing import WINDOW_MS, Signer
+from recorder.stamp import Clock
 from recorder.tally import ERROR_REPLY
 from recorder.worker import Worker
 from schemas.errors import ConfigError
@@ -60,8 +60,24 @@ class Request(NamedTuple):
     topic: str
 
 
+class Timestamps:
+    """Of signatures, in ms: now, but no two alike, as their signatures would be too."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last_ms = 0
+
+    def take(self) -> int:
+        """One that no signature had."""
+        now = self._clock().ts_recv // 1_000_000
+        if 0 <= self._last_ms - now < WINDOW_MS // 5:
+            now = self._last_ms + 1
+        self._last_ms = now
+        return now
+
+
 class Account:
-    """Brings what is subscribed to what is wanted, one topic after another.
+    """Brings what is subscribed on a connection to what is wanted, one topic after another.
 
     An error reply does not say whose it is (protocol section 1), so the next request waits until
     the venue had time to refuse this one.
@@ -69,7 +85,9 @@ class Account:
     refused: topics that are not as they are wanted, and why.
     """
 
-    def __init__(self, settings: Settings, intake: Intake, notice: Notice) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, notice: Notice, times: Timestamps
+    ) -> None:
         self.refused: dict[str, Refusal] = {}
         self._keys = settings.keys
         self._patience = settings.patience
@@ -83,16 +101,11 @@ class Account:
         self._conn = 0
         self._denials = 0  # refusals heard that are nobody's yet
         self._changed = asyncio.Event()
-        self._last_ms = 0
+        self._idle = asyncio.Event()
+        self._times = times
         self._files = Worker("bp-keys")
         if self._keys is not None:
             intake.listeners.append(self._hear)
-
-    def check(self) -> None:
-        """Raises ConfigError where there are keys that cannot be used."""
-        if self._keys is not None:
-            forbid_core_files()
-            self._keys.read()
 
     def want(self, names: Iterable[str]) -> None:
         """All topics that are wanted from now on; the requests go out in the background."""
@@ -100,7 +113,12 @@ class Account:
         for name in list(self.refused):
             if name in self._joined or name not in self._wanted:
                 del self.refused[name]
+        self._idle.clear()
         self._changed.set()
+
+    async def settled(self) -> None:
+        """Wait until all that is wanted was asked for; what was refused may be asked for again."""
+        await self._idle.wait()
 
     def begin(self, connection: TapConnection, conn: int) -> None:
         """A connection is up: all is asked for anew, but what was refused only when due."""
@@ -117,9 +135,16 @@ class Account:
         self._parted.clear()
         self._joined.clear()
 
+    def inherit(self, other: "Account") -> None:
+        """The other one will leave nothing any more: what it still had to is left here."""
+        self._asked.update((name, None) for name in other._asked if name not in self._wanted)
+        self._changed.set()
+
     def close(self) -> None:
         """No keys will be read any more."""
         self._files.close()
+        with suppress(ValueError):  # it does not listen without keys
+            self._intake.listeners.remove(self._hear)
 
     async def run(self, behind: Behind) -> None:
         """Work until cancelled. behind: by how many seconds our clock is behind the venue's."""
@@ -131,6 +156,7 @@ class Account:
                 with suppress(ConnectionClosed):  # whoever keeps it up sees that too
                     await self._ask(self._connection, request, behind)
             else:
+                self._idle.set()
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(self._due()):
                         await self._changed.wait()
@@ -208,27 +234,17 @@ class Account:
             self._parted.discard(request.topic)
             self._joined.pop(request.topic, None)
         command = {"method": request.method, "params": [request.topic]}
-        *_, timestamp, window = signature = signer.sign(self._timestamp_ms())
+        *_, timestamp, window = signature = signer.sign(self._times.take())
         shown = [REDACTED, REDACTED, timestamp, window]
         taped = msgspec.json.encode({**command, "signature": shown})
         self._intake.take(Kind.SENT, taped, conn=self._conn)
         await connection.send(msgspec.json.encode({**command, "signature": signature}), text=True)
 
-    def _timestamp_ms(self) -> int:
-        """Now; no two requests of the same millisecond, as they would have the same signature."""
-        now = self._intake.clock().ts_recv // 1_000_000
-        if 0 <= self._last_ms - now < WINDOW_MS // 5:
-            now = self._last_ms + 1
-        self._last_ms = now
-        return now
-
     async def _settle(self, connection: TapConnection) -> None:
-        """Until a refusal would be here. The first pong may overtake it, as pings are answered
-        below the level at which requests are read; the second comes after both."""
+        """Until a refusal would be here."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.pong):
-                for _ in range(2):
-                    await (await connection.ping())
+                await answered(connection)
 
     def _hear(self, frame: Frame, rows: list[Row]) -> None:
         """Listens to the intake for refusals."""

@@ -83,6 +83,11 @@ BOOKS: tuple[Metric, ...] = (
         "The same gaps by what showed them first, as in the recording's table gap.",
         *(_causes, "cause"),
     ),
+    counter(
+        "gaps_healed_total",
+        "Gaps of trades of which nothing is missing any more: all came late, or by REST.",
+        one(lambda watch: watch.recorder.tally.holes.healed),
+    ),
     gauge("gaps_open", "Gaps that go on.", _open_gaps, "topic"),
     counter(
         "audits_total",

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from recorder.account import Account
 from recorder.audits import Audits
 from recorder.clocks import Clocks
+from recorder.folding import Folding
 from recorder.intake import Intake
-from recorder.link import Link
+from recorder.link import Line, Numbers
+from recorder.links import Links
 from recorder.market_lists import MarketLists
 from recorder.program import Program
 from recorder.rest import Rest
@@ -17,7 +18,7 @@ from recorder.settings import Settings
 from recorder.snapshots import Snapshots
 from recorder.space import Space
 from recorder.store import Store
-from recorder.subscriptions import Subscriptions
+from recorder.subscribed import Subscribed
 
 Notice = Callable[[str], None]
 
@@ -28,7 +29,6 @@ class Parts(NamedTuple):
     settings: Settings
     intake: Intake
     notice: Notice
-    account: Account
     store: Store
     space: Space | None
 
@@ -39,26 +39,26 @@ class Venue(NamedTuple):
     rest: Rest
     lists: MarketLists
     program: Program
-    subscriptions: Subscriptions
+    subscriptions: Subscribed
 
 
 class Capture:
-    """link: keeps the connection up. snapshots: fetches them."""
+    """links: keep the connections up. snapshots: fetches them."""
 
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
         self._venue = venue
         self.snapshots = Snapshots(venue.rest, parts.intake)
-        self.link = Link(parts.settings, venue.subscriptions, parts.intake, parts.notice)
+        line = Line(parts.settings, Folding(parts.intake), parts.notice, Numbers())
+        self.links = Links(venue.subscriptions, line)
         venue.program.forget = self.snapshots.forget
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.snapshots.run())
-            tasks.create_task(self.link.run())
             self._keep(tasks)
-            self._compare(tasks)
+            self._listen(tasks)
             self._follow(tasks)
 
     def _keep(self, tasks: asyncio.TaskGroup) -> None:
@@ -70,14 +70,14 @@ class Capture:
         if space is not None:
             tasks.create_task(space.watch())
 
-    def _compare(self, tasks: asyncio.TaskGroup) -> None:
-        """What we have with what the venue says: the time, books."""
-        settings, intake, notice, account, _, _ = self._parts
+    def _listen(self, tasks: asyncio.TaskGroup) -> None:
+        """To the venue; and compare what we have with what it says: the time, books."""
+        settings, intake, notice, _, _ = self._parts
         rest, patience = self._venue.rest, settings.patience.clock
         clocks = Clocks(intake, notice)
         tasks.create_task(clocks.watch())
         tasks.create_task(clocks.compare(rest, settings.clock_every, patience))
-        tasks.create_task(account.run(partial(clocks.behind, rest, patience)))
+        tasks.create_task(self.links.run(partial(clocks.behind, rest, patience)))
         if settings.audit_every is not None:
             topics = self._venue.subscriptions
             audits = Audits(lambda: topics.topics, settings.audit_every, notice)

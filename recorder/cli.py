@@ -16,7 +16,7 @@ from recorder.log import SAY, Say, say_json
 from recorder.messages import Level, Message
 from recorder.options import read_file, settings_of
 from recorder.recorder import NO_RING, Recorder
-from recorder.settings import REST_URL, RING_AFTER_S, WS_URL, Settings
+from recorder.settings import MOST_CONNECTIONS, REST_URL, RING_AFTER_S, WS_URL, Settings
 from recorder.status_server import watched
 from recorder.summary import exit_code, forecast, print_summary
 from recorder.view import View
@@ -49,6 +49,15 @@ def _load_config(context: click.Context, option: click.Option, path: Path | None
 )
 @click.option("--ws-url", default=WS_URL, show_default=True, help="Websocket of the venue.")
 @click.option("--rest-url", default=REST_URL, show_default=True, help="REST of the venue.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, MOST_CONNECTIONS),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Record over so many connections at once, 8 at most: what one of them loses, another"
+    " brings. Each message is kept once, and of its copies when they came.",
+)
 @click.option("--duration", metavar="TIME", help="Stop after 30s, 10m, 8h, 7d. Default: never.")
 @click.option(
     "--roll",
@@ -147,6 +156,7 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
     bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
     bp-record -t 'depth.*' --metrics-port 9466 --log-format json
+    bp-record -t '*.SOL_USDC' --connections 2   no gap when one connection is lost
 
     \b
     Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from recorder.control_client import ask
 from recorder.control_socket import Request
-from recorder.status import Status
+from recorder.status import LinkStatus, Status
 from tape.console import Group, as_json, cell, print_json, show_table
 from tape.quantities import pretty_size
 
@@ -117,6 +117,8 @@ def _show(found: Status) -> None:
     link = f"connection {found.connection}{'' if found.connected else ' is down'}"
     click.echo(f"{state}process {found.pid}, session {found.session}, segment {found.segment}")
     click.echo(f"{found.frames:,} frames, {link}")
+    if len(found.links) > 1:
+        show_table(("link", "connection", "ping", "frames", "copies"), [*map(_link, found.links)])
     free = "unknown" if found.free_bytes is None else pretty_size(found.free_bytes)
     click.echo(f"disk: {free} free, {pretty_size(found.held_bytes)} held in memory")
     if found.trouble:
@@ -132,3 +134,9 @@ def _show(found: Status) -> None:
         for line in found.topics
     ]
     show_table(("topic", "frames", "age", "book", "gaps"), lines)
+
+
+def _link(link: LinkStatus) -> tuple[object, ...]:
+    state = f"{link.conn}{'' if link.connected else ' is down'}"
+    ping = "-" if link.round_trip_ns is None else f"{link.round_trip_ns / 1e6:.1f}ms"
+    return link.place, state, ping, link.frames, link.copies

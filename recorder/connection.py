@@ -116,3 +116,11 @@ async def dial(url: str, sink: Sink, patience: Patience, clock: Clock) -> TapCon
         # ValueError: a host name that cannot be one; EOFError: a reply cut off.
         text = str(error) or type(error).__name__
         raise VenueError(f"no websocket at {url}: {text}") from None
+
+
+async def answered(connection: TapConnection) -> None:
+    """Wait until the venue has read all that was sent, and its answer to that would be here; raises
+    ConnectionClosed. The first pong may overtake an answer, as pings are answered below the level
+    at which requests are read; the second comes after both."""
+    for _ in range(2):
+        await (await connection.ping())

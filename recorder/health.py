@@ -61,12 +61,12 @@ def _fault(watch: Watch) -> str:
 
 
 def _no_connection(watch: Watch) -> str:
-    link = watch.recorder.link
-    if link is None:
+    links = watch.recorder.links
+    if links is None:
         return "there was none yet"
-    if link.is_open:
+    if links.is_open:
         return ""
-    return str(link.trouble or f"connection {link.conn} has ended")
+    return str(links.trouble or f"connection {links.newest} has ended")
 
 
 def _silence(watch: Watch) -> str:

@@ -11,6 +11,7 @@ from schemas.requests import unsubscribed
 from schemas.rows import Depth, Gap, Row
 from schemas.topics import depth_topic
 
+HEALED = "healed"
 EVERY_STREAM = "all streams"  # where a gap has no topic
 
 
@@ -20,14 +21,15 @@ OPEN_LIMIT = 100_000  # gaps that are known one by one; more than a tracker wait
 class Holes:
     """Counts gaps, of which there may be several rows, once each.
 
-    counts: per stream. causes: the same by what showed them first. open: of those that go on, how
-    many per stream.
+    counts: per stream. causes: the same by what showed them first. healed: of which nothing is
+    missing after all. open: of those that go on, how many per stream.
     """
 
     def __init__(self, open_limit: int = OPEN_LIMIT) -> None:
         self._open_limit = open_limit
         self.counts: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
+        self.healed = 0
         self._newest: dict[tuple[str | None, str | None], GapKey] = {}
         self._open: dict[GapKey, str] = {}  # oldest first
         self._for_good: Counter[str] = Counter()  # too many to know: they stay open
@@ -36,7 +38,9 @@ class Holes:
         """Take a row."""
         name, key = row.topic or EVERY_STREAM, GapKey.of(row)
         stream = key.topic, key.cause
-        if key not in self._open and self._newest.get(stream) != key:
+        if row.state == HEALED:
+            self.healed += 1  # its first row was seen, perhaps before those of others
+        elif key not in self._open and self._newest.get(stream) != key:
             self.counts[name] += 1
             self.causes[row.cause] += 1
             self._newest[stream] = key

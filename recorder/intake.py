@@ -11,7 +11,7 @@ from recorder.shedding import Shedding
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
 from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import Row
 from schemas.shedding import Level
 from tape.journal import JournalWriter
@@ -39,11 +39,12 @@ class Intake:
         get a number, with a LOSS frame at both ends.
     shedding: what is shed as we do not keep up, with a LOAD frame where that changes; backlog: says
         when. What it refuses has no number either, and counts in no memory.
+    endings: called before a segment ends, to take what still belongs into it.
     """
 
     def __init__(
         self,
-        ask: Callable[[SnapshotRequest], None],
+        ask: Callable[[Request], None],
         memory: Memory | None = None,
         clock: Clock = now,
     ) -> None:
@@ -51,6 +52,7 @@ class Intake:
         self.memory = memory or Memory()
         self.seq = 0
         self.listeners: list[Listener] = []
+        self.endings: list[Callable[[], None]] = []
         self.fault: Exception | None = None
         self._ask = ask
         self.clock = clock
@@ -80,6 +82,8 @@ class Intake:
             self._end_shedding()
         if self.shedding.has_untold:
             self.turn(self.shedding.level)
+        for ending in self.endings:
+            ending()
         if self.fault is None:
             self._last_checkpoint(reason)
         journal, self._journal = self._journal, None
@@ -93,17 +97,16 @@ class Intake:
         topic: str = "",
         conn: int = 0,
         stamp: Stamp | None = None,
-    ) -> None:
-        """A frame has arrived (or was sent, or noted)."""
-        if kind in _LARGE:
-            if kind is Kind.DATA and self.shedding.loses and self.shedding.refuses(payload):
-                return
-            if not self._has_room(kind, payload, topic):
-                return
+    ) -> int:
+        """A frame has arrived (or was sent, or noted); its number, 0 where it was shed."""
+        if kind is Kind.DATA and self.sheds(payload):
+            return 0
+        if kind in _LARGE and not self._has_room(kind, payload, topic):
+            return 0
         self.memory.take(len(payload) + len(topic))
-        self.seq += 1
+        self.seq = seq = self.seq + 1
         ts_recv, ts_mono = stamp or self.clock()
-        frame = Frame(self.seq, ts_recv, ts_mono, conn, kind, topic, payload)
+        frame = Frame(seq, ts_recv, ts_mono, conn, kind, topic, payload)
         if self._journal is not None:
             self._journal.append(frame)
         if self.fault is None:
@@ -111,6 +114,11 @@ class Intake:
                 self._think(frame)
             except Exception as error:  # it may cost the rest of the rows, never a frame
                 self.fault = error
+        return seq
+
+    def sheds(self, payload: bytes) -> bool:
+        """Whether a message is not taken, as we do not keep up; it counts then."""
+        return self.shedding.loses and self.shedding.refuses(payload)
 
     def turn(self, level: Level) -> None:
         """Shed more or less from here on; or tell what was shed so far."""

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from random import uniform
+from typing import NamedTuple
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder.connection import TapConnection, dial
-from recorder.intake import Intake
+from recorder.account import Behind
+from recorder.connection import TapConnection, answered, dial
+from recorder.folding import Folding
 from recorder.messages import Level, Message
 from recorder.settings import Settings
 from recorder.stamp import Stamp
@@ -26,45 +28,90 @@ FIRST_TRIES = 3  # then a venue that never answered is given up
 Notice = Callable[[str], None]
 
 
+class Numbers:
+    """Numbers of connections, whichever link they are of. newest: 0 before the first."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+
+    def take(self) -> int:
+        """One that no connection had."""
+        self.newest += 1
+        return self.newest
+
+
+class Line(NamedTuple):
+    """What all links share. folding: where messages go."""
+
+    settings: Settings
+    folding: Folding
+    notice: Notice
+    numbers: Numbers
+
+
 class Link:
     """One connection after another, each an epoch with a number of its own.
 
-    conn: number of the newest, 0 before the first.
+    place: among the links, from 1. conn: number of the newest connection, 0 before the first.
     trouble: why the last dialling failed; None after one that did not.
     connection: the one that is up, once it was dialled.
+    frames: messages it brought so far that were new. copies: those that were not.
+    tried: set once a dialling has come to something. heard: once a message came.
     """
 
-    def __init__(
-        self, settings: Settings, subscriptions: Subscriptions, intake: Intake, notice: Notice
-    ) -> None:
-        self._url = settings.ws_url
-        self._patience = settings.patience
-        self._clock = intake.clock
-        self._subscriptions = subscriptions
-        self._intake = intake
-        self._notice = notice
+    def __init__(self, place: int, subscriptions: Subscriptions, line: Line) -> None:
+        self._line = line
+        self.subscriptions = subscriptions
+        self._intake = line.folding.intake
+        self._take = line.folding.take
         self._failures = 0
         self._open = False
+        self.place = place
         self.conn = 0
         self.trouble: VenueError | None = None
         self.connection: TapConnection | None = None
+        self.frames = self.copies = 0
+        self.tried, self.heard, self._subscribed = (asyncio.Event() for _ in range(3))
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._open
 
-    async def run(self) -> None:
-        """Until cancelled; raises VenueError where the venue was never reached."""
+    async def run(self, behind: Behind) -> None:
+        """Until cancelled; raises VenueError where the venue was never reached, by no link. behind:
+        see `Account.run`."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.subscriptions.run(behind))
+                tasks.create_task(self._dialling())
+        finally:
+            self.subscriptions.close()
+
+    async def settled(self) -> None:
+        """Wait until all that is wanted was asked for, and the venue had the time to read that;
+        raises ConnectionClosed."""
+        await self._subscribed.wait()
+        if self.connection is not None:
+            await answered(self.connection)
+            await self.subscriptions.account.settled()
+
+    def follow(self, old: "Link") -> None:
+        """It takes the place of an old one: what was counted there counts here."""
+        self.frames += old.frames
+        self.copies += old.copies
+
+    async def _dialling(self) -> None:
         while True:
             started = asyncio.get_running_loop().time()
             try:
                 await self._connection()
             except VenueError as error:
-                if self.conn == 0 and self._failures + 1 >= FIRST_TRIES:
+                if self._line.numbers.newest == 0 and self._failures + 1 >= FIRST_TRIES:
                     raise
                 self.trouble = error
-                self._notice(Message(str(error), "no_connection", Level.WARNING))
+                self._line.notice(Message(str(error), "no_connection", Level.WARNING))
+                self.tried.set()
             if asyncio.get_running_loop().time() - started > STEADY_S:
                 self._failures = 0
             await asyncio.sleep(self._delay())
@@ -76,8 +123,9 @@ class Link:
         return uniform(longest / 2, longest)
 
     async def _connection(self) -> None:
+        settings, clock = self._line.settings, self._intake.clock
         try:
-            connection = await dial(self._url, self._message, self._patience, self._clock)
+            connection = await dial(settings.ws_url, self._message, settings.patience, clock)
         except (VenueError, asyncio.CancelledError) as error:
             if self._open:  # it spoke, and then the dialling failed all the same, or was given up
                 stopped = isinstance(error, asyncio.CancelledError)
@@ -88,7 +136,8 @@ class Link:
             self.connection = connection
             connection.backlog = self._intake.backlog
             self._opened()
-            await self._subscriptions.begin(connection, self.conn)
+            await self.subscriptions.begin(connection, self.conn)
+            self._subscribed.set()
             await connection.wait_closed()
         except ConnectionClosed:
             pass  # while subscribing; told below
@@ -96,30 +145,38 @@ class Link:
             stopped = True
             raise
         finally:
-            self._subscriptions.end()
+            self.subscriptions.end()
             await connection.close()
             self._closed(connection.end, stopped)
 
     def _message(self, kind: Kind, payload: bytes, stamp: Stamp) -> None:
         self._opened()  # a venue may speak before the dialling has returned
-        self._intake.take(kind, payload, conn=self.conn, stamp=stamp)
+        if self._take(kind, payload, self.conn, stamp):
+            self.copies += 1
+        else:
+            self.frames += 1
+        if not self.heard.is_set():
+            self.heard.set()
 
     def _opened(self) -> None:
         if not self._open:
             self._open = True
             self.trouble = None
-            self.conn += 1
-            opened = ConnectionOpened(self._url)
+            self.conn = self._line.numbers.take()
+            opened = ConnectionOpened(self._line.settings.ws_url)
             self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)
+            self.tried.set()
 
     def _closed(self, end: Closed, stopped: bool) -> None:
         self._open = False
         self.connection = None
         end = msgspec.structs.replace(end, stopped=stopped)
+        self._line.folding.note()
         self._intake.take(Kind.CLOSE, to_json(end), conn=self.conn)
+        self._subscribed.clear()
         why = f"{end.code}: {end.reason}" if end.reason else f"{end.code}"
         text, level = f"connection {self.conn} closed ({why})", Level.WARNING
         if stopped:
             level = Level.INFO
         facts = {"conn": self.conn, "code": end.code, "reason": end.reason}
-        self._notice(Message(text, "connection_closed", level, **facts))
+        self._line.notice(Message(text, "connection_closed", level, **facts))

@@ -1,6 +1,7 @@
 """All metrics there are: one line for each in the tables that are put together here."""
 
 from recorder.book_metrics import BOOKS
+from recorder.link_metrics import LINKS
 from recorder.load_metrics import LOAD
 from recorder.metric import Metric, Reading
 from recorder.process_metrics import PROCESS
@@ -8,7 +9,7 @@ from recorder.storage_metrics import STORAGE
 from recorder.traffic_metrics import TRAFFIC
 from recorder.watch import Watch
 
-METRICS: tuple[Metric, ...] = (*TRAFFIC, *BOOKS, *LOAD, *STORAGE, *PROCESS)
+METRICS: tuple[Metric, ...] = (*TRAFFIC, *LINKS, *BOOKS, *LOAD, *STORAGE, *PROCESS)
 
 
 def read(watch: Watch) -> list[Reading]:

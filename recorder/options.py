@@ -20,14 +20,15 @@ LEAST_MEMORY = 64_000_000  # bytes: the largest frame has room in it
 _OPTIONS = (
     *("topics", "data", "ws_url", "rest_url", "duration", "roll"),
     *("memory", "min_free", "audit_every", "keep", "markets_every", "keys", "ring", "ring_after"),
-    *("metrics_port", "metrics_host", "log_format"),
+    *("metrics_port", "metrics_host", "log_format", "connections"),
 )
 _LISTS = {
     "topics": 'a list, as in ["depth.SOL_USDC"]',
     "keep": 'a text, or a list: ["90d", "500GB"]',
 }
 
-_NO_TEXTS = {*_LISTS, "metrics_port"}
+_NUMBERS = {"metrics_port", "connections"}
+_NO_TEXTS = {*_LISTS, *_NUMBERS}
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -48,8 +49,8 @@ def read_file(path: Path) -> dict[str, Any]:
             raise ConfigError(f"configuration {path}: {name} is {_LISTS[name]}")
         if name == "keys" and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: keys is the name of a key file, in quotes")
-        if name == "metrics_port" and type(value) is not int:
-            raise ConfigError(f"configuration {path}: metrics_port is a number, not {value!r}")
+        if name in _NUMBERS and type(value) is not int:
+            raise ConfigError(f"configuration {path}: {name} is a number, not {value!r}")
         if name not in _NO_TEXTS and not isinstance(value, str):
             raise ConfigError(f"configuration {path}: {name} is a text in quotes, not {value!r}")
     return values
@@ -76,6 +77,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         keys=key_source(names, texts["keys"]),
         ring=ring,
         ring_after=_ring_after(texts["ring_after"]),
+        connections=texts["connections"],
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
     )
     if settings.roll < SHORTEST_ROLL_S:

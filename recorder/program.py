@@ -6,7 +6,7 @@ from itertools import groupby
 
 from recorder.catalogue import Catalogue
 from recorder.messages import Message
-from recorder.subscriptions import Subscriptions
+from recorder.subscribed import Subscribed
 from recorder.wanted import Wanted
 from schemas.topics import Topic
 
@@ -20,7 +20,7 @@ class Program:
     """
 
     def __init__(
-        self, wanted: Wanted, catalogue: Catalogue, subscriptions: Subscriptions, notice: Notice
+        self, wanted: Wanted, catalogue: Catalogue, subscriptions: Subscribed, notice: Notice
     ) -> None:
         self.paused = False
         self.forget: Callable[[str], None] = lambda symbol: None

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 
-from recorder.account import Account
+from recorder.accounts import Accounts
 from recorder.capture import Capture, Parts, Venue
 from recorder.control_socket import Carry, ControlSocket
 from recorder.dumps import Dump
 from recorder.failure import failure_of
 from recorder.intake import Intake
-from recorder.link import Link
+from recorder.links import Links
 from recorder.market_lists import MarketLists
 from recorder.memory import Memory
 from recorder.messages import Level, Message
@@ -25,11 +25,11 @@ from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
 from recorder.store import Store
 from recorder.strain import Strain
-from recorder.subscriptions import Subscriptions
+from recorder.subscribed import Subscribed
 from recorder.tally import Tally
 from recorder.wanted import Wanted
 from schemas.errors import BackpackError, UsageError
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from tape.layout import Tape
 from tape.lock import lock
 
@@ -61,7 +61,7 @@ class Recorder:
         self.intake.listeners.append(self.tally)
         self.strain = Strain(self.intake, notice)
         self.intake.listeners.append(self.strain)
-        self.account = Account(settings, self.intake, notice)
+        self.account = Accounts(settings, self.intake, notice)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
         self.sealer = (
@@ -87,9 +87,9 @@ class Recorder:
         return self._subscriptions.topics
 
     @property
-    def link(self) -> Link | None:
-        """What keeps the connection up; None before there is anything to connect for."""
-        return None if self.capture is None else self.capture.link
+    def links(self) -> Links | None:
+        """What keeps the connections up; None before there is anything to connect for."""
+        return None if self.capture is None else self.capture.links
 
     @property
     def snapshots(self) -> Snapshots | None:
@@ -137,8 +137,8 @@ class Recorder:
         if self.program is not None:
             await self.program.resume()
 
-    def _subscribed(self, names: Iterable[str]) -> Subscriptions:
-        return Subscriptions(names, self.intake, self.account)
+    def _subscribed(self, names: Iterable[str]) -> Subscribed:
+        return Subscribed(names, self.intake, self.account)
 
     def _refuse_ended(self) -> None:
         if self._over:
@@ -221,7 +221,6 @@ class Recorder:
             yield
         finally:
             self.store.close()
-            self.account.close()
             if self.space is not None:
                 self.space.close()
 
@@ -256,16 +255,16 @@ class Recorder:
                 await worker
 
     def _parts(self) -> Parts:
-        return Parts(self.settings, self.intake, self._notice, self.account, self.store, self.space)
+        return Parts(self.settings, self.intake, self._notice, self.store, self.space)
 
     async def _stop(self, capture: asyncio.Task[None], error: Exception | None) -> None:
         """``error``: of who runs it."""
         capture.cancel()
         failure = await failure_of(capture)
         crash = failure or error
-        link = self.link
-        if failure is None and link is not None and not link.conn:
-            failure = link.trouble  # stopped before the venue was ever reached
+        links = self.links
+        if failure is None and links is not None and not links.newest:
+            failure = links.trouble  # stopped before the venue was ever reached
         if isinstance(failure, DiskLow):
             self.stopped, failure = f"stopped early: {failure}", None
             self._notice(Message(self.stopped, "stopped_early", Level.WARNING))
@@ -287,6 +286,6 @@ class Recorder:
         except DiskLow as error:
             raise DiskLow(f"{error}: free some, or record into another folder") from None
 
-    def _ask(self, request: SnapshotRequest) -> None:
+    def _ask(self, request: Request) -> None:
         if self.snapshots is not None:
             self.snapshots.ask(request)

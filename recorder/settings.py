@@ -16,6 +16,7 @@ WS_URL = "wss://ws.backpack.exchange"
 REST_URL = "https://api.backpack.exchange"
 
 RING_AFTER_S = 10.0
+MOST_CONNECTIONS = 8
 
 
 class Patience(NamedTuple):
@@ -29,6 +30,9 @@ class Patience(NamedTuple):
     clock: until an answer to what time it is; then the frame is taken without one.
     sealing: of one segment, at the end.
     refused: until a topic of an account that was refused is asked for again; longer each time.
+    stagger: from the first dialling of one of several connections to that of the next.
+    proof: until a connection that is to take the place of another has brought a message, if any is
+        to come; overlap: for how long both stay after that.
     """
 
     opening: float = 10.0
@@ -39,6 +43,9 @@ class Patience(NamedTuple):
     clock: float = 3.0
     sealing: float = 1_800.0
     refused: float = 5.0
+    stagger: float = 2.0
+    proof: float = 5.0
+    overlap: float = 1.0
 
 
 PATIENCE = Patience()
@@ -65,6 +72,7 @@ class Settings:
     keys: of an account; None where there are none, and so no topics of one.
     ring: keep only so much, in memory, and write it when something has happened; None: keep all.
     ring_after: what still belongs to it after that.
+    connections: to the same topics, at once.
     markets_every: the venue's market list is looked at this often, which its cache keeps for five
         minutes; None: never again.
     """
@@ -86,6 +94,7 @@ class Settings:
     keys: KeySource | None = None
     ring: float | None = None
     ring_after: float = RING_AFTER_S
+    connections: int = 1
 
     @property
     def private(self) -> bool:

@@ -1,53 +1,70 @@
-"""Carries out requests for snapshots: each symbol once, when due, in turn."""
+"""Carries out what the engine asks of REST: snapshots, and trades that are missing, of each symbol
+once, when due, in turn."""
 
 import asyncio
 from contextlib import suppress
+from typing import NamedTuple
 
 from recorder.intake import Intake
 from recorder.rest import Rest
 from schemas.frames import Kind, to_json
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request, SnapshotRequest, TradesRequest
 
 AT_ONCE = 5  # requests on their way; the venue takes up to 0.55 s for a deep book
 DEAF_S = 0.25  # how soon to look again whether replies can be taken
 
 
-class Snapshots:
-    """Requests waiting by symbol; the earlier due time of two for one symbol counts. Audits come
-    when nothing else is due. While frames of books are shed nothing is asked for.
+class Errand(NamedTuple):
+    """What is fetched: the trades of a market that are missing, or its book."""
 
-    No symbol has two requests on their way: a reply says nothing of when it was asked for, and one
-    asked for before a reconnect must not be taken for a newer one.
+    trades: bool
+    symbol: str
+
+
+class Snapshots:
+    """Requests waiting by symbol; the earlier due time of two for one book counts, and the later
+    request of two for trades. Trades come when no book is due, audits when nothing else is. While
+    frames are shed nothing is asked for.
+
+    No symbol has two requests of a kind on their way: a reply says nothing of when it was asked
+    for, and one asked for before a reconnect must not be taken for a newer one.
     """
 
     def __init__(self, rest: Rest, intake: Intake) -> None:
         self._rest = rest
         self._intake = intake
-        self._due: dict[str, float] = {}
-        self._audits: dict[str, None] = {}  # in order of asking
-        self._flying: set[str] = set()
+        self._due: dict[Errand, float] = {}
+        self._audits: dict[Errand, None] = {}  # in order of asking
+        self._flying: set[Errand] = set()
+        self._missing: dict[str, TradesRequest] = {}  # the newest request of each symbol
         self._changed = asyncio.Event()
 
     @property
     def waiting(self) -> int:
         """Symbols whose snapshot was asked for, or is to be, and has not come."""
-        return len(self._flying.union(self._due, self._audits))
+        every = self._flying.union(self._due, self._audits)
+        return sum(not errand.trades for errand in every)
 
-    def ask(self, request: SnapshotRequest) -> None:
+    def ask(self, request: Request) -> None:
         """Take a request of the engine."""
         due = asyncio.get_running_loop().time() + request.delay_ns / 1e9
-        self._due[request.symbol] = min(due, self._due.get(request.symbol, due))
+        errand = Errand(isinstance(request, TradesRequest), request.symbol)
+        if isinstance(request, TradesRequest):
+            self._missing[request.symbol] = request
+        else:
+            due = min(due, self._due.get(errand, due))
+        self._due[errand] = due
         self._changed.set()
 
     def audit(self, symbol: str) -> None:
         """Fetch the book of a symbol when there is time for it."""
-        self._audits[symbol] = None
+        self._audits[Errand(False, symbol)] = None
         self._changed.set()
 
     def forget(self, symbol: str) -> None:
         """Nobody needs the book of a symbol any more; what is on its way is taped all the same."""
-        self._due.pop(symbol, None)
-        self._audits.pop(symbol, None)
+        self._due.pop(Errand(False, symbol), None)
+        self._audits.pop(Errand(False, symbol), None)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -55,25 +72,27 @@ class Snapshots:
             while True:
                 await self._wait_until_due()
                 await self._rest.turn()
-                if (symbol := self._next()) is not None:
-                    self._due.pop(symbol, None)
-                    self._audits.pop(symbol, None)  # one reply serves both
-                    self._flying.add(symbol)
-                    fetches.create_task(self._fetch(symbol))
+                if (errand := self._next()) is not None:
+                    self._due.pop(errand, None)
+                    self._audits.pop(errand, None)  # one reply serves both
+                    self._flying.add(errand)
+                    fetches.create_task(self._fetch(errand))
 
-    def _next(self) -> str | None:
-        """The symbol due first, of those that may be asked for now; else the next audit."""
+    def _next(self) -> Errand | None:
+        """Of those that may be asked for now, the book due first, or else the trades; else the next
+        audit."""
         if len(self._flying) >= AT_ONCE or self._intake.is_deaf:
             return None
-        symbol = self._first()
-        if symbol is not None and self._due[symbol] <= asyncio.get_running_loop().time():
-            return symbol
-        return next((symbol for symbol in self._audits if symbol not in self._flying), None)
+        now = asyncio.get_running_loop().time()
+        due = (errand for errand in self._waiting() if self._due[errand] <= now)
+        first = min(due, key=lambda errand: (errand.trades, self._due[errand]), default=None)
+        if first is not None:
+            return first
+        return next((errand for errand in self._audits if errand not in self._flying), None)
 
-    def _first(self) -> str | None:
-        """The symbol due first that has no request on its way."""
-        waiting = (symbol for symbol in self._due if symbol not in self._flying)
-        return min(waiting, key=lambda symbol: self._due[symbol], default=None)
+    def _waiting(self) -> list[Errand]:
+        """Those that are or will be due, and have no request of their kind on its way."""
+        return [errand for errand in self._due if errand not in self._flying]
 
     async def _wait_until_due(self) -> None:
         while True:
@@ -89,18 +108,25 @@ class Snapshots:
         """How long nothing can come due unless something changes."""
         if self._intake.is_deaf:
             return DEAF_S
-        symbol = self._first()
-        if symbol is None or len(self._flying) >= AT_ONCE:
+        due = min((self._due[errand] for errand in self._waiting()), default=None)
+        if due is None or len(self._flying) >= AT_ONCE:
             return None
-        return max(self._due[symbol] - asyncio.get_running_loop().time(), 0.0)
+        return max(due - asyncio.get_running_loop().time(), 0.0)
 
-    async def _fetch(self, symbol: str) -> None:
-        path = SnapshotRequest(symbol, 0).path
+    def _path(self, errand: Errand) -> str:
+        if not errand.trades:
+            return SnapshotRequest(errand.symbol, 0).path
+        request = self._missing.pop(errand.symbol)
+        newest = self._intake.engine.state.trades(errand.symbol, limit=1)
+        return request.path(newest[-1].trade_id if newest else request.last_id)
+
+    async def _fetch(self, errand: Errand) -> None:
+        path = self._path(errand)
         self._intake.take(Kind.REQUEST, b"", topic=path)
         try:
             reply = await self._rest.get(path)
         finally:
-            self._flying.discard(symbol)
+            self._flying.discard(errand)
             self._changed.set()
         if reply.failure is None:
             self._intake.take(Kind.REPLY, reply.body, topic=path)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import msgspec
 
+from recorder.link import Link
 from recorder.recorder import Recorder
 from recorder.tally import TopicLine
 
@@ -23,10 +24,24 @@ class TopicStatus(msgspec.Struct):
     gaps: int
 
 
+class LinkStatus(msgspec.Struct):
+    """One of the connections that are kept up, by its place, from 1. conn: number of its newest, 0
+    before the first. round_trip_ns: of a ping; None where there was none. frames: that it brought
+    first; copies: after another."""
+
+    place: int
+    conn: int
+    connected: bool
+    round_trip_ns: int | None
+    frames: int
+    copies: int
+
+
 class Status(msgspec.Struct):
     """A recording as it is now.
 
-    connection: number of the newest, 0 before the first; connected: whether it is up. trouble: what
+    connection: number of the newest, 0 before the first; connected: whether any is up. links: those
+    kept up at once. trouble: what
     people have to know, empty if nothing. held_bytes: what waits for the disk. free_bytes: None
     where the disk does not answer.
     """
@@ -37,6 +52,7 @@ class Status(msgspec.Struct):
     frames: int
     connection: int
     connected: bool
+    links: list[LinkStatus]
     paused: bool
     trouble: str
     held_bytes: int
@@ -47,20 +63,21 @@ class Status(msgspec.Struct):
 
 async def status(recorder: Recorder) -> Status:
     """Of a recording that has begun."""
-    program, link = recorder.program, recorder.link
+    program, links = recorder.program, recorder.links
     lines = {line.topic: line for line in recorder.tally.topics()}
     now = recorder.intake.clock().ts_recv
     names = program.names if program is not None else ()
     trouble = [recorder.store.disk.alarm, recorder.strain.alarm]
-    trouble.append(str((link and link.trouble) or ""))
+    trouble.append(str((links and links.trouble) or ""))
     trouble += [f"{name} was {no.why}" for name, no in recorder.account.refused.items()]
     return Status(
         pid=os.getpid(),
         session=recorder.store.session,
         segment=recorder.store.segment,
         frames=recorder.tally.frames,
-        connection=link.conn if link else 0,
-        connected=bool(link and link.is_open),
+        connection=links.newest if links else 0,
+        connected=bool(links and links.is_open),
+        links=[_link(link) for link in links.each] if links else [],
         paused=bool(program and program.paused),
         trouble="; ".join(text for text in trouble if text),
         held_bytes=recorder.intake.memory.held,
@@ -68,6 +85,12 @@ async def status(recorder: Recorder) -> Status:
         wanted=recorder.wanted.texts,
         topics=[_topic(name, lines.get(name), now) for name in sorted(names)],
     )
+
+
+def _link(link: Link) -> LinkStatus:
+    latency = link.connection.latency if link.connection is not None else 0
+    round_trip = int(latency * 1e9) or None
+    return LinkStatus(link.place, link.conn, link.is_open, round_trip, link.frames, link.copies)
 
 
 def _topic(name: str, line: TopicLine | None, now: int) -> TopicStatus:

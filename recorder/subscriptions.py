@@ -1,13 +1,14 @@
-"""What is subscribed: the topics wanted, and the requests that tell the venue so."""
+"""What is subscribed on a connection: the requests that bring it to what is wanted."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from itertools import groupby
 
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
-from recorder.account import Account
+from recorder.account import Account, Behind
 from recorder.connection import TapConnection
 from recorder.intake import Intake
 from schemas.frames import Kind
@@ -17,75 +18,79 @@ from schemas.topics import Topic, is_private
 BATCH = 100  # names in one SUBSCRIBE; 91 were seen to work (section 1)
 
 
+class Wish:
+    """wanted: topics, in order, on every connection. told: what is subscribed by what is on the
+    tape, on any."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        self.wanted = dict.fromkeys(topics)
+        self.told: dict[str, None] = {}
+
+
 class Subscriptions:
-    """Topics wanted, in order. They may change at any time; a new connection gets all of them.
+    """Of one connection after another. What is wanted may change at any time; a new connection gets
+    all of it.
 
     Every request is on the tape before it is on the wire, so that replay follows. Topics of an
     account are handed on to `Account`, which asks for each by itself, after the public ones.
     """
 
-    def __init__(self, topics: Iterable[str], intake: Intake, account: Account) -> None:
-        self._wanted = dict.fromkeys(topics)
+    def __init__(self, wish: Wish, intake: Intake, account: Account) -> None:
+        self._wish = wish
         self._intake = intake
-        self._account = account
+        self.account = account
         self._connection: TapConnection | None = None
         self._conn = 0
-        self._told: dict[str, None] = {}  # what is subscribed by what is on the tape
+        self._asked: dict[str, None] = {}  # on this connection
         self._turn = asyncio.Lock()  # requests go out in the order in which they were made
 
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """What is wanted now."""
-        return tuple(self._wanted)
+    async def run(self, behind: Behind) -> None:
+        """Ask for the topics of an account until cancelled."""
+        await self.account.run(behind)
+
+    def close(self) -> None:
+        """No connection will begin any more."""
+        self.account.close()
 
     async def begin(self, connection: TapConnection, conn: int) -> None:
         """A connection is up; raises ConnectionClosed where it is not any more."""
         async with self._turn:
             self._connection, self._conn = connection, conn
+            self._asked.clear()
             # Without a connection nobody could be told, and the engine still waits for these.
-            for names in batches([name for name in self._told if name not in self._wanted]):
+            wish = self._wish
+            for names in batches([name for name in wish.told if name not in wish.wanted]):
                 await self._send(UNSUBSCRIBE, names)
-            for names in batches(self._public(self.topics)):
-                await self._send(SUBSCRIBE, names)
-            self._account.want(self._private())
-            self._account.begin(connection, conn)
+            await self._catch_up()
+            self.account.want(name for name in wish.wanted if is_private(name))
+            self.account.begin(connection, conn)
 
     def end(self) -> None:
         """The connection is gone; the next one begins anew."""
         self._connection = None
-        self._account.end()
+        self.account.end()
 
-    async def add(self, names: Iterable[str]) -> list[str]:
-        """Want these too; returns those that were not wanted yet. Without a connection the next one
-        gets them. Those of an account are asked for in the background."""
+    async def update(self) -> None:
+        """What is wanted has changed. Without a connection the next one gets it; topics of an
+        account are asked for in the background."""
         async with self._turn:
-            new = [name for name in dict.fromkeys(names) if name not in self._wanted]
-            self._wanted.update(dict.fromkeys(new))
-            await self._tell(SUBSCRIBE, new)
-        return new
+            self.account.want(name for name in self._wish.wanted if is_private(name))
+            with suppress(ConnectionClosed):  # who keeps it up sees that too, and begins the next
+                await self._catch_up()
 
-    async def remove(self, names: Iterable[str]) -> list[str]:
-        """Want these no more; returns those that were wanted."""
+    async def again(self, names: Sequence[str]) -> None:
+        """Ask for these once more, those of them that were asked for here and are public."""
         async with self._turn:
-            old = [name for name in dict.fromkeys(names) if name in self._wanted]
-            for name in old:
-                del self._wanted[name]
-            await self._tell(UNSUBSCRIBE, old)
-        return old
+            with suppress(ConnectionClosed):  # as above
+                for batch in batches([name for name in names if name in self._asked]):
+                    await self._send(SUBSCRIBE, batch)
 
-    def _private(self) -> list[str]:
-        return [name for name in self._wanted if is_private(name)]
-
-    def _public(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if not is_private(name)]
-
-    async def _tell(self, method: str, names: Sequence[str]) -> None:
-        self._account.want(self._private())
-        try:
-            for batch in batches(self._public(names)):
-                await self._send(method, batch)
-        except ConnectionClosed:
-            pass  # whoever keeps it up sees that too, and begins the next one with what is wanted
+    async def _catch_up(self) -> None:
+        wanted, asked = self._wish.wanted, self._asked
+        for names in batches([name for name in asked if name not in wanted]):
+            await self._send(UNSUBSCRIBE, names)
+        for names in batches([n for n in wanted if n not in asked and not is_private(n)]):
+            await self._send(SUBSCRIBE, names)
 
     async def _send(self, method: str, names: Sequence[str]) -> None:
         connection = self._connection
@@ -93,10 +98,11 @@ class Subscriptions:
             return
         text = msgspec.json.encode({"method": method, "params": names})
         self._intake.take(Kind.SENT, text, conn=self._conn)
-        for name in names:
-            self._told.pop(name, None)
-        if method == SUBSCRIBE:
-            self._told.update(dict.fromkeys(names))
+        for known in (self._asked, self._wish.told):
+            for name in names:
+                known.pop(name, None)
+            if method == SUBSCRIBE:
+                known.update(dict.fromkeys(names))
         await connection.send(text, text=True)
 
 

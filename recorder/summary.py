@@ -39,7 +39,12 @@ def exit_code(recorder: Recorder) -> int:
     if Verdict.DIVERGENT in verdicts or (recorder.sealer and recorder.sealer.failed):
         return FAILED
     tally = recorder.tally
-    if tally.gaps or tally.rows["reject"] or tally.errors or tally.mismatches:
+    if (
+        tally.gaps.total() > tally.holes.healed
+        or tally.rows["reject"]
+        or tally.errors
+        or tally.mismatches
+    ):
         return LOSSES
     if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
@@ -84,6 +89,8 @@ def _cell(value: object) -> str:
 def _doubts(recorder: Recorder) -> Iterator[Fact]:
     tally = recorder.tally
     yield "gaps", sum(tally.gaps.values())
+    if tally.holes.healed:
+        yield "healed", tally.holes.healed, "gaps: all trades came late, or by REST"
     going_on = tally.holes.open
     for name, count in sorted(tally.gaps.items()):
         yield "gap", name, count, *((going_on[name], "open") if going_on[name] else ())
@@ -101,6 +108,9 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
         yield "refused to the end", topic, refusal.why
     yield "rejects", tally.rows["reject"]
     yield "error replies", tally.errors
+    links = recorder.links.each if recorder.links is not None else []
+    for link in links if len(links) > 1 else ():
+        yield "link", link.place, link.frames, "frames", link.copies, "copies"
     yield "repeats ignored", recorder.intake.engine.repeats
     for name, count in sorted(recorder.intake.engine.unknown.items()):
         yield "kept raw", name, count, "frames"

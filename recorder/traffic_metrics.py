@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from recorder.histogram import Buckets
 from recorder.metric import Labels, Metric, counter, gauge, histogram, one
-from recorder.unread import unread
 from recorder.watch import Watch
 from schemas.frames import Kind
 
@@ -44,22 +43,6 @@ def _unheard(watch: Watch) -> int:
 def _rejects(watch: Watch) -> Counts:
     for reason in _REASONS:
         yield (reason,), watch.recorder.tally.rejects[reason]
-
-
-def _is_open(watch: Watch) -> bool:
-    link = watch.recorder.link
-    return link is not None and link.is_open
-
-
-def _round_trip(watch: Watch) -> float | None:
-    link = watch.recorder.link
-    connection = None if link is None else link.connection
-    return None if connection is None else connection.latency or None  # 0 before the first Pong
-
-
-def _unread(watch: Watch) -> int | None:
-    link = watch.recorder.link
-    return None if link is None or link.connection is None else unread(link.connection)
 
 
 def _event(kind: Kind) -> Metric:
@@ -136,24 +119,7 @@ TRAFFIC: tuple[Metric, ...] = (
         "Errors that the venue answered with, such as for a topic that it refuses.",
         one(lambda watch: watch.recorder.tally.errors),
     ),
-    gauge("connected", "1 while the websocket is connected, else 0.", one(_is_open)),
-    gauge(
-        "connection_number",
-        "Number of the newest connection, as in the recording's column conn; 0 before the first.",
-        one(lambda watch: watch.recorder.link.conn if watch.recorder.link else 0),
-    ),
     *map(_event, _EVENTS),
-    gauge(
-        "ping_round_trip_seconds",
-        "From our newest Ping to the venue's Pong; none while not connected, or before the first.",
-        one(_round_trip),
-    ),
-    gauge(
-        "socket_unread_bytes",
-        "Bytes in the kernel that we have not read yet: the only queue there is. More than a few"
-        " MB that stay: the recorder does not keep up, and stamps come late.",
-        one(_unread),
-    ),
     gauge(
         "snapshots_waiting",
         "Order book snapshots asked for that have not come.",

@@ -9,7 +9,7 @@ import msgspec
 from schemas import wire
 from schemas.check_rows import Audit
 from schemas.frames import Frame, Kind
-from schemas.requests import depth_symbol, is_market_list
+from schemas.requests import is_market_list
 from schemas.rows import BookKeyframe, Depth, Gap, Row
 from schemas.topics import Topic, depth_topic
 from tape.patterns import Patterns
@@ -48,8 +48,7 @@ class Selection(Patterns):
             about_no_stream = not frame.topic or is_market_list(frame.topic)
             wanted = about_no_stream or self.wants(frame.topic)
         else:
-            symbol = depth_symbol(frame.topic) if frame.kind in _REST else None
-            wanted = symbol is None or self.book(symbol)
+            wanted = frame.kind not in _REST or self.path(frame.topic)
         return Role.PLAYED if wanted else Role.LEFT_OUT
 
     def rows(self, rows: Sequence[Row]) -> list[Row]:

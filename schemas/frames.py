@@ -54,6 +54,8 @@ class SegmentHead(msgspec.Struct, frozen=True):
     rows_schema: of the rows that the recorder's digests are about, see `schemas.rows.SCHEMA`.
     ring: set where segments are written only when something has happened: how far back they are
         kept until then, ns. Those that are not there were not to be kept.
+    heals: set where nothing was recorded but what REST said of trades that other sessions lack,
+        which the keyframes tell (``bp-tape heal``).
     """
 
     session: str
@@ -65,6 +67,7 @@ class SegmentHead(msgspec.Struct, frozen=True):
     rest_url: str
     rows_schema: int = 1
     ring: int | msgspec.UnsetType = msgspec.UNSET
+    heals: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class ConnectionOpened(msgspec.Struct, frozen=True):

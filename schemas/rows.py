@@ -65,15 +65,18 @@ class BookTicker(Row, tag="book_ticker"):
 
 
 class Trade(Row, tag="trade"):
-    """A public trade."""
+    """A public trade. One that was missing and was asked for by REST has the `seq` of the reply."""
 
     ts_engine: Annotated[Time, Doc("matching engine time (`T`), ms resolution since mid 2025")]
     trade_id: Annotated[Count, Doc("`t`, sequential per symbol")]
     price: Annotated[Price, Doc("`p`")]
     qty: Annotated[Qty, Doc("`q`")]
     side: Annotated[Word, Doc("side of the aggressor: `sell` if the buyer was the maker (`m`)")]
-    buyer_order_id: Annotated[Text, Doc("`b`")]
-    seller_order_id: Annotated[Text, Doc("`a`")]
+    buyer_order_id: Annotated[Text | None, Doc("`b`; REST does not say")]
+    seller_order_id: Annotated[Text | None, Doc("`a`; REST does not say")]
+    source: Annotated[
+        Word, Doc("`stream`, or `rest` where it was missing there"), Added(5, "stream")
+    ] = "stream"
 
 
 class _Rolling(Row):
@@ -170,9 +173,10 @@ class Gap(Row, tag="gap"):
             "`depth_ids`, `trade_ids`: ids are missing; `ids_backwards`: the numbering went back;"
             " `disconnect`: no connection, or ids missing because of that; `unreadable`: a frame"
             " of a book could not be read; `audit`: the book was not the venue's; `loss`: frames"
-            " that arrived could not be kept (disk full, journal damaged); `load`: ids missing as"
-            " the recorder did not keep up; `load_frames`, `load_rows`: frames that it did not keep"
-            " for that, or kept without making rows"
+            " that arrived could not be kept (disk full, journal damaged); `unrecorded`: nobody"
+            " recorded, between two sessions; `load`: ids missing as the recorder did not keep up;"
+            " `load_frames`, `load_rows`: frames that it did not keep for that, or kept without"
+            " making rows"
         ),
     ]
     expected_id: Annotated[Count | None, Doc("id that should have come")]
@@ -191,7 +195,7 @@ class Gap(Row, tag="gap"):
         Doc(
             "`open`: what is missing never came so far; `resynced`: the book was made anew from a"
             " snapshot; `resumed`: frames arrive again; `healed`: all trades that were missing came"
-            " late; `unsubscribed`: nobody asked for the stream any more"
+            " late, or by REST; `unsubscribed`: nobody asked for the stream any more"
         ),
         Added(2, "open"),
     ]
@@ -206,6 +210,9 @@ class Gap(Row, tag="gap"):
         Count | None, Doc("how long it was, by the monotonic clock; null: it goes on"), Added(2)
     ]
     resync_id: Annotated[Count | None, Doc("update id of the snapshot that ended it"), Added(2)]
+    session: Annotated[
+        Word | None, Doc("session that `since_seq` is of; null: this one"), Added(5)
+    ] = None
 
 
 class Market(Row, tag="market"):

@@ -104,6 +104,16 @@ class Trade(Event, gc=False, kw_only=True):
     b: Text = ""
 
 
+class RestTrade(Struct, gc=False):
+    """Section 6: a trade as ``/api/v1/trades`` has it. It names no orders."""
+
+    id: Id
+    price: str
+    quantity: str
+    isBuyerMaker: bool
+    timestamp: Millis
+
+
 class Rolling(Event, gc=False, kw_only=True):
     """What both tickers hold: statistics of the last 24 hours."""
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from schemas.check_rows import Clock, Copy
 from schemas.frames import Kind
 from schemas.privacy import ABOUT_ACCOUNTS, WITH_TOPICS, Privacy
-from schemas.requests import depth_symbol
+from schemas.requests import rest_symbol
 from schemas.rows import BookKeyframe, Depth
 from schemas.topics import Topic, depth_topic, is_private
 from tape.columns import arrow_to_frames
@@ -105,15 +105,14 @@ class Choice:
         if self.public_only and is_private(topic):
             return False
         if topic.startswith("/"):
-            symbol = depth_symbol(topic)
-            return symbol is None or self.topics.book(symbol)
+            return self.topics.path(topic)
         return self.topics.wants(topic)
 
     def _frame(self, topic: str | None) -> bool:
         symbol = None
         if topic:
             of_stream = not topic.startswith("/")
-            symbol = Topic.parse(topic).symbol or None if of_stream else depth_symbol(topic)
+            symbol = Topic.parse(topic).symbol or None if of_stream else rest_symbol(topic)
         return self._topic(topic) and self._symbol(symbol)
 
     def _public(self, lines: Lines) -> Lines:

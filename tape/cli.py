@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tape import cli_export, console, picture
+from tape.cli_ids import ids
 from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
@@ -14,6 +15,7 @@ from tape.coverage import coverage
 from tape.finding import Finding
 from tape.forecast import pretty_days
 from tape.layout import SegmentName, Tape
+from tape.plugins import plugins
 from tape.prunings import Pruned, pruned
 from tape.reader import segments
 from tape.stored import stored_bytes
@@ -24,7 +26,20 @@ from tape.version import code_version
 from tape.view import permitted
 
 
-@click.group(cls=console.Group)
+class _Commands(console.Group):
+    """Our commands, and those of other rooms."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *plugins()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = None if cmd_name in self.commands else plugins().get(cmd_name)
+        if entry is not None:
+            self.add_command(entry.load(), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands)
 @click.version_option(code_version())
 def cli() -> None:
     """Look after recordings that bp-record made.
@@ -36,6 +51,8 @@ def cli() -> None:
       bp-tape ls                        its segments, one per line
       bp-tape ls --coverage             when each topic was recorded, and when not
       bp-tape info data/tape            what is in it, and what is missing
+      bp-tape ids data/tape             of which trades every one is there
+      bp-tape heal data/tape            fetch those that are missing
       bp-tape verify data/tape          check every byte against the manifests
       bp-tape recover data/tape         mend what a crash or a bad disk left
       bp-tape compact data/tape         hourly files of rows to daily ones
@@ -132,13 +149,13 @@ def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     context.exit(console.FAILED if damaged else console.LOSSES if findings else console.WHOLE)
 
 
-for command in (seal, diff, compact, prune, recover, cli_export.command):
+for command in (seal, diff, compact, prune, recover, cli_export.command, ids):
     cli.add_command(command)
 
 
 _SEGMENT_COLUMNS = (
     *("segment", "verdict", "from", "seconds", "frames", "rows", "bytes"),
-    *("end", "pruned"),
+    *("end", "pruned", "heals"),
 )
 
 
@@ -154,11 +171,12 @@ def _segment_lines(tape: Tape, away: Pruned) -> list[tuple[object, ...]]:
             sum(stored_bytes(tape, manifest, away)),
             manifest.end,
             _lacking(manifest.name, away),
+            "trades" if manifest.heals else None,
         )
         for manifest in segments(tape, merge=True)
     ]
     waiting = [
-        (str(SegmentName.of(path)), "open", None, None, None, None, path.stat().st_size, None, None)
+        (str(SegmentName.of(path)), "open", *[None] * 4, path.stat().st_size, *[None] * 3)
         for path in tape.journals()
     ]
     return sealed + waiting
@@ -175,6 +193,7 @@ def _overview(summary: Summary) -> list[tuple[str, object]]:
     return [
         ("segments", f"{summary.segments} ({verdicts})" if verdicts else summary.segments),
         ("sessions", summary.sessions),
+        *([("that heal others", summary.heals)] if summary.heals else []),
         ("not sealed", f"{summary.open_journals}{' (recording)' if summary.recording else ''}"),
         ("from", _moment(summary.first_ts)),
         ("to", _moment(summary.last_ts)),

@@ -9,51 +9,60 @@ did not change is sent once a second, and each of these has copies of its own.
 import re
 from collections import deque
 
+import msgspec
+
 HORIZON_NS = 10_000_000_000  # a connection that is further behind brings frames of its own
 SAME_EVENT_US = 500_000  # as far may `E` of two servers lie apart; a ticker comes once a second
 LIMIT = 100_000  # frames remembered: ten seconds of the venue's peak
+ALIKE_AT_MOST = 100  # frames looked at; a ticker that does not change comes ten times
 
-_EVENT = re.compile(rb'"E":(\d{1,18})')
-
-
-class Original:
-    """A frame that was taken, as far as its copies need it.
-
-    seq, ts_mono: of that frame. event_us: its `E`; None where it has none. conns: connections that
-    brought it.
-    """
-
-    __slots__ = ("conns", "event_us", "key", "seq", "ts_mono")
-
-    def __init__(self, key: bytes, event_us: int | None, seq: int, ts_mono: int) -> None:
-        self.key = key
-        self.event_us = event_us
-        self.seq = seq
-        self.ts_mono = ts_mono
-        self.conns: set[int] = set()
-
-    def distance(self, event_us: int | None) -> int:
-        """By how much `E` differs, microseconds; 0 where there is none to compare."""
-        if event_us is None or self.event_us is None:
-            return 0
-        return abs(event_us - self.event_us)
+_EVENT = re.compile(rb'"E":(0|[1-9]\d{0,17})')  # what a number can be written as in one way only
 
 
 class Message:
     """A message as it came: what identifies its event, and when its server sent it.
 
-    key: the bytes without `E`. event_us: `E`; None where there is none.
+    key: the bytes without `E`. start: where that was; -1, and event_us None, where there is none.
     """
 
-    __slots__ = ("event_us", "key")
+    __slots__ = ("event_us", "key", "start")
 
     def __init__(self, payload: bytes) -> None:
         found = _EVENT.search(payload)
+        self.event_us: int | None = None
         if found is None:
-            self.key, self.event_us = payload, None
+            self.key, self.start = payload, -1
         else:
             start, end = found.span(1)
-            self.key, self.event_us = payload[:start] + payload[end:], int(found[1])
+            self.key, self.start = payload[:start] + payload[end:], start
+            self.event_us = int(payload[start:end])
+
+
+class Original(msgspec.Struct, gc=False):
+    """A frame that was taken, as far as its copies need it: there are many, so nothing in them is
+    for the garbage collector to look at.
+
+    conn: connection that brought it; others: those that brought copies. newer: the next one of the
+    same key.
+    """
+
+    key: bytes
+    start: int
+    event_us: int | None
+    seq: int
+    ts_mono: int
+    conn: int
+    others: tuple[int, ...] = ()
+    newer: "Original | None" = None
+
+    def distance(self, message: Message, conn: int) -> int:
+        """By how much `E` differs, microseconds; 0 where there is none. Too much for what is no
+        copy, or came on this connection."""
+        if self.start != message.start or conn == self.conn or conn in self.others:
+            return SAME_EVENT_US + 1
+        if message.event_us is None or self.event_us is None:
+            return 0
+        return abs(message.event_us - self.event_us)
 
 
 class Copies:
@@ -62,7 +71,8 @@ class Copies:
     def __init__(self, horizon_ns: int = HORIZON_NS, limit: int = LIMIT) -> None:
         self._horizon_ns = horizon_ns
         self._limit = limit
-        self._originals: dict[bytes, deque[Original]] = {}  # by key, oldest first
+        self._oldest: dict[bytes, Original] = {}  # of each key; the others follow on it
+        self._newest: dict[bytes, Original] = {}  # where there are others
         self._order: deque[Original] = deque()
 
     def __len__(self) -> int:
@@ -72,22 +82,27 @@ class Copies:
         """The frame of which this is a copy, the nearest by `E` if there are several: it is known
         from then on that this connection has brought it. None for what is new."""
         self._forget(ts_mono)
-        near = [
-            original
-            for original in self._originals.get(message.key, ())
-            if conn not in original.conns and original.distance(message.event_us) <= SAME_EVENT_US
-        ]
-        if not near:
-            return None
-        found = min(near, key=lambda original: original.distance(message.event_us))
-        found.conns.add(conn)
+        original = self._oldest.get(message.key)
+        found, nearest = None, SAME_EVENT_US + 1
+        for _ in range(ALIKE_AT_MOST):
+            if original is None:
+                break
+            distance = original.distance(message, conn)
+            if distance < nearest:
+                found, nearest = original, distance
+            original = original.newer
+        if found is not None:
+            found.others += (conn,)
         return found
 
     def add(self, conn: int, message: Message, seq: int, ts_mono: int) -> None:
         """A message that was new was taken as this frame."""
-        original = Original(message.key, message.event_us, seq, ts_mono)
-        original.conns.add(conn)
-        self._originals.setdefault(message.key, deque()).append(original)
+        key = message.key
+        original = Original(key, message.start, message.event_us, seq, ts_mono, conn)
+        oldest = self._oldest.setdefault(key, original)
+        if oldest is not original:
+            self._newest.get(key, oldest).newer = original
+            self._newest[key] = original
         self._order.append(original)
         if len(self._order) > self._limit:
             self._drop()
@@ -99,7 +114,8 @@ class Copies:
     def _drop(self) -> None:
         """The oldest frame is the oldest of its key as well."""
         original = self._order.popleft()
-        same = self._originals[original.key]
-        same.popleft()
-        if not same:
-            del self._originals[original.key]
+        if original.newer is None:
+            del self._oldest[original.key]
+            self._newest.pop(original.key, None)
+        else:
+            self._oldest[original.key] = original.newer

@@ -61,10 +61,10 @@ def read_holes(tape: Tape, manifests: Sequence[Manifest]) -> list[Hole]:
     Gaps of rows of schema 1, which do not say how they ended, are taken to end with the frame that
     showed them. Raises TapeError for a file that cannot be read.
     """
-    found: list[Hole] = []
+    found: dict[str, dict[GapKey, Hole]] = {}
     away = pruned(tape)
     for session, segments in groupby(manifests, key=attrgetter("session")):
-        holes: dict[GapKey, Hole] = {}
+        holes = found.setdefault(session, {})
         before: Manifest | None = None
         for manifest in segments:
             if _is_apart(before, manifest, away.gone):
@@ -73,10 +73,10 @@ def read_holes(tape: Tape, manifests: Sequence[Manifest]) -> list[Hole]:
             ended = manifest.rows_schema < _LIFE_CYCLES
             for row in read_table(tape, manifest, Gap):
                 # What follows on a gap takes its place; the order stays that of the first rows.
-                key = GapKey.of(row)
-                holes[key] = _joined(holes.get(key), _hole(session, row, ended))
-        found += holes.values()
-    return found
+                key, whose = GapKey.of(row), row.session or session
+                its = found.setdefault(whose, {})  # of another one, if it is healed here
+                its[key] = _joined(its.get(key), _hole(whose, row, ended))
+    return [hole for holes in found.values() for hole in holes.values()]
 
 
 def read_table(tape: Tape, manifest: Manifest, table: type[AnyRow]) -> list[AnyRow]:

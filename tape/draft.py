@@ -124,5 +124,6 @@ class Draft:
             damage=self.damage,
             lost=self.lost,
             ring=self._trial.ring,
+            heals=self._trial.heals,
             files=files,
         )

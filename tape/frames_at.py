@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.frames import Kind
-from schemas.requests import depth_symbol
+from schemas.requests import rest_symbol
 from schemas.rows import Session
 from tape.decoded import Decoded, Form, Mark, ints
 from tape.layout import FRAMES
@@ -87,7 +87,7 @@ class FramesAt:
     def said(self, path: str, mark: Mark) -> bytes | None:
         """See `tape.history.History.said`."""
         segment, seq = mark
-        symbol = depth_symbol(path)
+        symbol = rest_symbol(path)
         for index in range(segment, -1, -1):
             seqs = self._replies(index, symbol).get(path, ())
             count = bisect_right(seqs, seq) if index == segment else len(seqs)

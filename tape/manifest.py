@@ -154,6 +154,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     frames_digest, rows_digest: see `schemas.digest`, over all frames of the segment.
     damage: what is missing before the last frame; ``lost``: what is missing after it.
     ring: as in `schemas.frames.SegmentHead`; None where all segments were to be kept.
+    heals: as there: it has trades by REST that other sessions lack.
     """
 
     format: int = FORMAT
@@ -180,6 +181,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     damage: list[Damage]
     lost: Lost | None
     ring: Count | None = None
+    heals: bool = False
     files: Sequence[FileEntry]
 
     @property

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from schemas.errors import TopicError
+from schemas.requests import depth_symbol, trades_symbol
 from schemas.topics import WINDOWS, depth_topic
 
 _SHOWN = 5
@@ -36,6 +37,14 @@ class Patterns:
     def book(self, symbol: str) -> bool:
         """Whether a depth stream of a market is asked for."""
         return any(self.wants(depth_topic(symbol, window)) for window in ("", *WINDOWS))
+
+    def path(self, path: str) -> bool:
+        """Whether what a request is about is asked for; one that is about no market is."""
+        symbol = trades_symbol(path)
+        if symbol is not None:
+            return self.wants(f"trade.{symbol}")
+        symbol = depth_symbol(path)
+        return symbol is None or self.book(symbol)
 
     def _wants(self, topic: str) -> bool:
         return self.everything or any(fnmatchcase(topic, p) for p in self.patterns)

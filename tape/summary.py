@@ -19,6 +19,7 @@ from tape.totals import Totals, add_up
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Totals over all sealed segments.
 
+    heals: sessions that have what others lack by REST.
     first_ts, last_ts: ns since the epoch, UTC; None without a segment.
     topics: data frames per stream, ``kinds``: all frames per kind, ``rows``: rows per table.
     unknown: frames per stream or event without a handler.
@@ -32,6 +33,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     segments: int
     sessions: int
+    heals: int
     verdicts: dict[str, int]
     first_ts: int | None
     last_ts: int | None
@@ -69,6 +71,7 @@ def summarize(tape: Tape, manifests: Sequence[Manifest]) -> Summary:
     return Summary(
         segments=len(manifests),
         sessions=len({m.session for m in manifests}),
+        heals=len({m.session for m in manifests if m.heals}),
         verdicts=_total({m.verdict.value: 1} for m in manifests),
         first_ts=min((m.first_ts for m in manifests), default=None),
         last_ts=max((m.last_ts for m in manifests), default=None),

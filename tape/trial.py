@@ -42,7 +42,7 @@ class Trial:
     outdated: the first rows that are others where the recorder's were of an older schema: that is
         no disagreement, and its frames agreed.
     agreed: seq of the last checkpoint that agreed, 0 if none.
-    ring: as the segment's head has it.
+    ring, heals: as the segment's head has them.
     end: why the segment ended, if its last frame is the recorder's final checkpoint; else None.
     """
 
@@ -52,6 +52,7 @@ class Trial:
         self.agreed = 0
         self.end: str | None = None
         self.ring: int | None = None
+        self.heals = False
         self._schema = SCHEMA
         self._state = state
         self._witness = Witness()
@@ -81,6 +82,7 @@ class Trial:
         with suppress(msgspec.MsgspecError, ValueError):
             head = msgspec.json.decode(frame.payload, type=SegmentHead)
             self._schema, self.ring = head.rows_schema, head.ring or None
+            self.heals = head.heals is True
 
     def digests(self) -> Checkpoint:
         """Of all frames seen and their rows."""

@@ -1,8 +1,8 @@
 """Faults upon faults, drawn at random; and the scripts that once failed, kept as they were.
 
 Every run draws the same few, so that a suite does not turn red by chance. `FAULT_SCRIPTS=5000` in
-the environment draws that many others (`make soak`). A failure prints its shortest script, to be
-pasted into `KEPT`.
+the environment draws that many others (`make soak-faults`). A failure prints its shortest script, to
+be pasted into `KEPT`.
 """
 
 from __future__ import annotations

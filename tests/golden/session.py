@@ -24,7 +24,14 @@ from schemas.frames import (
 )
 from schemas.requests import MARKETS_PATH
 from schemas.shedding import Level
-from tests.market.stamps import Stamper, depth_path, event, subscribe, unsubscribe
+from tests.market.stamps import (
+    Stamper,
+    depth_path,
+    event,
+    subscribe,
+    trades_path,
+    unsubscribe,
+)
 from tests.market.texts import ACCOUNT, WELL_FORMED
 from tests.venue.catalogue import Listing, markets_body
 
@@ -165,6 +172,7 @@ def _doubts() -> Iterator[Part]:
     for text in ACCOUNT.values():
         yield Kind.DATA, text.encode(), 2, ""
     yield from _lists()
+    yield from _healed()
     yield Kind.CHECKPOINT, to_json(Checkpoint("00", "11", "stop")), 0, ""
 
 
@@ -180,3 +188,19 @@ def _lists() -> Iterator[Part]:
     yield Kind.DATA, depth(61, 61, "0.12345678901:1.0", "").encode(), 2, ""
     yield Kind.SENT, unsubscribe(DEPTH, SLOW), 2, ""
     yield Kind.DATA, depth(62, 62, "0.1200:2.0", "").encode(), 2, ""
+
+
+def _healed() -> Iterator[Part]:
+    """Trades that were missing, by REST, which has some of them otherwise."""
+    path, history = trades_path(MARKET, 10), trades_path(MARKET, 10, 50)
+    yield Kind.REQUEST, b"", 0, path
+    yield Kind.FAILED, to_json(RequestFailed(503, "Service Unavailable", "busy")), 0, path
+    yield Kind.REPLY, b'{"code":"SERVER_ERROR"}', 0, path
+    yield Kind.REPLY, rest_trades((12, "0.1"), (11, "0.12"), (10, "0.1234"), (9, "1e9")), 0, path
+    yield Kind.REPLY, rest_trades((10, "0.1234"), (9, "0.1233")), 0, history
+
+
+def rest_trades(*said: tuple[int, str]) -> bytes:
+    """A reply, the newest first: id and price."""
+    fixed = {"isBuyerMaker": False, "quantity": "60", "timestamp": 1788367431000}
+    return json.dumps([{"id": number, "price": price} | fixed for number, price in said]).encode()

@@ -89,6 +89,7 @@ class Play:
         self._on_step = on_step
         self._stamper = Stamper()
         self._sent: list[Delta] = []
+        self._untold: list[int] = []  # connections opened, of which no end is on the tape
 
     def run(self, moves: list[Move]) -> "Play":
         """Carry out all moves."""
@@ -190,6 +191,7 @@ class Play:
         if self.connected and told:
             payload = to_json(ConnectionClosed(1006, ""))
             self._feed(self._stamper.frame(Kind.CLOSE, payload, conn=self.conn))
+            self._untold = [conn for conn in self._untold if conn != self.conn]
         self.connected = False
         self.unsent.clear()
 
@@ -201,9 +203,17 @@ class Play:
         self.conn += 1
         self._sent.clear()
         if told:
+            self._tell()
             opened = to_json(ConnectionOpened("wss://venue"))
             self._feed(self._stamper.frame(Kind.OPEN, opened, conn=self.conn))
             self._feed(self._stamper.frame(Kind.SENT, subscribe(self.topic), conn=self.conn))
+
+    def _tell(self) -> None:
+        """Late, but before another is opened: or there would be several at once."""
+        for conn in self._untold:
+            ended = to_json(ConnectionClosed(1006, ""))
+            self._feed(self._stamper.frame(Kind.CLOSE, ended, conn=conn))
+        self._untold = [self.conn]
 
     def _request(self) -> None:
         era = self.venue.now

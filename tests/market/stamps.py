@@ -40,6 +40,12 @@ def depth_path(symbol: str) -> str:
     return f"/api/v1/depth?symbol={symbol}"
 
 
+def trades_path(symbol: str, limit: int, offset: int = 0) -> str:
+    """The same of a page of trades (protocol section 6)."""
+    where = f"/history?symbol={symbol}&limit={limit}&offset={offset}"
+    return f"/api/v1/trades{where if offset else f'?symbol={symbol}&limit={limit}'}"
+
+
 def subscribe(*topics: str) -> bytes:
     """What we send to subscribe (protocol section 1)."""
     return json.dumps({"method": "SUBSCRIBE", "params": topics}).encode()

@@ -5,6 +5,7 @@ It knows frames only for what rows do not say: their connection, their stream, w
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from schemas.account_rows import Order
@@ -81,11 +82,11 @@ class Model:
     def trades(self, symbol: str, most: int) -> list[Trade]:
         """By id, one numbering after another."""
         eras: list[list[Trade]] = [[]]
-        for step in self.steps:
-            if step.stream == f"trade.{symbol}":
-                if any(isinstance(r, Gap) and r.cause == "ids_backwards" for r in step.rows):
-                    eras.append([])
-                eras[-1] += [row for row in step.rows if isinstance(row, Trade)]
+        for row in chain.from_iterable(step.rows for step in self.steps):
+            if isinstance(row, Gap) and row.topic == f"trade.{symbol}":
+                eras += [[]] * (row.cause == "ids_backwards")
+            if isinstance(row, Trade) and row.symbol == symbol:
+                eras[-1] = [*eras[-1], row]
         return [row for era in eras for row in sorted(era, key=lambda r: r.trade_id)][-most:]
 
     def candles(self, symbol: str, interval: str, most: int) -> list[Kline]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from market.engine import Engine
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind
-from schemas.requests import SnapshotRequest
+from schemas.requests import Request
 from schemas.rows import BookKeyframe, Gap, Row, Session
 from tests.market.hand import SYMBOL as SYMBOL_1
 from tests.market.hand import Hand
@@ -70,7 +70,7 @@ class Run:
         self.engine = engine or Engine()
         self.witness = Witness()
         self.rows: list[list[Row]] = []
-        self.requests: list[list[SnapshotRequest]] = []
+        self.requests: list[list[Request]] = []
         self.books: list[object] = []
 
     def feed(self, frames: Iterable[Frame]) -> "Run":

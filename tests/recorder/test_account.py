@@ -18,14 +18,14 @@ from rich.console import Console
 
 from market.engine import Engine
 from recorder import KeyPair, Live
-from recorder.account import Account
+from recorder.accounts import Accounts as OurAccounts
 from recorder.connection import dial
 from recorder.intake import Intake
 from recorder.keys import KeyFile
 from recorder.settings import Patience, Settings
 from recorder.stamp import Clock, Stamp, now
 from recorder.status import status
-from recorder.subscriptions import Subscriptions
+from recorder.subscribed import Subscribed
 from recorder.summary import exit_code, print_summary
 from schemas.account_rows import Balance
 from schemas.frames import Kind
@@ -360,11 +360,12 @@ class Hand:
         self.clocks = asyncio.Event()
         self.clocks.set()
         self._intake = Intake(lambda request: None, clock=clock)
-        self._account = Account(wish, self._intake, self.told.append)
-        self.subscriptions = Subscriptions(topics, self._intake, self._account)
+        accounts = OurAccounts(wish, self._intake, self.told.append)
+        self.subscriptions = Subscribed(topics, self._intake, accounts)
+        self._one = self.subscriptions.join()
         self._url = far_end.ws_url
         self._conn = 0
-        self._work = asyncio.create_task(self._account.run(self._behind))
+        self._work = asyncio.create_task(self._one.run(self._behind))
 
     @property
     def engine(self) -> Engine:
@@ -384,18 +385,18 @@ class Hand:
         """Connect, and hand the connection over."""
         self._conn += 1
         self._connection = await dial(self._url, self._message, QUICK, now)
-        await self.subscriptions.begin(self._connection, self._conn)
+        await self._one.begin(self._connection, self._conn)
 
     async def disconnect(self) -> None:
         """End the connection."""
-        self.subscriptions.end()
+        self._one.end()
         await self._connection.close()
 
     async def end(self) -> None:
         """For good; raises what its work failed with."""
         self._work.cancel()
         await self.disconnect()
-        self._account.close()
+        self._one.close()
         await asyncio.wait([self._work])
         assert self._work.cancelled()
 
@@ -453,6 +454,19 @@ def test_topics_come_and_go_while_connected() -> None:
     assert len(set(signatures)) == len(signatures) >= 4
     left = [json.loads(text.frame) for text in far_end.received if "UNSUB" in str(text.frame)]
     assert {"signature" in request for request in left if request["params"] != [TRADES]} == {True}
+
+
+def test_what_is_silent_may_be_asked_for_again() -> None:
+    """Of what was asked for, the public topics."""
+
+    async def act(far_end: Venue, hand: Hand) -> None:
+        await hears(far_end, TRADES, BALANCES)
+        await hand.subscriptions.again([SOL, TRADES, BALANCES])
+        await far_end.until(lambda: len(far_end.received) >= 3)
+
+    far_end, _ = by_hand(act, TRADES, BALANCES)
+    first, _, again = (text.frame for text in far_end.received)
+    assert first == again
 
 
 def test_requests_of_one_millisecond_have_signatures_of_their_own() -> None:

@@ -48,8 +48,8 @@ async def dead(folder: Path) -> None:
     far_end = Venue(script, snapshots=SNAPSHOTS)
     async with far_end, running(far_end, folder, SOL, patience=patience) as run:
         await far_end.finished()
-        assert run.recorder.link is not None
-        assert run.recorder.link.conn == 2
+        assert run.recorder.links is not None
+        assert run.recorder.links.newest == 2
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from tests.venue.accounts import Accounts, VenueClock
 from tests.venue.feed import Feed, TimedFrame, load_real, load_sample, of_session
+from tests.venue.instance import Instance
 from tests.venue.link import Link, Sent
 from tests.venue.options import Options, Received
 from tests.venue.rest import DOOR, Fault, Faults
@@ -32,6 +33,7 @@ __all__ = [
     "Fault",
     "Faults",
     "Feed",
+    "Instance",
     "Link",
     "Lose",
     "Options",

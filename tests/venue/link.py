@@ -10,6 +10,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
+from tests.venue.instance import Instance
+
 
 class Sent(NamedTuple):
     """One frame written to a connection: its number (from 1) and the untouched text or bytes."""
@@ -64,11 +66,14 @@ class Link:
     """A connection: `number` counts from 1, `topics` is what it subscribed to.
 
     `open` turns False as soon as the venue decides to close or cut it; `stalled` means that
-    nothing will ever be sent to it again.
+    nothing will ever be sent to it again. `instance` is the server that it is to.
     """
 
-    def __init__(self, connection: ServerConnection, number: int) -> None:
+    def __init__(
+        self, connection: ServerConnection, number: int, instance: Instance | None = None
+    ) -> None:
         self.connection = connection
+        self.instance = instance or Instance()
         self.number = number
         self.topics: set[str] = set()
         self.open = True

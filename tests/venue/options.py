@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.venue.accounts import Accounts
 from tests.venue.catalogue import listing_of_body, markets_body
+from tests.venue.instance import Instance
 from tests.venue.link import Sent
 from tests.venue.script import Step
 
@@ -27,7 +28,8 @@ class Options:
     consequence, as measured on subscribed sockets (protocol section 1). `on_connect` runs for each
     new connection by itself. `log` keeps every sent frame in `venue.sent`; `sink` is called with
     each. `accounts` checks signatures; without it any of the right form is good. `clock_ahead_ms`
-    sets the venue's clock, which is `venue.clock` from then on.
+    sets the venue's clock, which is `venue.clock` from then on. `instances`: the server of each
+    connection, in order of their numbers; where there are no more, a faultless one.
     """
 
     port: int = 0
@@ -38,6 +40,7 @@ class Options:
     sink: Callable[[Sent], None] | None = None
     accounts: Accounts | None = None
     clock_ahead_ms: int = 0
+    instances: Sequence[Instance] = ()
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The venue's REST door: market list, depth, time, status; and the faults a test queues for it."""
+"""The venue's REST door: markets, depth, trades, time, status; and the faults a test queues."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from replay.server import replies
 from replay.server.depth_reply import LIMITS
 from replay.server.replies import JSON_TYPE, TEXT_TYPE
 from tests.venue.accounts import VenueClock
+from tests.venue.past_trades import PastTrades, bounds
 from tests.venue.shadow_book import Truth
 
 DOOR = "websocket"  # where faults of the handshake are queued
@@ -85,6 +86,7 @@ class Rest:
 
     def __init__(self, truth: Truth, markets: str, clock: VenueClock) -> None:
         self.faults = Faults()
+        self.trades = PastTrades()
         self._truth = truth
         self._clock = clock
         self.relist(markets)
@@ -116,6 +118,8 @@ class Rest:
         query = parse_qs(url.query)
         if url.path == "/api/v1/depth":
             return self._depth(query, stale)
+        if url.path in ("/api/v1/trades", "/api/v1/trades/history"):
+            return self._trades(query)
         if url.path == "/api/v1/markets":
             return self._market_list(query)
         if url.path == "/api/v1/market":
@@ -133,6 +137,14 @@ class Rest:
             return _error(replies.NOT_FOUND)
         book = self._truth.book(symbol).as_of(stale)
         return Reply(200, book.body(None if limit is None else int(limit)))
+
+    def _trades(self, query: dict[str, list[str]]) -> Reply:
+        symbol, asked = query.get("symbol", [""])[0], bounds(query)
+        if symbol not in self._by_symbol:
+            return _error(replies.INVALID_SYMBOL)
+        if asked is None:
+            return Reply(400, '{"code":"INVALID_RANGE","message":"no such page"}')
+        return Reply(200, self.trades.page(symbol, *asked))
 
     def _market_list(self, query: dict[str, list[str]]) -> Reply:
         kinds = query.get("marketType")

@@ -20,6 +20,7 @@ from tests.venue.catalogue import Listing, markets_body
 from tests.venue.feed import Feed
 from tests.venue.link import Cue, Link, Sent
 from tests.venue.options import Books, Options, Received
+from tests.venue.past_trades import PastTrades
 from tests.venue.reel import Reel
 from tests.venue.rest import DOOR, Fault, Faults, Reply, Rest, http_response
 from tests.venue.script import Step
@@ -81,6 +82,11 @@ class Venue:
         """The queue of REST faults."""
         return self._rest.faults
 
+    @property
+    def trades(self) -> PastTrades:
+        """Those that REST tells of."""
+        return self._rest.trades
+
     def relist(self, *listings: Listing) -> None:
         """From here on these are the markets."""
         self._rest.relist(markets_body(listings))
@@ -141,6 +147,7 @@ class Venue:
         for cue in cues:
             if cue.book is not None:
                 self.truth.note(cue.book, cue.text)
+            self.trades.note(cue)
         if not lost:
             self.deliver(cues, only)
 
@@ -148,7 +155,7 @@ class Venue:
         """Write frames to the subscribers; the books are left alone."""
         for link in [only] if only else self.connections:
             mine = [cue for cue in cues if cue.topic in link.topics] if link.hears() else []
-            if mine:
+            if mine := link.instance.spread(mine):
                 link.write(cue.text for cue in mine)
                 self.counts.update(cue.topic for cue in mine)
                 self._log(link, [cue.text for cue in mine])
@@ -193,7 +200,8 @@ class Venue:
                     woken.set_result(None)
 
     async def _handle(self, connection: ServerConnection) -> None:
-        link = Link(connection, len(self.connections) + 1)
+        number = len(self.connections) + 1
+        link = Link(connection, number, *self.options.instances[number - 1 : number])
         self.connections.append(link)
         self.changed()
         own = [

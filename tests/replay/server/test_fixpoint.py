@@ -175,7 +175,7 @@ def test_real_captures(tmp_path: Path, capture: str) -> None:
 
 
 def _taped(capture: str, into: Path) -> Path:
-    """The beginning of a capture, all of it in `make soak`; snapshots where their replies came."""
+    """The beginning of a capture (`make soak-faults`: all); snapshots where their replies came."""
     shots = {shot.recv_ns: shot for shot in capture_shots(capture)}
     frames = capture_frames(capture)[: None if SOAK else 6_000]
     events: list[Arrival | Shot] = sorted([*frames, *shots.values()], key=attrgetter("recv_ns"))

@@ -1,0 +1,21 @@
+"""Messages that came before what belongs before them."""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+HOLD_NS = 1_000_000_000  # connections are apart by milliseconds; what comes later than this is lost
+HELD_LIMIT = 1_000  # of a stream
+
+M = TypeVar("M")
+
+
+class Held(msgspec.Struct, Generic[M]):
+    """A message, the connection that brought it, and when, by the monotonic clock."""
+
+    conn: int
+    ts_mono: int
+    message: M
+
+
+Span = tuple[int, int]  # first and last id of a message

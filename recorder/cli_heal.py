@@ -1,0 +1,111 @@
+"""``bp-tape heal``: what a recording lacks of trades is fetched by REST, later."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from market.engine import Engine
+from recorder.heal import Heal
+from recorder.rest import Rest
+from recorder.settings import PATIENCE, REST_URL
+from tape import console
+from tape.lacking import Lack, lacking
+from tape.layout import Tape
+from tape.lock import lock
+from tape.manifest import Manifest, Verdict
+from tape.patterns import Patterns
+from tape.reader import segments
+from tape.seal import seal_alone
+from tape.view import permitted
+
+_PLANNED = ("topic", "session", "cause", "first_id", "last_id", "missing")
+_HEALED = ("topic", "missing", "healed", "left")
+
+
+@click.command(cls=console.Command)
+@console.folder
+@click.option(
+    "-t", "--topic", "patterns", multiple=True, metavar="PATTERN", help="Only these, as trade.*"
+)
+@click.option("--rest-url", default=REST_URL, show_default=True, help="The venue's REST.")
+@click.option("--dry-run", is_flag=True, help="Only say what is missing.")
+@console.as_json
+@click.pass_context
+def heal(
+    context: click.Context,
+    data: Path,
+    patterns: tuple[str, ...],
+    rest_url: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Fetch trades that are missing from a recording, as far as the venue still has them.
+
+    What is missing shows by the ids of trades: while a connection was lost, while nobody recorded,
+    between two sessions. The venue gives the newest 10,000 trades of a market. What it says is
+    added as a session of its own, with the requests and replies it is made of: what is sealed stays
+    as it is, and the new session is certified like any other. Its rows have `source` rest.
+
+    A recorder heals by itself what it sees missing; this is for what it could not see. Refused
+    while one is at work in DATA; what a killed one left is sealed first.
+
+    Exits 0 if nothing is missing any more, 3 if some trades cannot be had.
+
+    \b
+    Examples:
+      bp-tape heal --dry-run data/tape     what is missing
+      bp-tape heal data/tape && bp-tape ids data/tape
+    """
+    with ExitStack() as held:
+        tape = Tape.open(data)
+        if not dry_run:
+            held.enter_context(lock(data))
+            _seal(tape)
+        manifests = segments(tape, merge=True)
+        lacks = lacking(permitted(tape, manifests), manifests, Patterns(patterns))
+        if dry_run or not lacks:
+            lines = [line for lack in lacks for line in _planned(lack)]
+            console.show_lines(_PLANNED, lines, as_json, nothing="no trade is missing")
+            context.exit(console.LOSSES if lacks else console.WHOLE)
+        progress = held.enter_context(console.Progress("healing"))
+        made, outcome = asyncio.run(_heal(tape, lacks, rest_url, progress))
+    _report(lacks, outcome, as_json)
+    diverged = any(manifest.verdict is Verdict.DIVERGENT for manifest in made)
+    left = console.LOSSES if any(outcome.left.values()) else console.WHOLE
+    context.exit(console.FAILED if diverged else left)
+
+
+def _seal(tape: Tape) -> None:
+    """What an earlier run left, as there may be trades in it."""
+    for journal in tape.journals():
+        seal_alone(journal, tape, Engine())
+
+
+async def _heal(
+    tape: Tape, lacks: Sequence[Lack], rest_url: str, progress: console.Progress
+) -> tuple[list[Manifest], Heal]:
+    async with Rest(rest_url, PATIENCE.reply) as rest:
+        healing = Heal(tape, rest, progress.show)
+        return await healing.run(lacks), healing
+
+
+def _planned(lack: Lack) -> list[tuple[object, ...]]:
+    return [
+        (lack.topic, lack.session, lack.cause, first, last, last - first + 1)
+        for first, last in lack.ranges
+    ]
+
+
+def _report(lacks: Sequence[Lack], outcome: Heal, as_json: bool) -> None:
+    missing: dict[str, int] = {}
+    for lack in lacks:
+        missing[lack.topic] = missing.get(lack.topic, 0) + lack.left
+    lines = [
+        (topic, count, count - outcome.left[topic], outcome.left[topic])
+        for topic, count in missing.items()
+    ]
+    console.show_lines(_HEALED, lines, as_json)
+    console.say_notes(dict.fromkeys(outcome.troubles))

@@ -1,0 +1,85 @@
+"""What several connections bring, folded into one stream: each event is taken once, and of its
+copies only when they came."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from recorder.intake import Intake
+from recorder.stamp import Stamp
+from schemas.frames import Kind, MessagesCopied, to_json
+from tape.copies import HORIZON_NS, Copies, Message
+
+NOTE_EVERY_S = 0.05
+NOTE_AT_MOST = 1_000  # copies in a frame
+
+_STREAM = b'"stream"'  # all else, such as an error reply, is said to one connection
+
+
+class Folding:
+    """Stands before the intake, and costs nothing while there is one connection only."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
+        self._copies: Copies | None = None
+        self._sides = 0  # who wants it on
+        self._noted = MessagesCopied([], [], [], [])
+        self._due: asyncio.TimerHandle | None = None
+        intake.endings.append(self.note)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Copies are told from new messages meanwhile, and until none can come any more."""
+        self._sides += 1
+        if self._copies is None:
+            self._copies = Copies()
+        try:
+            yield
+        finally:
+            asyncio.get_running_loop().call_later(HORIZON_NS / 1e9, self._less)
+
+    def take(self, kind: Kind, payload: bytes, conn: int, stamp: Stamp) -> bool:
+        """A connection has brought a message; whether it was a copy."""
+        copies = self._copies
+        if copies is None or kind is not Kind.DATA or _STREAM not in payload:
+            self.intake.take(kind, payload, conn=conn, stamp=stamp)
+            return False
+        if self.intake.sheds(payload):  # first, as to look for a copy takes longer
+            return False
+        message = Message(payload)
+        original = copies.find(conn, message, stamp.ts_mono)
+        if original is None:
+            seq = self.intake.take(kind, payload, conn=conn, stamp=stamp)
+            if seq:
+                copies.add(conn, message, seq, stamp.ts_mono)
+            return False
+        ahead = None
+        if message.event_us is not None and original.event_us is not None:
+            ahead = message.event_us - original.event_us
+        self._collect(original.seq, conn, stamp.ts_mono - original.ts_mono, ahead)
+        return True
+
+    def note(self) -> None:
+        """What was collected goes onto the tape."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if self._noted.seq:
+            noted, self._noted = self._noted, MessagesCopied([], [], [], [])
+            self.intake.take(Kind.COPIES, to_json(noted))
+
+    def _collect(self, seq: int, conn: int, late_ns: int, event_us: int | None) -> None:
+        noted = self._noted
+        noted.seq.append(seq)
+        noted.conn.append(conn)
+        noted.late_ns.append(late_ns)
+        noted.event_us.append(event_us)
+        if len(noted.seq) >= NOTE_AT_MOST:
+            self.note()
+        elif self._due is None:
+            self._due = asyncio.get_running_loop().call_later(NOTE_EVERY_S, self.note)
+
+    def _less(self) -> None:
+        self._sides -= 1
+        if not self._sides:
+            self._copies = None
