@@ -152,6 +152,7 @@ class Load:
             ending = Ending(_RESUMED, Seen.at(frame))
             rows.append(gap_row(Place(frame, Topic.parse(name)), hole, ending))
         for lane in self._lanes_at(over):
+            rows += self._release(frame, lane.name)  # of what was looked at all the same
             rows += lane.tracker.shed(frame, LOAD)
         return rows
 

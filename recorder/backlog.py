@@ -12,6 +12,7 @@ from schemas.shedding import Level
 
 LOOK_EVERY_NS = 4_000_000  # at most, while it is read
 BEAT_S = 0.05  # a look by itself, where nothing comes
+_NEVER = 2**63 - 1  # ns
 TELL_EVERY_S = 10.0  # what was lost, on the tape: a crash costs no more of the counts
 
 Turn = Callable[[Level], None]
@@ -51,7 +52,8 @@ class Backlog:
         self._sockets.pop(connection, None)
 
     async def watch(self) -> None:
-        """Until cancelled: look where nobody reads. At the end nothing is shed any more."""
+        """Until cancelled: look where nobody reads. At the end nothing is shed any more, whatever
+        connections bring while they are being closed."""
         loop = asyncio.get_running_loop()
         told = loop.time()
         try:
@@ -64,6 +66,7 @@ class Backlog:
                     told = loop.time()
                     self._turn(self._level)
         finally:
+            self._next = _NEVER
             self._set(Level.ALL)
 
     def _look(self, least: int = -1) -> None:

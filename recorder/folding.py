@@ -39,12 +39,13 @@ class Folding:
             asyncio.get_running_loop().call_later(HORIZON_NS / 1e9, self._less)
 
     def take(self, kind: Kind, payload: bytes, conn: int, stamp: Stamp) -> bool:
-        """A connection has brought a message; whether it was a copy."""
+        """A connection has brought a message; whether it was a copy. One that is shed is none,
+        though it may be of what is on the tape: so the counts add up to what was sent."""
         copies = self._copies
         if copies is None or kind is not Kind.DATA or _STREAM not in payload:
             self.intake.take(kind, payload, conn=conn, stamp=stamp)
             return False
-        if self.intake.sheds(payload):  # first, as to look for a copy takes longer
+        if self.intake.sheds(payload):  # first, as a look for its frame takes longer
             return False
         message = Message(payload)
         original = copies.find(conn, message, stamp.ts_mono)

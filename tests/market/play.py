@@ -183,8 +183,8 @@ class Play:
 
     def _spoil(self, changes: list[Change]) -> None:
         if changes:
-            text = delta(self.topic, changes).text.replace('"a": [', f'"a": [{INEXACT}, ', 1)
-            text = text.replace(", ]", "]")
+            text = delta(self.topic, changes).text.replace('"a":[', f'"a":[{INEXACT},', 1)
+            text = text.replace(",]", "]")
             self._feed(self._stamper.data(text, self.conn), Spoiled())
 
     def _cut(self, told: bool) -> None:
