@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from market.engine import Engine
 from recorder.intake import Intake
 from recorder.memory import Memory
+from recorder.stamp import Clock, now
 from schemas.frames import ConnectionOpened, Frame, Kind, SegmentHead, to_json
 from schemas.rows import SCHEMA, Row
 from schemas.shedding import Level
@@ -51,17 +52,21 @@ steps = st.lists(
 class Recording:
     """Segments that an intake makes, each sealed as soon as it has ended."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, clock: Clock = now) -> None:
         self.frames: list[Frame] = []
         self.rows: list[Row] = []
         self.verdicts: list[Verdict] = []
         self.tape = Tape(Path(folder))
-        self.intake = Intake(lambda request: None, Memory(10**9))
+        self.intake = Intake(lambda request: None, Memory(10**9), clock)
         self.intake.listeners.append(self._hear)
         self._number = 0
         self._begin()
-        self.intake.take(Kind.OPEN, to_json(ConnectionOpened("ws://a")), conn=1)
-        self.intake.take(Kind.SENT, subscribe(*STREAMS), conn=1)
+        self.open(1)
+
+    def open(self, conn: int) -> None:
+        """A connection, on which all is subscribed."""
+        self.intake.take(Kind.OPEN, to_json(ConnectionOpened("ws://a")), conn=conn)
+        self.intake.take(Kind.SENT, subscribe(*STREAMS), conn=conn)
 
     def end(self, reason: str) -> None:
         """End the segment and seal it."""
