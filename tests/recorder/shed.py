@@ -20,10 +20,11 @@ ROWS = {
 
 
 class Sums(NamedTuple):
-    """Messages by stream: those on the tape, those among them at whose level no rows are made, and
-    what gap rows say of both."""
+    """Messages by stream: those on the tape, copies of those on other connections, those at whose
+    level no rows are made, and what gap rows say of lost and skipped ones."""
 
     taken: Counter[str]
+    copies: Counter[str]
     skipped: Counter[str]
     load_frames: Counter[str]
     load_rows: Counter[str]
@@ -32,6 +33,8 @@ class Sums(NamedTuple):
 def sums(frames: Iterable[Frame], rows: Iterable[Row]) -> Sums:
     """Of a recording that has ended."""
     taken: Counter[str] = Counter()
+    copies: Counter[str] = Counter()
+    names: dict[int, str] = {}
     skipped: Counter[str] = Counter()
     level = 0
     for frame in frames:
@@ -40,14 +43,17 @@ def sums(frames: Iterable[Frame], rows: Iterable[Row]) -> Sums:
         elif frame.kind is Kind.DATA:
             name = json.loads(frame.payload)["stream"]
             taken[name] += 1
+            names[frame.seq] = name
             if level >= needed(name):
                 skipped[name] += 1
+        elif frame.kind is Kind.COPIES:
+            copies.update(names[seq] for seq in json.loads(frame.payload)["seq"])
     told: dict[str, Counter[str]] = {"load_frames": Counter(), "load_rows": Counter()}
     for row in rows:
         if isinstance(row, Gap) and row.cause in told:
             assert row.state == "resumed"
             told[row.cause][row.topic or ""] += row.missing or 0
-    return Sums(taken, skipped, **told)
+    return Sums(taken, copies, skipped, **told)
 
 
 def needed(name: str) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recorder.folding import Folding
 from recorder.stamp import Stamp
-from schemas.frames import Frame, Kind
+from schemas.frames import Kind
 from schemas.rows import Trade
 from schemas.shedding import Level
 from tape.manifest import Verdict
@@ -108,13 +108,6 @@ class Scene:
             self.recording.roll()
 
 
-def copied(frames: list[Frame]) -> Counter[str]:
-    """Copies by stream."""
-    names = {f.seq: json.loads(f.payload)["stream"] for f in frames if f.kind is Kind.DATA}
-    notes = [json.loads(frame.payload) for frame in frames if frame.kind is Kind.COPIES]
-    return Counter(names[seq] for note in notes for seq in note["seq"])
-
-
 AHEAD: list[Move] = [*[Bring(1)] * 6, Level.NOTHING, *[Bring(1)] * 6, *[Bring(2)] * 9, "roll"]
 WAITS: list[Move] = [*[Bring(1)] * 2, Bring(1, lost=True), *[Bring(1)] * 3, Level.NO_ROWS]
 
@@ -139,7 +132,7 @@ def check(played: Scene) -> None:
     """By stream, to the message."""
     recording = played.recording
     found = sums(recording.frames, recording.rows)
-    assert found.taken + copied(recording.frames) + found.load_frames == played.sent
+    assert found.taken + found.copies + found.load_frames == played.sent
     assert found.load_rows == found.skipped
     assert found.load_frames.total() == recording.intake.shedding.frames.total()
     payloads = Counter(f.payload for f in recording.frames if f.kind is Kind.DATA)
