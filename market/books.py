@@ -7,6 +7,7 @@ from market.control import UNREADABLE, patience_ns
 from market.deltas import read_snapshot
 from market.depth import DepthTracker
 from market.lanes import Lanes
+from market.load import Load
 from market.memory import Memory
 from market.notes import reject_row
 from market.sync_states import State
@@ -20,9 +21,10 @@ from schemas.topics import WINDOWS, depth_topic
 class Books:
     """The depth streams among all that are followed."""
 
-    def __init__(self, lanes: Lanes, weave: Weave) -> None:
+    def __init__(self, lanes: Lanes, weave: Weave, load: Load) -> None:
         self._lanes = lanes
         self._weave = weave
+        self._load = load
 
     def live(self, symbol: str) -> Book | None:
         """The live book of a market, real time before throttled; None while none is live."""
@@ -44,9 +46,14 @@ class Books:
                 yield lane.tracker
 
     def of(self, path: str) -> Iterator[DepthTracker]:
-        """Those of the market that a depth request is about; none for any other path."""
+        """Those of the market that a depth request is about; none for any other path, nor those
+        whose frames are skipped: no snapshot can join them."""
         symbol = depth_symbol(path)
-        return (tracker for tracker in self.trackers() if tracker.topic.symbol == symbol)
+        return (
+            tracker
+            for tracker in self.trackers()
+            if tracker.topic.symbol == symbol and not self._load.mutes(tracker.topic)
+        )
 
     def subscribed(self, frame: Frame) -> list[Row]:
         """What we subscribe to is waited for, even if the market stays silent; what another

@@ -6,7 +6,8 @@ import msgspec
 
 from market.carriers import Carried, Carriers
 from market.control import is_stop
-from market.gaps import Ending, Hole, Place, Seen, gap_row
+from market.gaps import LOSS, Ending, Hole, Place, Seen, gap_row
+from market.load import LoadState
 from schemas.frames import Frame, FramesLost
 from schemas.rows import Row
 
@@ -19,7 +20,7 @@ class ConnectionState(msgspec.Struct):
 
     heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`; one number
     where it is one connection, 0 where it is none. carriers: see `market.carriers`.
-    wary: see `Connections`.
+    wary: see `Connections`. load: see `market.load`.
     """
 
     heard: Seen | None = None
@@ -29,6 +30,7 @@ class ConnectionState(msgspec.Struct):
     ended: dict[str, int | list[int]] | msgspec.UnsetType = msgspec.UNSET
     carriers: dict[str, Carried] | msgspec.UnsetType = msgspec.UNSET
     wary: bool | msgspec.UnsetType = msgspec.UNSET
+    load: LoadState | msgspec.UnsetType = msgspec.UNSET
 
 
 class Connections:
@@ -92,17 +94,22 @@ class Connections:
         if not lost.ended:
             if self._loss is not None:
                 return []
-            self._loss = Hole("loss", Seen.at(frame))
+            self._loss = Hole(LOSS, Seen.at(frame))
             return [gap_row(place, self._loss)]
         if self._loss is None:
             self.open.clear()
             self.carriers.clear()
             self.wary = True
-        hole, self._loss = self._loss or Hole("loss", Seen.at(before)), None
+        hole, self._loss = self._loss or Hole(LOSS, Seen.at(before)), None
         hole.missing = lost.frames
         return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
 
-    def export(self, heard: Frame | Seen | None, ended: Mapping[str, frozenset[int]]) -> bytes:
+    def export(
+        self,
+        heard: Frame | Seen | None,
+        ended: Mapping[str, frozenset[int]],
+        load: LoadState | msgspec.UnsetType = msgspec.UNSET,
+    ) -> bytes:
         """Keyframe of it all; empty where there is nothing to remember."""
         newest = None if heard is None else Seen.at(heard)
         state = ConnectionState(
@@ -110,6 +117,7 @@ class Connections:
             {name: _one_or_all(conns) for name, conns in ended.items()} or msgspec.UNSET,
             self.carriers.export() or msgspec.UNSET,
             self.wary or msgspec.UNSET,
+            load,
         )  # fmt: skip
         return b"" if state == ConnectionState() else msgspec.json.encode(state)
 

@@ -8,7 +8,7 @@ from market.audit import REST, Finding, audit_row
 from market.audits import Audits, AuditState
 from market.deltas import Snapshot, read_levels
 from market.depth_rows import apply_delta, clear_row, keyframe_rows, snapshot_rows
-from market.gaps import Ending, Hole, Outage, Place, Seen, gap_row
+from market.gaps import LOSS, Ending, Hole, Outage, Place, Seen, gap_row, shed_cause, shed_state
 from market.heard import Heard
 from market.held import Held, Span
 from market.sync import BookSync, SyncState
@@ -30,7 +30,7 @@ class DepthState(msgspec.Struct):
     seen: Seen | None
     joined: Seen | None
     sync: SyncState
-    shed: bool = False
+    shed: bool | str = False
     outage: Hole | None = None
     audits: AuditState = msgspec.field(default_factory=AuditState)
     held: list[Held[wire.Depth]] | msgspec.UnsetType = msgspec.UNSET
@@ -163,11 +163,17 @@ class DepthTracker:
         self.conn = 0
         return rows
 
-    def shed(self, frame: Frame) -> list[Row]:
-        """Frames that arrived are not on the tape, of this stream perhaps."""
+    def shed(self, frame: Frame, cause: str = LOSS) -> list[Row]:
+        """Frames that arrived are not on the tape, or made no rows, of this stream perhaps."""
         rows = self._ended(frame)
         self.sync.shed(frame.ts_mono)
-        self._heard.fresh = self._heard.shed = True
+        self._heard.fresh, self._heard.shed = True, cause
+        return rows
+
+    def muted(self, frame: Frame) -> list[Row]:
+        """What comes of this stream from here on is skipped, until `shed`."""
+        rows = self._ended(frame)
+        self.sync.muted()
         return rows
 
     def requested(self) -> None:
@@ -202,8 +208,8 @@ class DepthTracker:
         return msgspec.json.encode(
             DepthState(
                 self.conn, heard.fresh, self.repeats, heard.newest, heard.joined,
-                self.sync.export(), heard.shed, self._outage.hole, self.audits.export(),
-                self.held or msgspec.UNSET,
+                self.sync.export(), shed_state(heard.shed), self._outage.hole,
+                self.audits.export(), self.held or msgspec.UNSET,
             )
         )  # fmt: skip
 
@@ -212,7 +218,7 @@ class DepthTracker:
         saved, heard = msgspec.json.decode(payload, type=DepthState), self._heard
         self.conn, self.repeats = saved.conn, saved.repeats
         heard.frame, heard.delta, heard.joined = saved.seen, None, saved.joined
-        heard.fresh, heard.shed = saved.fresh, saved.shed
+        heard.fresh, heard.shed = saved.fresh, shed_cause(saved.shed)
         self._outage.hole = saved.outage
         self.held = saved.held or []
         self.sync.restore(saved.sync)

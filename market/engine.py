@@ -13,8 +13,9 @@ from market.control import UNREADABLE, event_name
 from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Lane, Lanes
+from market.load import Load
 from market.markets import Markets
-from market.notes import NOTES, reject_row, session_row
+from market.notes import NOTES, note_rows, reject_row, session_row
 from market.state import Channels, State
 from market.sync_states import State as BookState
 from market.unknown import Unknown
@@ -39,6 +40,7 @@ class Engine:
     state: what else it keeps of the streams, for queries.
     unknown: frames of unknown streams and events, by name; they are kept raw on the tape.
     late: frames of streams that were unsubscribed, by stream; they make no rows.
+    load: what is shed, for want of time.
     """
 
     def __init__(self) -> None:
@@ -49,7 +51,8 @@ class Engine:
         self._lanes = Lanes(self._outbox, self._came_late)
         self._connections = Connections()
         self._weave = Weave(self._lanes, self._connections)
-        self._books = Books(self._lanes, self._weave)
+        self.load = Load(self._lanes, self._weave.released)
+        self._books = Books(self._lanes, self._weave, self.load)
         self.state = State(lambda: self.channels)
         self._markets = Markets()
         answers = Answers(self._lanes, self._books, self._markets)
@@ -67,8 +70,8 @@ class Engine:
             Kind.REPLY: answers.replied,
             Kind.FAILED: answers.failed,
             Kind.LOSS: self._loss,
-            Kind.CHECKPOINT: self._checkpoint,
-            **dict.fromkeys(NOTES, self._note),
+            Kind.LOAD: self.load.turned,
+            **dict.fromkeys(NOTES, note_rows),
         }
 
     def feed(self, frame: Frame) -> list[Row]:
@@ -79,6 +82,8 @@ class Engine:
                 self._noted = frame
                 return rows
             self._heard = frame
+            if self.load.level and self.load.skips(frame.payload):
+                return []
             if len(frame.payload) > SHORT and too_deep(frame.payload):
                 return [reject_row(frame, None, "not_json", "nested too deep")]
             envelope = self._envelope(frame.payload)
@@ -148,7 +153,8 @@ class Engine:
     def keyframes(self) -> Iterator[tuple[str, bytes]]:
         """Stream name and state of everything remembered, for the head of the next segment. A list
         of markets has its path for a name, what is about neither has none."""
-        state = self._connections.export(self._heard, self._lanes.ended)
+        noted = self._lanes.ended, self.load.export()
+        state = self._connections.export(self._heard, *noted)
         if state:
             yield "", state
         yield from self._lanes.keyframes()
@@ -216,6 +222,7 @@ class Engine:
         self._outbox.clear()
         self._lanes.restore({})
         self._weave.reset()
+        self.load.restore(msgspec.UNSET)
         self._markets.reset()
         self._heard = None
         return [session_row(frame)]
@@ -240,7 +247,9 @@ class Engine:
             if frame.topic:
                 self._markets.restore(frame.topic, frame.payload)
             else:
-                self._heard = self._weave.restore(frame.payload)
+                saved = self._weave.restore(frame.payload)
+                self._heard = saved.heard
+                self.load.restore(saved.load)
         except UNREADABLE as error:
             return [reject_row(frame, None, "bad_field", str(error))]
         return []
@@ -248,12 +257,6 @@ class Engine:
     def _open(self, frame: Frame) -> list[Row]:
         self._heard = frame
         return [session_row(frame), *self._weave.opened(frame)]
-
-    def _note(self, frame: Frame) -> list[Row]:
-        try:
-            return NOTES[frame.kind](frame)
-        except UNREADABLE as error:
-            return [reject_row(frame, None, "bad_field", str(error))]
 
     def _loss(self, frame: Frame) -> list[Row]:
         """Frames are missing, so no book can be trusted."""
@@ -294,7 +297,3 @@ class Engine:
         self._heard = frame
         detail = f"binary message of {len(frame.payload)} bytes"
         return [reject_row(frame, None, "binary", detail)]
-
-    def _checkpoint(self, frame: Frame) -> list[Row]:
-        del frame  # speaks of rows; makes none
-        return []

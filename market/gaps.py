@@ -12,6 +12,7 @@ from schemas.frames import Frame
 from schemas.rows import Gap
 from schemas.topics import Topic
 
+LOSS = "loss"  # cause: frames that arrived are not on the tape
 BACKWARDS_NS = 1_000_000_000  # an old id with an engine time newer than this is no repeat
 _INT64_MAX = 2**63 - 1
 
@@ -114,6 +115,16 @@ def gap_row(place: Place, hole: Hole, ending: Ending | None = None) -> Gap:
         until.ts_recv if until else None, until.ts_engine if until else None,
         _lasted(since, until), resync_id, hole.session,
     )  # fmt: skip
+
+
+def shed_state(cause: str) -> bool | str:
+    """Why frames were lost, empty if none were, for a keyframe: the oldest know of `LOSS` alone."""
+    return cause == LOSS or cause or False
+
+
+def shed_cause(state: bool | str) -> str:
+    """The inverse."""
+    return LOSS if state is True else state or ""
 
 
 def _lasted(since: Seen, until: Seen | None) -> int | None:

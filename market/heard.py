@@ -15,7 +15,8 @@ class Heard:
 
     frame, delta: it came with these; they are public for the sake of the hot path.
     joined: the snapshot that is the book while nothing has been heard beyond it.
-    fresh: no delta since the stream was interrupted, or ever. shed: frames of ours were lost then.
+    fresh: no delta since the stream was interrupted, or ever. shed: why frames of ours were lost
+    then, empty if none were.
     """
 
     __slots__ = ("delta", "frame", "fresh", "joined", "shed")
@@ -29,7 +30,7 @@ class Heard:
         self.delta: wire.Depth | None = None  # where ``frame`` is a Frame
         self.joined: Seen | None = None
         self.fresh = True
-        self.shed = False
+        self.shed = ""
 
     @property
     def newest(self) -> Seen | None:
@@ -62,7 +63,7 @@ class Heard:
                 self.frame = Seen.at(snapshot, kept[-1].u, kept[-1].T * 1_000)
         elif newest is None or (newest.id == snapshot.id and not self.fresh):
             # The stream has to go on from here.
-            self.frame, self.fresh, self.shed = snapshot, False, False
+            self.frame, self.fresh, self.shed = snapshot, False, ""
         else:
             self.joined = snapshot
 
@@ -75,7 +76,7 @@ class Heard:
         if since is None:
             return None
         if since.id + 1 < delta.U:
-            cause = "loss" if self.shed else "disconnect" if self.fresh else "depth_ids"
+            cause = self.shed or ("disconnect" if self.fresh else "depth_ids")
             return Hole.of_ids(cause, since, delta.U)
         if _went_back(since, delta):
             return Hole.of_ids("ids_backwards", since, delta.U)
@@ -93,7 +94,7 @@ class Heard:
             self.frame, self.delta = Seen.at(frame, delta.u, delta.T * 1_000), None
             if self.joined is not None and self.joined.id <= delta.u:
                 self.joined = None
-        self.fresh = self.shed = False
+        self.fresh, self.shed = False, ""
 
 
 def _went_back(since: Seen, delta: wire.Depth) -> bool:

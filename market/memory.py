@@ -122,9 +122,9 @@ class Memory:
         self.reset()
         return []
 
-    def shed(self, frame: Frame) -> list[Row]:
-        """Frames that arrived are not on the tape, of this stream perhaps."""
-        del frame
+    def shed(self, frame: Frame, cause: str = "") -> list[Row]:
+        """Frames that arrived are not on the tape, or made no rows, of this stream perhaps."""
+        del frame, cause
         self.lost()
         return []
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from market.control import UNREADABLE
 from schemas.check_rows import Clock, Copy, Silence
 from schemas.errors import InexactNumber
 from schemas.frames import ClockNoted, Frame, Kind, MessagesCopied, SilenceNoted
@@ -68,6 +69,11 @@ def _silence(frame: Frame) -> list[Row]:
     return [row]
 
 
+def _checkpoint(frame: Frame) -> list[Row]:
+    del frame  # speaks of rows; makes none
+    return []
+
+
 def _check(*numbers: int | None) -> None:
     for number in numbers:
         if number is not None and not -(2**63) <= number < 2**63:
@@ -79,7 +85,16 @@ NOTES: dict[Kind, Callable[[Frame], list[Row]]] = {
     Kind.CLOCK: _clock,
     Kind.COPIES: _copies,
     Kind.SILENCE: _silence,
+    Kind.CHECKPOINT: _checkpoint,
 }
+
+
+def note_rows(frame: Frame) -> list[Row]:
+    """What one of `NOTES` says."""
+    try:
+        return NOTES[frame.kind](frame)
+    except UNREADABLE as error:
+        return [reject_row(frame, None, "bad_field", str(error))]
 
 
 def reject_row(frame: Frame, topic: Topic | None, reason: str, detail: str) -> Row:

@@ -125,6 +125,12 @@ class BookSync:
             self._step(Event.GAP)
             self._lose(ts_mono)
 
+    def muted(self) -> None:
+        """Deltas are left out from here on, until `shed`: nothing is asked for meanwhile."""
+        if self.state is not State.EMPTY:
+            self._step(Event.GAP)
+            self._forget()
+
     @property
     def in_flight(self) -> int:
         """Requests that were sent and are not answered."""
@@ -241,10 +247,13 @@ class BookSync:
     def _lose(self, ts_mono: int) -> None:
         if self._joined_mono and ts_mono - self._joined_mono > STEADY_NS:
             self._attempts = 0
+        self._forget()
+        self._ask_again()
+
+    def _forget(self) -> None:
         self._joined_mono = 0
         self._buffer.clear()
         self.book.clear()
-        self._ask_again()
 
     def _join(self, snapshot: Snapshot, ts_mono: int) -> None:
         book = self.book

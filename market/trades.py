@@ -5,7 +5,17 @@ from collections import deque
 import msgspec
 
 from market.control import UNREADABLE, patience_ns
-from market.gaps import BACKWARDS_NS, Ending, Hole, Place, Seen, gap_row
+from market.gaps import (
+    BACKWARDS_NS,
+    LOSS,
+    Ending,
+    Hole,
+    Place,
+    Seen,
+    gap_row,
+    shed_cause,
+    shed_state,
+)
 from market.healing import Healing
 from market.held import Held, Span
 from market.memory import TRADES_KEPT
@@ -28,7 +38,7 @@ class TradeState(msgspec.Struct):
     seen: Seen | None
     ts_engine: int
     repeats: int
-    shed: bool = False
+    shed: bool | str = False
     missing: list[Missing] = []
     recent: list[Trade] = []
     asked: int = 0
@@ -60,7 +70,7 @@ class TradeTracker:
         self.seen: Seen | None = None
         self.ts_engine = 0
         self.repeats = 0
-        self._shed = False  # frames of ours were lost since the newest trade
+        self._shed = ""  # why frames of ours were lost since the newest trade
         self._missing = MissingIds()
         self._healing.asked = 0
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
@@ -110,7 +120,7 @@ class TradeTracker:
         self.conn = frame.conn
         self.seen = Seen(message.t, frame.seq, frame.ts_recv, frame.ts_mono, ts_engine)
         self.ts_engine = ts_engine
-        self._shed = False
+        self._shed = ""
         self.recent.append(row)
         return rows
 
@@ -204,10 +214,10 @@ class TradeTracker:
         ending = Ending(state, Seen.at(frame, row.trade_id, row.ts_engine))
         return gap_row(Place(frame, self.topic, row.ts_event), hole, ending)
 
-    def shed(self, frame: Frame) -> list[Row]:
-        """Frames that arrived are not on the tape, of this stream perhaps."""
+    def shed(self, frame: Frame, cause: str = LOSS) -> list[Row]:
+        """Frames that arrived are not on the tape, or made no rows, of this stream perhaps."""
         del frame
-        self._shed = True
+        self._shed = cause
         return []
 
     def unsubscribed(self, frame: Frame) -> list[Row]:
@@ -222,14 +232,14 @@ class TradeTracker:
         if backwards:
             return "ids_backwards"
         if self._shed:
-            return "loss"
+            return self._shed
         return "trade_ids" if frame.conn == self.conn else "disconnect"
 
     def export(self) -> bytes:
         """Keyframe of this stream."""
         return msgspec.json.encode(
             TradeState(
-                self.conn, self.seen, self.ts_engine, self.repeats, self._shed,
+                self.conn, self.seen, self.ts_engine, self.repeats, shed_state(self._shed),
                 self._missing.gaps, list(self.recent), self._healing.asked,
                 self.held or msgspec.UNSET,
             )
@@ -243,7 +253,7 @@ class TradeTracker:
         self.seen = saved.seen
         self.ts_engine = saved.ts_engine
         self.repeats = saved.repeats
-        self._shed = saved.shed
+        self._shed = shed_cause(saved.shed)
         self._missing.gaps = saved.missing
         self.recent = deque(saved.recent, TRADES_KEPT)
         self.held = saved.held or []

@@ -7,7 +7,7 @@ may come yet, milliseconds late. While one connection is open none of this is in
 from collections.abc import Iterator, Set
 from functools import partial
 
-from market.connections import Connections, all_ended
+from market.connections import Connections, ConnectionState, all_ended
 from market.depth import DepthTracker
 from market.gaps import Seen
 from market.lanes import Handle, Lane, Lanes
@@ -64,12 +64,12 @@ class Weave:
         self._holding.clear()
         self.follow()
 
-    def restore(self, payload: bytes) -> Seen | None:
-        """Connections are what a keyframe says; the newest frame of one. Raises MsgspecError."""
+    def restore(self, payload: bytes) -> ConnectionState:
+        """Connections are what a keyframe says; all that it says. Raises MsgspecError."""
         saved = self._connections.restore(payload)
         self._lanes.restore(all_ended(saved))
         self.follow()
-        return saved.heard
+        return saved
 
     def restored(self, lane: Lane) -> None:
         """A stream is what a keyframe says."""

@@ -14,6 +14,7 @@ Counts = Iterator[tuple[Labels, float]]
 NUMBERED = frozenset(("depth", "trade"))  # channels with ids, so that what is missing shows
 CAUSES = (
     *("depth_ids", "trade_ids", "ids_backwards", "disconnect", "unreadable", "audit", "loss"),
+    *("load", "load_frames", "load_rows"),
 )
 
 

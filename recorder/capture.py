@@ -107,6 +107,7 @@ class Capture:
         store, space = self._parts.store, self._parts.space
         tasks.create_task(store.run())
         tasks.create_task(store.watch())
+        tasks.create_task(self._parts.intake.backlog.watch())
         if space is not None:
             tasks.create_task(space.watch())
 

@@ -222,10 +222,10 @@ async def _record(settings: Settings, say: Say, reread: Reread | None) -> int:
     pull = partial(
         view.notice, Message(NO_RING, "no_ring", Level.WARNING)
     )  # by itself the signal would end the process
-    if recorder.ring is not None:
-        pull = partial(recorder.ring.pull, "SIGUSR1")
+    if (ring := recorder.ring) is not None:
+        view.status = lambda: ring.status
+        pull = partial(ring.pull, "SIGUSR1")
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, pull)
-    view.status = recorder.status
     look_ahead = partial(forecast, recorder)
     async with (
         watched(recorder, view.notice),

@@ -8,6 +8,7 @@ from websockets.exceptions import WebSocketException
 from websockets.frames import CloseCode, Opcode
 from websockets.frames import Frame as WireFrame
 
+from recorder.backlog import Backlog
 from recorder.settings import Patience
 from recorder.stamp import Clock, Stamp
 from schemas.errors import VenueError
@@ -15,6 +16,8 @@ from schemas.frames import ConnectionClosed as Closed
 from schemas.frames import Kind
 
 LARGEST_MESSAGE = 32 << 20  # with what may wait before it, it fits into a batch of the journal
+
+LOOK_EVERY = 128  # messages
 
 Sink = Callable[[Kind, bytes, Stamp], None]
 
@@ -29,14 +32,26 @@ class TapConnection(ClientConnection):
     clock: Clock
     sink: Sink
     stamp: Stamp
+    backlog: Backlog | None = None  # is told of each reading, and now and then amid a large one
+    parts = 0
 
     def data_received(self, data: bytes) -> None:
         self.stamp = self.clock()
         super().data_received(data)
+        if self.backlog is not None:
+            self.backlog.read(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.backlog is not None:
+            self.backlog.gone(self)
 
     def process_event(self, event: object) -> None:
         if isinstance(event, WireFrame) and event.opcode in _MESSAGE:
             self._message_part(event)
+            self.parts += 1
+            if not self.parts % LOOK_EVERY and self.backlog is not None:
+                self.backlog.amid(self)
         else:
             super().process_event(event)  # type: ignore[arg-type]
 

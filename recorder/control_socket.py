@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from recorder.space import Space
 from recorder.worker import Worker
 from schemas.errors import BackpackError, UsageError
 
@@ -163,6 +164,18 @@ class ControlSocket:
             return Answer(f"not done within {ANSWER_S:g} s: is the disk in trouble?")
         except Exception as error:  # a fault of ours
             return Answer(f"a fault of this program: {type(error).__name__}: {error}")
+
+
+@asynccontextmanager
+async def controlled(
+    space: Space | None, carry: Carry | None, notice: Notice
+) -> AsyncIterator[None]:
+    """Others may tell things meanwhile, if there is a folder, and somebody who carries them out."""
+    if space is None or carry is None:
+        yield
+        return
+    async with ControlSocket(space.root, carry, space.worker, notice).listening():
+        yield
 
 
 async def _tell(writer: asyncio.StreamWriter, answer: Answer) -> None:

@@ -41,7 +41,8 @@ class Folding:
             asyncio.get_running_loop().call_later(HORIZON_NS / 1e9, self._less)
 
     def take(self, kind: Kind, payload: bytes, conn: int, stamp: Stamp) -> bool:
-        """A connection has brought a message; whether it was a copy."""
+        """A connection has brought a message; whether it was a copy. One that is shed is none,
+        though it may be of what is on the tape: so the counts add up to what was sent."""
         if self.intake.held is not None:
             later = partial(self.take, kind, payload, conn)
             self.intake.held.add(Arrival(stamp, len(payload), True, later))
@@ -49,6 +50,8 @@ class Folding:
         copies = self._copies
         if copies is None or kind is not Kind.DATA or _STREAM not in payload:
             self.intake.take(kind, payload, conn=conn, stamp=stamp)
+            return False
+        if self.intake.sheds(payload):  # first, as a look for its frame takes longer
             return False
         message = Message(payload)
         original = copies.find(conn, message, stamp.ts_mono)

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     DEAD = "dead"
     DISK = "disk"
     SHEDDING = "shedding"
+    LOAD = "load"
     BOOK = "book"
 
 
@@ -36,6 +37,7 @@ MEANING = {
     Reason.DEAD: "topics say nothing though they ought to; they are subscribed again by themselves",
     Reason.DISK: "the disk refuses writes, hangs or is gone; capture goes on in memory",
     Reason.SHEDDING: "memory is full and frames are being lost",
+    Reason.LOAD: "the recorder does not keep up, and sheds rows or frames",
     Reason.BOOK: f"a book has not been live for {BOOK_S:g} s",
 }
 
@@ -93,6 +95,10 @@ def _shedding(watch: Watch) -> str:
     return f"{memory.lost.frames} frames were lost so far" if memory.shedding else ""
 
 
+def _load(watch: Watch) -> str:
+    return watch.recorder.strain.alarm
+
+
 def _book(watch: Watch) -> str:
     spans = {name: span / 1e9 for name, span in watch.without_books().items()}
     late = sorted(name for name, span in spans.items() if span > BOOK_S)
@@ -110,5 +116,6 @@ _LOOKS: dict[Reason, Callable[[Watch], str]] = {
     Reason.DEAD: _dead,
     Reason.DISK: _disk,
     Reason.SHEDDING: _shedding,
+    Reason.LOAD: _load,
     Reason.BOOK: _book,
 }

@@ -15,6 +15,9 @@ HEALED = "healed"
 EVERY_STREAM = "all streams"  # where a gap has no topic
 
 
+OPEN_LIMIT = 100_000  # gaps that are known one by one; more than a tracker waits for late ids of
+
+
 class Holes:
     """Counts gaps, of which there may be several rows, once each.
 
@@ -22,12 +25,14 @@ class Holes:
     missing after all. open: of those that go on, how many per stream.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_limit: int = OPEN_LIMIT) -> None:
+        self._open_limit = open_limit
         self.counts: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
         self.healed = 0
         self._newest: dict[tuple[str | None, str | None], GapKey] = {}
-        self._open: dict[GapKey, str] = {}
+        self._open: dict[GapKey, str] = {}  # oldest first
+        self._for_good: Counter[str] = Counter()  # too many to know: they stay open
 
     def see(self, row: Gap) -> None:
         """Take a row."""
@@ -41,13 +46,15 @@ class Holes:
             self._newest[stream] = key
         if row.ts_until is None:
             self._open[key] = name
+            if len(self._open) > self._open_limit:
+                self._for_good[self._open.pop(next(iter(self._open)))] += 1
         else:
             self._open.pop(key, None)
 
     @property
     def open(self) -> Counter[str]:
         """Gaps that go on."""
-        return Counter(self._open.values())
+        return Counter(self._open.values()) + self._for_good
 
 
 class Absence:

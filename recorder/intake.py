@@ -5,13 +5,16 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from market.engine import Engine
+from recorder.backlog import Backlog
 from recorder.hold import Arrival, Hold
 from recorder.memory import Memory
+from recorder.shedding import Shedding
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import Witness, state_digest
 from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
 from schemas.requests import Request
 from schemas.rows import Row
+from schemas.shedding import Level
 from tape.journal import JournalWriter
 
 CHECKPOINT_EVERY = 1_000  # frames
@@ -36,6 +39,8 @@ class Intake:
     held: what has arrived since `hold`; None while all is taken at once.
     memory: the bound on what the journals hold. When it is reached, frames are shed before they
         get a number, with a LOSS frame at both ends.
+    shedding: what is shed as we do not keep up, with a LOAD frame where that changes; backlog: says
+        when. What it refuses has no number either, and counts in no memory.
     endings: called before a segment ends, to take what still belongs into it.
     """
 
@@ -54,6 +59,8 @@ class Intake:
         self.held: Hold | None = None
         self._ask = ask
         self.clock = clock
+        self.shedding = Shedding()
+        self.backlog = Backlog(self.turn, clock)
         self._journal: JournalWriter | None = None
         self._witness = Witness()
         self._next_checkpoint = CHECKPOINT_EVERY
@@ -99,6 +106,8 @@ class Intake:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
         if self.memory.shedding:
             self._end_shedding()
+        if self.shedding.has_untold:
+            self.turn(self.shedding.level)
         for ending in self.endings:
             ending()
         if self.fault is None:
@@ -126,6 +135,8 @@ class Intake:
             is_message = kind in (Kind.DATA, Kind.BINARY)
             self.held.add(Arrival(stamp or self.clock(), size, is_message, later))
             return 0
+        if kind is Kind.DATA and self.sheds(payload):
+            return 0
         if kind in _LARGE and not self._has_room(kind, payload, topic):
             return 0
         self.memory.take(len(payload) + len(topic))
@@ -140,6 +151,19 @@ class Intake:
             except Exception as error:  # it may cost the rest of the rows, never a frame
                 self.fault = error
         return seq
+
+    def sheds(self, payload: bytes) -> bool:
+        """Whether a message is not taken, as we do not keep up; it counts then."""
+        return self.shedding.loses and self.shedding.refuses(payload)
+
+    def turn(self, level: Level) -> None:
+        """Shed more or less from here on; or tell what was shed so far."""
+        self.take(Kind.LOAD, to_json(self.shedding.turn(level)))
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether a snapshot would not be taken, or could join no book."""
+        return self.memory.shedding or self.shedding.level >= Level.NO_ROWS
 
     def relieve(self) -> None:
         """End shedding if there is memory again."""

@@ -56,7 +56,7 @@ class Link:
     place: among the links, from 1. conn: number of the newest connection, 0 before the first.
     trouble: why the last dialling failed; None after one that did not.
     connection: the one that is up, once it was dialled.
-    frames: messages it brought so far that were new. copies: those that were not.
+    frames: messages it brought so far that were new, or shed. copies: those that were not.
     tried: set once a dialling has come to something. heard: once a message came.
     """
 
@@ -146,6 +146,7 @@ class Link:
         stopped = False
         try:
             self.connection = connection
+            connection.backlog = self._intake.backlog
             self._opened()
             await self.subscriptions.begin(connection, self.conn)
             self._subscribed.set()

@@ -47,7 +47,7 @@ LINKS: tuple[Metric, ...] = (
     ),
     counter(
         "link_frames_total",
-        "Messages that came by this link first, and are frames of the recording.",
+        "Messages that came by this link first: frames of the recording, unless they were shed.",
         *(_each(lambda link: link.frames), "link"),
     ),
     counter(

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from select import POLLOUT, poll
 
 import msgspec
 
@@ -14,11 +15,24 @@ Say = Callable[[str], None]
 
 
 def say_text(text: str) -> None:
-    """A line. When nobody reads it any more, recording goes on."""
+    """A line. When nobody reads it any more, recording goes on; a pipe that is full since who reads
+    it has stopped, or a terminal that is held, costs lines, as it would hold up the recording."""
+    if not _takes_a_line():
+        return
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:  # nor may what is left in its buffer spoil the exit code
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def _takes_a_line() -> bool:
+    """Whether one can be written without waiting. Of a pipe the kernel promises room for 4 kB."""
+    try:
+        watched = poll()
+        watched.register(sys.stderr.fileno(), POLLOUT)
+        return bool(watched.poll(0))  # an error too: who writes will see it
+    except (OSError, ValueError):  # it is no file
+        return True
 
 
 def say_json(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from recorder.book_metrics import BOOKS
 from recorder.link_metrics import LINKS
+from recorder.load_metrics import LOAD
 from recorder.metric import Metric, Reading
 from recorder.process_metrics import PROCESS
 from recorder.silence_metrics import SILENCES
@@ -9,7 +10,7 @@ from recorder.storage_metrics import STORAGE
 from recorder.traffic_metrics import TRAFFIC
 from recorder.watch import Watch
 
-METRICS: tuple[Metric, ...] = (*TRAFFIC, *LINKS, *SILENCES, *BOOKS, *STORAGE, *PROCESS)
+METRICS: tuple[Metric, ...] = (*TRAFFIC, *LINKS, *SILENCES, *BOOKS, *LOAD, *STORAGE, *PROCESS)
 
 
 def read(watch: Watch) -> list[Reading]:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 
 from recorder.accounts import Accounts
 from recorder.capture import Capture, Parts, Venue
-from recorder.control_socket import Carry, ControlSocket
+from recorder.control_socket import Carry, controlled
 from recorder.dumps import Dump
 from recorder.failure import failure_of
 from recorder.handing import HandedOver
@@ -26,6 +26,7 @@ from recorder.settings import Settings
 from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
+from recorder.strain import Strain
 from recorder.subscribed import Subscribed
 from recorder.take_over import Place, TakeOver, taken, taking
 from recorder.tally import Tally
@@ -65,6 +66,8 @@ class Recorder:
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
+        self.strain = Strain(self.intake, notice)
+        self.intake.listeners.append(self.strain)
         self.account = Accounts(settings, self.intake, notice)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
@@ -73,6 +76,8 @@ class Recorder:
             if self.tape and self.space
             else None
         )
+        if self.sealer is not None:
+            self.sealer.is_busy = lambda: self.strain.is_busy
         self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
         parts = (self.intake, self.sealer, settings, notice)
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
@@ -102,7 +107,8 @@ class Recorder:
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
         paused = PAUSED if self.program is not None and self.program.paused else ""
-        return "; ".join(text for text in (self.store.disk.alarm, paused) if text)
+        alarms = (self.store.disk.alarm, self.strain.alarm, paused)
+        return "; ".join(text for text in alarms if text)
 
     async def subscribe(self, texts: Iterable[str]) -> list[str]:
         """Record these topics too, names or patterns; those that are new by that. Before the
@@ -157,10 +163,6 @@ class Recorder:
     def _refuse_ended(self) -> None:
         if self._over:
             raise UsageError("the recording has ended: what is subscribed cannot change any more")
-
-    def status(self) -> str:
-        """What the ring holds; empty if there is none."""
-        return "" if self.ring is None else self.ring.status
 
     async def dump(self, reason: str) -> Dump:
         """Write what the ring holds, and what comes within `Settings.ring_after`; what was written.
@@ -225,7 +227,7 @@ class Recorder:
                     capture = running.task or asyncio.create_task(self.capture.run())
                     error: Exception | None = None
                     try:
-                        async with self._control():
+                        async with controlled(self.space, self.carry, self._notice):
                             yield capture
                     except Exception as raised:
                         error = raised
@@ -266,16 +268,6 @@ class Recorder:
             self.store.close()
             if self.space is not None:
                 self.space.close()
-
-    @asynccontextmanager
-    async def _control(self) -> AsyncIterator[None]:
-        """Others may tell us things."""
-        if self.carry is None or self.tape is None or self.space is None:
-            yield
-            return
-        door = ControlSocket(self.tape.root, self.carry, self.space.worker, self._notice)
-        async with door.listening():
-            yield
 
     def _parts(self) -> Parts:
         doors = (self.store, self.space, self.tally)

@@ -24,6 +24,8 @@ LAST_WORD_S = 5.0  # for a sealing at work on a disk in trouble, at the end
 TELL_EVERY_S = 60.0
 AROUND_EVERY_S = 60.0  # at least, while there is always something to seal
 
+BACKLOG = 4  # journals that may wait for a recorder that does not keep up
+
 NO_ROOM = "no room"
 NO_ANSWER = "no answer"
 
@@ -51,6 +53,8 @@ class Sealer:
     failed: journals that could not be sealed. left: those that were not, and why.
     lost: what is wrong with segments that do not have all that was recorded.
     paused: set while the disk is in trouble. resting: set by who wants no other sealing to begin.
+    is_busy: says whether recording needs the processors; then nothing new is begun, unless
+        `BACKLOG` journals wait.
     free: bytes on the disk after the last sealing; None before, and where it does not say.
     after: called after sealing, such as to prune what is not to be kept.
     """
@@ -72,6 +76,7 @@ class Sealer:
         self._child: asyncio.Task[Ended] | None = None
         self.resting = False
         self.paused = False
+        self.is_busy: Callable[[], bool] = bool
         self.free: int | None = None
         self._looked_around = 0.0
         self.after: Callable[[], Awaitable[None]] | None = None
@@ -198,7 +203,8 @@ class Sealer:
 
     async def _next(self) -> Path | None:
         """The next journal that can be sealed now."""
-        if self.paused or self.resting:
+        busy = self.is_busy() and not self._last and len(self._queue) < BACKLOG
+        if self.paused or self.resting or busy:
             return None
         now = asyncio.get_running_loop().time()
         for journal in self._queue[:]:

@@ -11,7 +11,7 @@ from schemas.frames import Kind, to_json
 from schemas.requests import Request, SnapshotRequest, TradesRequest
 
 AT_ONCE = 5  # requests on their way; the venue takes up to 0.55 s for a deep book
-NO_MEMORY_S = 0.25  # how soon to look again whether there is room for replies
+DEAF_S = 0.25  # how soon to look again whether replies can be taken
 
 
 class Errand(NamedTuple):
@@ -89,7 +89,7 @@ class Snapshots:
     def _next(self) -> Errand | None:
         """Of those that may be asked for now, the book due first, or else the trades; else the next
         audit."""
-        if len(self._flying) >= AT_ONCE or self._intake.memory.shedding:
+        if len(self._flying) >= AT_ONCE or self._intake.is_deaf:
             return None
         now = asyncio.get_running_loop().time()
         due = (errand for errand in self._waiting() if self._due[errand] <= now)
@@ -114,8 +114,8 @@ class Snapshots:
 
     def _pause(self) -> float | None:
         """How long nothing can come due unless something changes."""
-        if self._intake.memory.shedding:
-            return NO_MEMORY_S
+        if self._intake.is_deaf:
+            return DEAF_S
         due = min((self._due[errand] for errand in self._waiting()), default=None)
         if due is None or len(self._flying) >= AT_ONCE:
             return None

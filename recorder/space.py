@@ -20,12 +20,12 @@ class DiskLow(TapeError):
 class Space:
     """How much is free, asked for in a thread, since a disk that hangs does not answer.
 
-    least: bytes that are to stay free; 0 where nobody asked for that. worker: for other calls that
+    root: the folder of the recording. least: bytes that are to stay free; 0 where nobody asked for that. worker: for other calls that
         a hanging disk would hold up.
     """
 
     def __init__(self, root: Path, least: int | None) -> None:
-        self._root = root
+        self.root = root
         self.worker = Worker("space")
         self.least = least or 0
 
@@ -37,7 +37,7 @@ class Space:
         """Raises DiskLow where too little is free."""
         if self.least and (free := await self.free()) < self.least:
             raise DiskLow(
-                f"{pretty_size(free)} are free on the disk of {self._root}, less than --min-free"
+                f"{pretty_size(free)} are free on the disk of {self.root}, less than --min-free"
                 f" {pretty_size(self.least)}"
             )
 
@@ -65,5 +65,5 @@ class Space:
         self.worker.close()
 
     def _free(self) -> int:
-        stat = os.statvfs(self._root)
+        stat = os.statvfs(self.root)
         return stat.f_bavail * stat.f_frsize

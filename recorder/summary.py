@@ -54,6 +54,8 @@ def exit_code(recorder: Recorder) -> int:
         return LOSSES
     if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
+    if recorder.strain.lost or recorder.strain.skipped:
+        return LOSSES
     if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
     return WHOLE if all(verdict is Verdict.CERTIFIED for verdict in verdicts) else LOSSES
@@ -106,6 +108,7 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
         yield "snapshots not compared", recorder.intake.engine.unaudited
     for name, count in sorted(tally.mismatches.items()):
         yield "audit mismatches", name, count
+    yield from _load(recorder)
     yield from _disk(recorder)
     for topic, refusal in sorted(recorder.account.refused.items()):
         yield "refused to the end", topic, refusal.why
@@ -133,6 +136,14 @@ def _silences(silences: Silences) -> Iterator[Fact]:
     for verdict in LOST:
         for topic, why in silences.of(verdict).items():
             yield f"{verdict} to the end", topic, why
+
+
+def _load(recorder: Recorder) -> Iterator[Fact]:
+    """What it has cost not to keep up."""
+    if recorder.strain.skipped:
+        yield "kept without rows, not keeping up", recorder.strain.skipped, "frames"
+    if recorder.strain.lost:
+        yield "lost, not keeping up", recorder.strain.lost, "frames"
 
 
 def _disk(recorder: Recorder) -> Iterator[Fact]:

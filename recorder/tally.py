@@ -17,6 +17,7 @@ from schemas.check_rows import Audit, Clock, Silence
 from schemas.frames import Frame, Kind
 from schemas.numbers import pretty_price, pretty_qty
 from schemas.rows import Depth, Gap, Reject, Row, Session
+from schemas.shedding import stream_of
 from schemas.topics import Topic
 
 ERROR_REPLY = "error"  # event of such a session row
@@ -121,6 +122,8 @@ class Tally:
         return [line for line in self.topics() if not self._engine.has_ended(line.topic)]
 
     def _stream_of(self, frame: Frame) -> str | None:
+        if (stream := stream_of(frame.payload)) is not None:
+            return stream.name
         try:
             name: str | None = self._stream(frame.payload).stream
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

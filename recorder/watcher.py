@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 from market.engine import Engine
+from market.gaps import LOSS
 from schemas.frames import Frame
 from schemas.rows import Depth, Gap, Row
+from schemas.shedding import LOAD
 
-_OWN = "loss"  # cause of gaps of our own making: no disk would take more for them
+_OWN = frozenset((LOSS, LOAD))  # causes of our own making: to write more would not help
 
 
 class Watcher:
@@ -25,7 +27,7 @@ class Watcher:
                 changed = row.symbol or ""
                 if row.action == "clear":
                     self._crossed.discard(changed)
-            elif type(row) is Gap and row.state == "open" and row.cause != _OWN:
+            elif type(row) is Gap and row.state == "open" and row.cause not in _OWN:
                 self._pull(_gap(row), frame)
         if changed:
             self._look(changed, frame)

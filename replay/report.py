@@ -18,6 +18,9 @@ from tape.reader import Part, discontinued, headless, holes, pruned_between, unk
 _OWN_CAUSES = {
     "disconnect": "while the recorder was not connected",
     "loss": "of frames that arrived and could not be kept",
+    "load": "while the recorder did not keep up",
+    "load_frames": "of frames that it did not keep then",
+    "load_rows": "of frames that it kept then without making rows",
 }
 
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     COPIES = "copies"  # messages that came again on other connections: MessagesCopied as JSON
     SILENCE = "silence"  # a topic is silent, or not any more: SilenceNoted as JSON; topic: its name
     LOSS = "loss"  # frames that arrived are not on the tape: FramesLost as JSON
+    LOAD = "load"  # from here on more or less is shed, to keep up: LoadTurned as JSON
     CHECKPOINT = "checkpoint"  # digests of all frames before it: Checkpoint as JSON
 
 
@@ -188,6 +189,19 @@ class FramesLost(msgspec.Struct, frozen=True):
     frames: int = 0
     bytes: int = 0
     ended: bool = False
+
+
+class LoadTurned(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Payload of a LOAD frame: what is shed from here on, and what was since the LOAD frame before,
+    of the same session.
+
+    level: see `schemas.shedding.Level`. lost: messages that are not on the tape, by stream (or by
+    kind, where there were too many streams). bytes: of their payloads.
+    """
+
+    level: int
+    lost: dict[str, int] = {}
+    bytes: int = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -174,7 +174,9 @@ class Gap(Row, tag="gap"):
             " `disconnect`: no connection, or ids missing because of that; `unreadable`: a frame"
             " of a book could not be read; `audit`: the book was not the venue's; `loss`: frames"
             " that arrived could not be kept (disk full, journal damaged); `unrecorded`: nobody"
-            " recorded, between two sessions"
+            " recorded, between two sessions; `load`: ids missing as the recorder did not keep up;"
+            " `load_frames`, `load_rows`: frames that it did not keep for that, or kept without"
+            " making rows"
         ),
     ]
     expected_id: Annotated[Count | None, Doc("id that should have come")]
@@ -182,8 +184,8 @@ class Gap(Row, tag="gap"):
     missing: Annotated[
         Count | None,
         Doc(
-            "ids in between, or frames where `topic` is null; null: not known; in the row that"
-            " ends it, of all its rows together"
+            "ids in between, or frames where `topic` is null or the cause is `load_..`; null: not"
+            " known; in the row that ends it, of all its rows together"
         ),
     ]
     since_seq: Annotated[Count, Doc("last frame before the gap")]

@@ -16,12 +16,14 @@ from schemas.frames import (
     FramesLost,
     Judgement,
     Kind,
+    LoadTurned,
     MessagesCopied,
     Moment,
     RequestFailed,
     SilenceNoted,
     to_json,
 )
+from schemas.shedding import Level
 from tape.journal_reader import read_journal
 from tape.layout import Tape
 from tape.reader import read_frames, segments
@@ -54,6 +56,7 @@ def frames() -> Iterator[bytes]:
     others += [(Kind.LOSS, "", to_json(FramesLost("memory", 3, 400, ended=True)))]
     copied = MessagesCopied([3, 4], [2, 2], [900_000, 0], [12, None])
     others += [(Kind.COPIES, "", to_json(copied))]
+    others += [(Kind.LOAD, "", to_json(LoadTurned(level))) for level in (Level.NO_ROWS, Level.ALL)]
     others += [(Kind.CLOCK, "", to_json(ClockNoted(5, 1_795_330_800_000, 7_000_000)))]
     silent = SilenceNoted(Judgement.DEAD, "why", "reconnect", Moment(3, 1, 2), Moment(5, 4, 9))
     others += [(Kind.SILENCE, TOPICS[0], to_json(silent))]

@@ -17,6 +17,7 @@ from schemas.frames import (
     FramesLost,
     Judgement,
     Kind,
+    LoadTurned,
     MessagesCopied,
     Moment,
     RequestFailed,
@@ -25,7 +26,15 @@ from schemas.frames import (
     to_json,
 )
 from schemas.requests import MARKETS_PATH
-from tests.market.stamps import Stamper, depth_path, event, subscribe, trades_path, unsubscribe
+from schemas.shedding import Level
+from tests.market.stamps import (
+    Stamper,
+    depth_path,
+    event,
+    subscribe,
+    trades_path,
+    unsubscribe,
+)
 from tests.market.texts import ACCOUNT, WELL_FORMED
 from tests.venue.catalogue import Listing, markets_body
 
@@ -109,6 +118,18 @@ def _head() -> Iterator[Part]:
         yield Kind.KEYFRAME, state.encode(), 0, name
 
 
+def _load() -> Iterator[Part]:
+    """More is shed, then less: quotes make no rows, then are not taken."""
+    yield Kind.LOAD, to_json(LoadTurned(Level.NO_ROWS)), 0, ""
+    for text in (quote(50, "0.1234:7", "0.1235:100"), trade(9, True), trade(10, True)):
+        yield Kind.DATA, text.encode(), 1, ""
+    yield Kind.LOAD, to_json(LoadTurned(Level.NO_QUOTES)), 0, ""
+    lost = {f"bookTicker.{MARKET}": 1_000}
+    yield Kind.LOAD, to_json(LoadTurned(Level.NO_QUOTES, lost, 180_000)), 0, ""
+    yield Kind.LOAD, to_json(LoadTurned(Level.ALL, lost, 180_000)), 0, ""
+    yield Kind.LOAD, b'{"level":7}', 0, ""
+
+
 def _parts() -> Iterator[Part]:
     path = depth_path(MARKET)
     yield Kind.SEGMENT, to_json(HEAD), 0, ""
@@ -147,6 +168,7 @@ def _doubts() -> Iterator[Part]:
     yield Kind.LOSS, to_json(FramesLost("memory")), 0, ""
     yield Kind.LOSS, to_json(FramesLost("memory", 12, 3_400, ended=True)), 0, ""
     yield Kind.LOSS, b"{}", 0, ""
+    yield from _load()
     yield Kind.DATA, trade(11, False).encode(), 1, ""
     yield Kind.KEYFRAME, b"{}", 0, DEPTH
     yield Kind.CLOSE, to_json(ConnectionClosed(1006, "gone")), 1, ""

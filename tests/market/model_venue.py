@@ -136,7 +136,8 @@ def delta(topic: str, changes: list[Change]) -> Delta:
         "s": topic.removeprefix("depth.").removeprefix("200ms."),
         "u": last,
     }
-    return Delta(first, last, us, json.dumps({"data": data, "stream": topic}))
+    text = json.dumps({"data": data, "stream": topic}, separators=(",", ":"))
+    return Delta(first, last, us, text)
 
 
 def snapshot(era: Era, update_id: int) -> bytes:

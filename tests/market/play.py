@@ -10,6 +10,7 @@ from schemas.frames import (
     Frame,
     FramesLost,
     Kind,
+    LoadTurned,
     RequestFailed,
     to_json,
 )
@@ -131,6 +132,10 @@ class Play:
             case _:
                 self._send(move)
 
+    def turn(self, level: int) -> None:
+        """More or less is shed from here on."""
+        self._feed(self._stamper.frame(Kind.LOAD, to_json(LoadTurned(level))))
+
     def settle(self) -> None:
         """The venue behaves from here on: all that it sends arrives, all requests are answered."""
         self._connect(told=True)
@@ -178,8 +183,8 @@ class Play:
 
     def _spoil(self, changes: list[Change]) -> None:
         if changes:
-            text = delta(self.topic, changes).text.replace('"a": [', f'"a": [{INEXACT}, ', 1)
-            text = text.replace(", ]", "]")
+            text = delta(self.topic, changes).text.replace('"a":[', f'"a":[{INEXACT},', 1)
+            text = text.replace(",]", "]")
             self._feed(self._stamper.data(text, self.conn), Spoiled())
 
     def _cut(self, told: bool) -> None:

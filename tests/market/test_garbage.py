@@ -49,7 +49,8 @@ arrivals = st.one_of(
     st.tuples(st.just(Kind.FAILED), bodies),
     st.tuples(st.just(Kind.SENT), payloads),
     st.tuples(st.just(Kind.KEYFRAME), bodies),
-    st.tuples(st.sampled_from([Kind.CLOCK, Kind.COPIES, Kind.SILENCE, Kind.LOSS]), notes),
+    st.tuples(st.sampled_from([Kind.CLOCK, Kind.COPIES, Kind.SILENCE]), notes),
+    st.tuples(st.sampled_from([Kind.LOSS, Kind.LOAD]), notes),
 )
 
 

@@ -24,6 +24,7 @@ from tests.market.state_moves import (
     A,
     B,
     Part,
+    begun,
     parts,
 )
 from tests.market.texts import WELL_FORMED
@@ -143,7 +144,7 @@ def check_account(state: State, model: Model) -> None:
 @given(data=st.data())
 def test_state_is_what_the_rows_say(about: str, data: st.DataObject) -> None:
     """After any frames, and across segments; bounds are small."""
-    parts_ = data.draw(parts(MESSAGES[about]))
+    parts_ = begun(data.draw(parts(MESSAGES[about])))
     with pytest.MonkeyPatch.context() as patch:
         for bound in BOUNDS:
             patch.setattr(bound, MOST)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from recorder.log import say_json
+from recorder.log import say_json, say_text
 from recorder.messages import Level, Message
 from recorder.stamp import now
 from recorder.view import View
@@ -48,6 +50,21 @@ def test_what_a_venue_put_into_a_line_costs_no_figure(capfd: pytest.CaptureFixtu
     line = json.loads(capfd.readouterr().err)
     told = [line[key] for key in ("level", "event", "message", "code")]
     assert told == ["warning", "error_reply", "the venue says: a\\nb", 7]
+
+
+def test_who_does_not_read_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are lost then; once it reads on, there are lines again."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        for number in range(10_000):  # more than a pipe holds
+            say_text(f"{number:09d}")
+        os.set_blocking(reading, False)
+        read = reader.read().split()
+        assert read == [b"%09d" % number for number in range(len(read))]
+        assert 100 < len(read) < 10_000
+        say_text("again")
+        assert reader.read() == b"again\n"
 
 
 def test_a_command_that_is_watched(tmp_path: Path) -> None:

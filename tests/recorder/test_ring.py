@@ -170,7 +170,8 @@ def test_dumps_by_hand(played: Played[Told]) -> None:
     assert [str(end).partition(" at frame ")[0] for end in ends] == [f"dump: {w}" for w in whys]
     assert exit_code(run.recorder) == WHOLE
     assert run.said(f"dump: first look, {first}")
-    assert run.recorder.status().endswith("; dumps: 3")
+    assert run.recorder.ring is not None
+    assert run.recorder.ring.status.endswith("; dumps: 3")
 
 
 def test_what_was_not_kept_is_not_missed(played: Played[Told]) -> None:

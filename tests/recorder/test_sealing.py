@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from recorder.recorder import Recorder
+from recorder.sealer import BACKLOG, Sealer
 from recorder.settings import Patience, Settings
+from recorder.space import Space
 from recorder.summary import exit_code
 from schemas.errors import BackpackError
+from tape.layout import Tape
 from tests.recorder import plain
 from tests.recorder.disks import Loop, ext4
 from tests.recorder.market import SNAPSHOTS, SOL, bid, bids
@@ -46,6 +49,40 @@ async def record_with_sealing_held_up(data: Path) -> Run:
             fcntl.flock(file, fcntl.LOCK_EX)
             await run.finish()
     return run
+
+
+async def seal_while_busy(data: Path) -> bool:
+    """Whether sealing has begun for a recorder that does not keep up, with one journal less than
+    may wait; ends once it has, with as many."""
+    space = Space(data, None)
+    sealer = Sealer(Tape(data), space, lambda text: None)
+    asked = 0
+
+    def is_busy() -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    sealer.is_busy = is_busy
+    *few, last = (data / f"20261122T063000Z-0000.{n:05d}.journal.zst" for n in range(BACKLOG))
+    for journal in few:
+        sealer.add(journal)
+    worker = asyncio.create_task(sealer.run())
+    while asked < 2:
+        await asyncio.sleep(0.005)
+    begun = sealer.is_at_work
+    sealer.add(last)
+    while not (sealer.is_at_work or sealer.failed):
+        await asyncio.sleep(0.005)
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    space.close()
+    return begun
+
+
+def test_a_recorder_that_does_not_keep_up_seals_later_but_not_never(tmp_path: Path) -> None:
+    """It would hang here."""
+    assert not asyncio.run(seal_while_busy(tmp_path))
 
 
 def check_left(data: Path, run: Run) -> None:

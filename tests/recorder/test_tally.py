@@ -29,6 +29,18 @@ def test_a_gap_that_has_ended_when_it_shows_is_one_gap() -> None:
     assert (holes.counts, holes.open) == ({"depth.X": 2}, {})
 
 
+def test_gaps_that_are_too_many_to_know_stay_open() -> None:
+    """As those of trades do, of which a recorder that does not keep up makes more and more."""
+    holes = Holes(open_limit=5)
+    for seq in range(8):
+        holes.see(gap("trade.X", seq))
+    assert holes.open == holes.counts == {"trade.X": 8}
+    holes.see(gap("trade.X", 7, until=10**6))
+    assert holes.open == {"trade.X": 7}
+    holes.see(gap("trade.X", 0, until=10**6))  # nobody knows it any more
+    assert holes.open == {"trade.X": 7}
+
+
 def test_gaps_of_all_streams_are_told_apart_by_their_cause() -> None:
     """A loss during an outage may have begun with the same frame."""
     holes = Holes()

@@ -1,0 +1,94 @@
+"""When a recorder does not keep up, and when it does again. Knows no socket and no clock.
+
+Bytes that wait in the kernel are no measure by themselves: how many fit depends on the system, and
+a burst is not a load. A recorder that keeps up finds its sockets empty again and again, however
+large the bursts; one that does not, never does.
+"""
+
+from typing import NamedTuple
+
+from schemas.shedding import Level
+
+_MS = 1_000_000
+
+EMPTY = 4_096  # bytes unread that are no backlog: some 20 messages
+URGENT = 1_000_000  # bytes unread, from which on it goes faster
+LATE_NS = 500 * _MS  # so does it where the event loop is so late
+PATIENCE_NS = 500 * _MS  # from one level to the next while the sockets are never empty..
+URGENT_NS = 250 * _MS  # ..and where it is urgent
+LOOKS = 2  # at least, before it is believed: after a pause of the whole machine there was none
+DRAINING = 9, 10  # of what was unread a step before: it gets less by itself
+CALM_NS = 400 * _MS  # empty at least so often: it keeps up..
+RELIEF_NS = 1_000 * _MS  # ..for so long: one level less
+LONGEST_RELIEF_NS = 64_000 * _MS  # after a rise it is doubled each time that followed on a fall
+STEADY_NS = 60_000 * _MS  # within this; with nothing shed for so long, all is forgotten
+
+
+class Signs(NamedTuple):
+    """What was seen at a moment: the monotonic clock, ns; bytes unread in all sockets together; how
+    late the event loop is, ns."""
+
+    mono: int
+    unread: int
+    late: int = 0
+
+
+class Overload:
+    """Sign for sign a level. It rises while the sockets stay filled, step by step, and falls more
+    slowly; the more so where it soon had to rise again, as each fall may cost books.
+
+    level: what is to be shed.
+    """
+
+    def __init__(self) -> None:
+        self.level = Level.ALL
+        self._empty = self._step = self._calm = 0  # last empty; last rise; calm since
+        self._before = 0  # unread when the wait for the next level began
+        self._looks = 0
+        self._fell = -STEADY_NS
+        self._longer = RELIEF_NS  # after a rise
+        self._relief = RELIEF_NS  # now
+
+    def see(self, signs: Signs) -> Level:
+        """The level by now."""
+        if signs.unread <= EMPTY:
+            self._keeps_up(signs)
+        else:
+            self._is_behind(signs)
+        return self.level
+
+    def _keeps_up(self, signs: Signs) -> None:
+        now = signs.mono
+        if now - self._empty > CALM_NS or signs.late > LATE_NS:
+            self._calm = now
+        self._empty, self._looks = now, 0
+        if self.level is Level.ALL:
+            if now - self._fell > STEADY_NS:
+                self._longer = RELIEF_NS
+        elif now - self._calm >= self._relief:
+            self.level = Level(self.level - 1)
+            self._calm = self._fell = now
+            self._relief = RELIEF_NS
+
+    def _is_behind(self, signs: Signs) -> None:
+        now = signs.mono
+        if self._looks == 0:
+            self._step, self._before = now, signs.unread
+        self._looks += 1
+        urgent = signs.unread >= URGENT or signs.late > LATE_NS
+        patience = URGENT_NS if urgent else PATIENCE_NS
+        if now - self._step < patience or self._looks <= LOOKS:
+            return
+        part, of = DRAINING
+        is_draining = signs.unread * of < self._before * part
+        self._step, self._before, self._looks = now, signs.unread, 1
+        if not is_draining and self.level is not Level.NOTHING:
+            self._rise(now)
+
+    def _rise(self, now: int) -> None:
+        if now - self._fell < STEADY_NS:
+            self._longer = min(self._longer * 2, LONGEST_RELIEF_NS)
+            self._fell = now - STEADY_NS  # doubled once for each fall
+        self._relief = self._longer
+        self.level = Level(self.level + 1)
+        self._calm = now
