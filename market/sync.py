@@ -14,7 +14,8 @@ from market.sync_states import TABLE, Act, Event, State
 from schemas import wire
 from schemas.requests import Request, SnapshotRequest
 
-BUFFER_LIMIT = 10_000  # deltas kept while waiting; the oldest go first
+BUFFER_LIMIT = 10_000  # deltas kept while a snapshot is on its way; the oldest go first
+IDLE_LIMIT = 500  # while none is: it was up to 34 ids behind when it came (section 3.3)
 QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribing (rule 2)
 RETRY_DELAY_NS = 500_000_000  # doubled by each further request..
 RETRY_DELAY_MAX_NS = 60_000_000_000  # ..up to this
@@ -242,6 +243,9 @@ class BookSync:
     def _keep(self, delta: wire.Depth) -> None:
         if not self._buffer and not self._attempts:  # otherwise a request is waiting already
             self.ask(0)
+        if not any(self._flying):
+            while len(self._buffer) >= IDLE_LIMIT:
+                self._buffer.popleft()
         self._buffer.append(delta)
 
     def _lose(self, ts_mono: int) -> None:

@@ -20,8 +20,8 @@ class DiskLow(TapeError):
 class Space:
     """How much is free, asked for in a thread, since a disk that hangs does not answer.
 
-    root: the folder of the recording. least: bytes that are to stay free; 0 where nobody asked for that. worker: for other calls that
-        a hanging disk would hold up.
+    root: the folder of the recording. least: bytes that are to stay free; 0 where nobody asked for
+        that. worker: for other calls that a hanging disk would hold up.
     """
 
     def __init__(self, root: Path, least: int | None) -> None:

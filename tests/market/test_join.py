@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import pytest
 
-from market.sync import BUFFER_LIMIT
+from market.sync import BUFFER_LIMIT, IDLE_LIMIT
 from market.sync_states import State
 from schemas.rows import Depth, Gap, Reject, Row
 from tests.market.hand import SYMBOL, Hand, actions
@@ -177,12 +177,22 @@ class TestJoin:
 
     def test_the_buffer_forgets_the_oldest_first(self, hand: Hand) -> None:
         """Past its limit a snapshot must be newer than what was forgotten."""
+        hand.ask()
         for update_id in range(1, BUFFER_LIMIT + 2):
+            hand.delta(update_id)
+        hand.reply(0)
+        assert hand.id is None
+        hand.join(1)
+        assert hand.id == BUFFER_LIMIT + 1
+
+    def test_little_is_kept_while_no_snapshot_is_on_its_way(self, hand: Hand) -> None:
+        """REST may be down for hours; one asked for later will be newer."""
+        for update_id in range(1, IDLE_LIMIT + 2):
             hand.delta(update_id)
         hand.join(0)
         assert hand.id is None
         hand.join(1)
-        assert hand.id == BUFFER_LIMIT + 1
+        assert hand.id == IDLE_LIMIT + 1
 
 
 class TestLive:

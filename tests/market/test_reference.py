@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from market.sync import BUFFER_LIMIT
+from market.sync import IDLE_LIMIT
 from schemas.account_rows import Order, Position
 from schemas.rows import (
     BookTicker,
@@ -96,7 +96,7 @@ def test_04_a_quiet_market_gets_its_book_and_the_buffer_is_bounded() -> None:
     assert hand.wanted() == [2_000], "a snapshot is wanted although nothing was heard"
     hand.delta(1)
     assert hand.wanted() == [0], "the first delta makes it urgent"
-    for update_id in range(2, BUFFER_LIMIT + 100):
+    for update_id in range(2, IDLE_LIMIT + 100):
         hand.delta(update_id)
     assert hand.wanted() == [], "one request is enough"
     hand.ask()
@@ -104,8 +104,8 @@ def test_04_a_quiet_market_gets_its_book_and_the_buffer_is_bounded() -> None:
     assert hand.wanted(), "it failed: another one"
     hand.join(50, bids=[("98.90", "1.00")])  # what was to follow is not kept any more
     assert hand.id is None
-    hand.join(BUFFER_LIMIT + 50, bids=[("98.90", "1.00")])
-    assert hand.id == BUFFER_LIMIT + 99
+    hand.join(IDLE_LIMIT + 50, bids=[("98.90", "1.00")])
+    assert hand.id == IDLE_LIMIT + 99
 
 
 def test_05_what_is_kept_must_chain_and_meet_the_snapshot() -> None:
