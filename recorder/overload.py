@@ -11,11 +11,12 @@ from schemas.shedding import Level
 
 _MS = 1_000_000
 
-EMPTY = 4_096  # bytes unread that are no backlog: some 20 messages
-URGENT = 1_000_000  # bytes unread, from which on it goes faster
+EMPTY = 16_384  # bytes unread that are no backlog: some 90 messages
+URGENT = 4_000_000  # bytes unread, from which on it goes faster
 LATE_NS = 500 * _MS  # so does it where the event loop is so late
-PATIENCE_NS = 500 * _MS  # from one level to the next while the sockets are never empty..
-URGENT_NS = 250 * _MS  # ..and where it is urgent
+PATIENCE_NS = 1_500 * _MS  # from one level to the next while the sockets are never empty..
+URGENT_NS = 500 * _MS  # ..and where it is urgent
+LOSING = 3  # times as long, where the next level costs frames: the venue waits a while for us
 LOOKS = 2  # at least, before it is believed: after a pause of the whole machine there was none
 DRAINING = 9, 10  # of what was unread a step before: it gets less by itself
 CALM_NS = 400 * _MS  # empty at least so often: it keeps up..
@@ -77,6 +78,8 @@ class Overload:
         self._looks += 1
         urgent = signs.unread >= URGENT or signs.late > LATE_NS
         patience = URGENT_NS if urgent else PATIENCE_NS
+        if self.level >= Level.NO_ROWS:
+            patience *= LOSING
         if now - self._step < patience or self._looks <= LOOKS:
             return
         part, of = DRAINING
