@@ -18,7 +18,9 @@ from schemas.frames import Frame, Kind
 from schemas.rows import Row
 
 # A selection of streams leaves these out, or what they make: nothing may depend on them.
-_PASSED_OVER = frozenset({Kind.SEGMENT, Kind.KEYFRAME, Kind.REQUEST, Kind.REPLY, Kind.FAILED})
+_PASSED_OVER = frozenset(
+    {Kind.SEGMENT, Kind.KEYFRAME, Kind.REQUEST, Kind.REPLY, Kind.FAILED, Kind.CHECKPOINT}
+)
 
 
 class Weave:

@@ -4,7 +4,7 @@ import pytest
 
 from market.held import HELD_LIMIT, HOLD_NS
 from market.sync_states import State
-from schemas.frames import ConnectionOpened, FramesLost, Kind, to_json
+from schemas.frames import ConnectionOpened, FramesLost, Kind, MessagesCopied, to_json
 from schemas.rows import Depth, Gap, Row, Trade
 from tests.market.hand import SYMBOL, Hand, actions
 from tests.market.stamps import event, subscribe, unsubscribe
@@ -14,6 +14,7 @@ DEPTH, TRADE, QUOTE, TICKER = (f"{c}.{SYMBOL}" for c in ("depth", "trade", "book
 ALL = (DEPTH, TRADE, QUOTE, TICKER)
 BID, ASK = [("100.7", "1")], [("100.8", "1")]
 MS = 1_000_000
+NO_COPIES = to_json(MessagesCopied([], [], [], []))
 
 
 def enter(hand: Hand, conn: int, *topics: str) -> list[Row]:
@@ -128,9 +129,12 @@ def test_it_waits_for_a_second_by_the_frames_of_its_stream_and_of_none(hand: Han
     for _ in range(last):
         assert ids(ticker(hand, 1, 1)) == []
     hand.stamper.seq = early + last - 1
-    assert ids(hand.noted(Kind.CHECKPOINT, b"{}")) == []
+    assert ids(hand.noted(Kind.COPIES, NO_COPIES)) == []
     assert ids([*ticker(hand, 1, 1), *hand.ask()]) == []
-    assert ids(hand.noted(Kind.CHECKPOINT, b"{}")) == [("trade_ids", 6, 1), 7]
+    before = hand.engine.digest()
+    assert hand.noted(Kind.CHECKPOINT, b"{}") == []
+    assert hand.engine.digest() == before, "it speaks of what is remembered, and changes nothing"
+    assert ids(hand.noted(Kind.COPIES, NO_COPIES)) == [("trade_ids", 6, 1), 7]
     assert ids(trade(hand, 9, conn=2)) == []
     hand.stamper.seq += HOLD_NS // MS
     assert ids(trade(hand, 10, conn=2)) == [("trade_ids", 8, 1), 9, 10]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.engine import Engine
-from schemas.frames import Frame, Kind
+from schemas.frames import Frame, Kind, MessagesCopied, to_json
 from schemas.rows import Depth, Gap, Row, Trade
 from tests.market import relay
 from tests.market.hand import SYMBOL
@@ -20,6 +20,7 @@ from tests.market.test_sync import levels_of
 
 TRADE, DEPTH = f"trade.{SYMBOL}", f"depth.{SYMBOL}"
 FIRST_TRADE = 1_000
+NO_COPIES = to_json(MessagesCopied([], [], [], []))  # a frame about no stream
 EXAMPLES = 3_000 if os.environ.get("SOAK") else 80
 
 
@@ -48,7 +49,7 @@ class Track:
         for one in self.found:
             self._put(one)
         last = max(race.times) + 5_000
-        self.taper.note(last, Kind.CHECKPOINT, b"{}")
+        self.taper.note(last, Kind.COPIES, NO_COPIES)
 
     @property
     def frames(self) -> list[Frame]:
@@ -61,7 +62,7 @@ class Track:
             case relay.CLOSED:
                 self.taper.close(one.ms, one.conn)
             case relay.LOOKED:
-                self.taper.note(one.ms, Kind.CHECKPOINT, b"{}")
+                self.taper.note(one.ms, Kind.COPIES, NO_COPIES)
             case _:
                 self.taper.note(one.ms, Kind.DATA, self._message(one), one.conn)
                 self._begin(one.ms)
