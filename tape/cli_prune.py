@@ -60,8 +60,8 @@ def prune(
     Each removal is written to manifest/log.jsonl first: when, which files with their sha256, why.
     What is in there is not missing to any command. A segment whose frames were pruned keeps its
     rows, but cannot be replayed, certified or sealed again. One whose rows were pruned gets them
-    back with bp-tape seal --again; its gap, audit, clock and session rows stay, which say what is
-    missing.
+    back with bp-tape seal --again; its gap, audit, clock, silence and session rows stay, which say
+    what is missing.
 
     A recorder may be at work meanwhile (bp-record --keep does this by itself). Killed at any point,
     each segment is there or pruned for all readers; the next bp-tape prune or recover removes what

@@ -305,5 +305,5 @@ def _check_overlaps(manifests: Sequence[Manifest]) -> None:
             raise TapeError(
                 f"sessions {one[2]} and {following[2]} overlap in time by"
                 f" {(one[1] - following[0]) / 1e9:.1f} s: play them together (bp-replay --merge),"
-                " or move one of them to a folder of its own"
+                " or make one recording of them (bp-tape union)"
             )
