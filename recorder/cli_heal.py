@@ -12,6 +12,7 @@ from recorder.heal import Heal
 from recorder.rest import Rest
 from recorder.settings import PATIENCE, REST_URL
 from tape import console
+from tape.cli_ids import topics
 from tape.lacking import Lack, lacking
 from tape.layout import Tape
 from tape.lock import lock
@@ -27,9 +28,7 @@ _HEALED = ("topic", "missing", "healed", "left")
 
 @click.command(cls=console.Command)
 @console.folder
-@click.option(
-    "-t", "--topic", "patterns", multiple=True, metavar="PATTERN", help="Only these, as trade.*"
-)
+@topics
 @click.option("--rest-url", default=REST_URL, show_default=True, help="The venue's REST.")
 @click.option("--dry-run", is_flag=True, help="Only say what is missing.")
 @console.as_json

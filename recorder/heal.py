@@ -21,7 +21,7 @@ from recorder.rest import Rest
 from recorder.session import new_session
 from recorder.stamp import Clock, now
 from schemas.errors import TapeError
-from schemas.frames import Kind, SegmentHead, to_json
+from schemas.frames import Kind, SegmentHead
 from schemas.rows import SCHEMA
 from tape.journal import JournalWriter
 from tape.lacking import Lack
@@ -104,10 +104,8 @@ class Heal:
             await self._rest.turn()
             intake.take(Kind.REQUEST, b"", topic=path)
             reply = await self._rest.get(path)
-            if reply.failure is None:
-                intake.take(Kind.REPLY, reply.body, topic=path)
-            else:
-                intake.take(Kind.FAILED, to_json(reply.failure), topic=path)
+            intake.take(*reply.taped, topic=path)
+            if reply.failure is not None:
                 self.troubles.append(f"{path}: {reply.failure.status} {reply.failure.error}")
             self._show(self._done + before - missing.left, self._total)
         self._done += before

@@ -10,14 +10,12 @@ from recorder.hold import Arrival, Hold
 from recorder.memory import Memory
 from recorder.shedding import Shedding
 from recorder.stamp import Clock, Stamp, now
-from schemas.digest import Witness, state_digest
+from schemas.digest import CHECKPOINT_EVERY, Witness, state_digest
 from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
 from schemas.requests import Request
 from schemas.rows import Row
 from schemas.shedding import Level
 from tape.journal import JournalWriter
-
-CHECKPOINT_EVERY = 1_000  # frames
 
 # What is shed when memory is full. All else is small, and tells what happened.
 _LARGE = frozenset((Kind.DATA, Kind.BINARY, Kind.REPLY))

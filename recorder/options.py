@@ -74,7 +74,6 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
     ring = _optional(seconds, texts["ring"])
     shard = _optional(Shard.parse, texts["shard"])
     _check_ring(ring, texts)
-    markets_every = texts["markets_every"] or ""
     settings = Settings(
         topics=names,
         data=data if shard is None else data / shard.folder,
@@ -86,7 +85,7 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         min_free=_optional(octets, texts["min_free"]),
         audit_every=_optional(seconds, texts["audit_every"]),
         keep=Keep.parse(texts["keep"]) if texts["keep"] else None,
-        markets_every=None if texts["markets_every"] == "never" else seconds(markets_every),
+        markets_every=_unless_never(texts["markets_every"] or ""),
         keys=key_source(names, texts["keys"]),
         ring=ring,
         take_over=texts["take_over"],
@@ -96,6 +95,12 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         metrics=_listen(texts["metrics_host"], texts["metrics_port"]),
         silence=_silence(texts["silence"]),
     )
+    _check(settings, texts)
+    return settings
+
+
+def _check(settings: Settings, texts: dict[str, Any]) -> None:
+    """Raises ConfigError for what is too little."""
     if settings.roll < SHORTEST_ROLL_S:
         raise ConfigError(f"--roll {texts['roll']}: sealing could not keep up; 1s is the least")
     if settings.memory < LEAST_MEMORY:
@@ -103,7 +108,6 @@ def settings_of(topics: tuple[str, ...], data: Path, texts: dict[str, Any]) -> S
         raise ConfigError(f"--memory {texts['memory']}: large frames need {least} at least")
     if not settings.topics:
         raise ConfigError("nothing to record: name a topic, as in --topics depth.ETH_USDC")
-    return settings
 
 
 def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
@@ -120,6 +124,10 @@ def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
             "--roll seals all there is, --ring only what was before something happened, in pieces"
             " of a sixth of it: take one of them"
         )
+
+
+def _unless_never(text: str) -> float | None:
+    return None if text == "never" else seconds(text)
 
 
 def _ring_after(text: str | None) -> float:

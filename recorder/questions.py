@@ -14,7 +14,7 @@ from recorder.judge import Word
 from recorder.marks import Mark, reply_mark
 from recorder.rest import Rest
 from recorder.snapshots import Snapshots
-from schemas.frames import Frame, Kind, RequestFailed, to_json
+from schemas.frames import Frame, Kind, RequestFailed
 from schemas.requests import SnapshotRequest, depth_symbol
 from schemas.rows import Row
 
@@ -92,10 +92,7 @@ class Questions:
     async def _fetch(self, path: str) -> None:
         self._intake.take(Kind.REQUEST, b"", topic=path)
         reply = await self._rest.get(path)
-        if reply.failure is None:
-            self._intake.take(Kind.REPLY, reply.body, topic=path)
-        else:
-            self._intake.take(Kind.FAILED, to_json(reply.failure), topic=path)
+        self._intake.take(*reply.taped, topic=path)
 
     def hear(self, frame: Frame, rows: list[Row]) -> None:
         """Listens to the intake."""

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 import aiohttp
 
-from schemas.frames import RequestFailed
+from schemas.frames import Kind, RequestFailed, to_json
 
 PER_SECOND = 5
 LARGEST_BODY = 32 << 20  # it fits into a batch of the journal
@@ -19,6 +19,13 @@ class Reply(NamedTuple):
 
     body: bytes
     failure: RequestFailed | None
+
+    @property
+    def taped(self) -> tuple[Kind, bytes]:
+        """Kind and payload of the frame that it becomes."""
+        if self.failure is None:
+            return Kind.REPLY, self.body
+        return Kind.FAILED, to_json(self.failure)
 
 
 class Rest:

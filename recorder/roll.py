@@ -1,8 +1,8 @@
 """When a segment is due to end."""
 
 from recorder.stamp import Clock
+from tape.layout import LARGEST_SEGMENT_FRAMES
 
-LARGEST_SEGMENT_FRAMES = 20_000_000  # half an hour of the venue's peak
 _SLACK = 1.01  # by the monotonic clock, so that the full hour comes first
 
 

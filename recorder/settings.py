@@ -122,13 +122,12 @@ class Settings:
     connections: int = 1
     take_over: bool = False
     shard: Shard | None = None
+    silence: Silence = Silence.ACT
 
     @property
     def shard_name(self) -> str | UnsetType:
         """As heads of segments have it."""
         return UNSET if self.shard is None else str(self.shard)
-
-    silence: Silence = Silence.ACT
 
     @property
     def private(self) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from recorder.intake import Intake
 from recorder.rest import Rest
-from schemas.frames import Kind, to_json
+from schemas.frames import Kind
 from schemas.requests import Request, SnapshotRequest, TradesRequest
 
 AT_ONCE = 5  # requests on their way; the venue takes up to 0.55 s for a deep book
@@ -142,7 +142,4 @@ class Snapshots:
             reply = await self._rest.get(path)
         finally:
             self._landed(errand)
-        if reply.failure is None:
-            self._intake.take(Kind.REPLY, reply.body, topic=path)
-        else:
-            self._intake.take(Kind.FAILED, to_json(reply.failure), topic=path)
+        self._intake.take(*reply.taped, topic=path)

@@ -42,9 +42,9 @@ class Status(msgspec.Struct):
     """A recording as it is now.
 
     connection: number of the newest, 0 before the first; connected: whether any is up. links: those
-    kept up at once. trouble: what
-    people have to know, empty if nothing. held_bytes: what waits for the disk. free_bytes: None
-    where the disk does not answer. shard: as in ``2/4``; None for all markets.
+    kept up at once. trouble: what people have to know, empty if nothing. held_bytes: what waits for
+    the disk. free_bytes: None where the disk does not answer. shard: as in ``2/4``; None for all
+    markets.
     """
 
     pid: int

@@ -118,13 +118,18 @@ def _doubts(recorder: Recorder) -> Iterator[Fact]:
     links = recorder.links.each if recorder.links is not None else []
     for link in links if len(links) > 1 else ():
         yield "link", link.place, link.frames, "frames", link.copies, "copies"
-    yield "repeats ignored", recorder.intake.engine.repeats
-    for name, count in sorted(recorder.intake.engine.unknown.items()):
-        yield "kept raw", name, count, "frames"
+    yield from _left_raw(recorder)
     heard = {line.topic for line in tally.topics() if line.frames}
     for topic in recorder.topics:
         if topic not in heard:
             yield "never heard of", topic
+
+
+def _left_raw(recorder: Recorder) -> Iterator[Fact]:
+    """What made no rows, for good reason."""
+    yield "repeats ignored", recorder.intake.engine.repeats
+    for name, count in sorted(recorder.intake.engine.unknown.items()):
+        yield "kept raw", name, count, "frames"
 
 
 def _silences(silences: Silences) -> Iterator[Fact]:

@@ -33,7 +33,7 @@ from schemas.digest import MEMORY
 from schemas.errors import BackpackError, UsageError
 from schemas.frames import ConnectionClosed as Closed
 from schemas.frames import Frame, Kind, to_json
-from schemas.requests import Request as Asked
+from schemas.requests import Request as RestRequest
 from tape.journal_reader import read_journal
 from tape.layout import SegmentName, Tape
 from tape.lock import is_locked
@@ -93,7 +93,7 @@ class TakeOver:
             capture.numbers.newest = max(capture.numbers.newest, self._given.newest)
             for conn in self._given.open:
                 capture.intake.take(Kind.CLOSE, TAKEN_OVER, conn=conn)
-            asked: list[Asked] = [*self._given.snapshots, *self._given.trades]
+            asked: list[RestRequest] = [*self._given.snapshots, *self._given.trades]
             for request in asked:
                 capture.snapshots.ask(request)
 

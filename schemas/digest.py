@@ -13,6 +13,7 @@ from schemas.frames import Checkpoint, Frame
 from schemas.rows import Row
 
 MEMORY = 2  # of what an engine remembers; another with every change of it
+CHECKPOINT_EVERY = 1_000  # frames of a segment, from one CHECKPOINT to the next
 _BATCH_BYTES = 1 << 16
 
 

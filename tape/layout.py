@@ -16,6 +16,7 @@ from schemas.shard import Shard
 
 HOUR_NS = 3_600_000_000_000
 DAY_NS = 24 * HOUR_NS
+LARGEST_SEGMENT_FRAMES = 20_000_000  # half an hour of the venue's peak
 
 FRAMES = "frames"
 ROWS = "rows"

@@ -5,16 +5,14 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from schemas.digest import Witness, state_digest
+from schemas.digest import CHECKPOINT_EVERY, Witness, state_digest
 from schemas.frames import Frame, Kind, SegmentHead, to_json
 from tape.draft import SealEngine
 from tape.journal import JournalWriter
-from tape.layout import HOUR_NS, SegmentName, Tape
+from tape.layout import HOUR_NS, LARGEST_SEGMENT_FRAMES, SegmentName, Tape
 from tape.manifest import Manifest
 from tape.seal import seal
 
-CHECKPOINT_EVERY = 1_000  # frames
-LARGEST_SEGMENT = 20_000_000  # frames: as a recorder has it
 _FLUSH_FRAMES = 10_000  # that wait in memory
 
 
@@ -75,7 +73,7 @@ class Scribe:
         self._stamp = stamp
         self._number += 1
         self._until = (stamp.at // HOUR_NS + 1) * HOUR_NS
-        self._last_seq = self.seq + LARGEST_SEGMENT
+        self._last_seq = self.seq + LARGEST_SEGMENT_FRAMES
         self._journal = JournalWriter(self._tape.journal(self._name), private=self._private)
         self._witness = Witness()
         head = replace(self._base, number=self._number, topics=tuple(sorted(topics)))

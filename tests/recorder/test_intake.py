@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from market.engine import Engine
-from recorder.intake import CHECKPOINT_EVERY, Intake
+from recorder.intake import Intake
+from schemas.digest import CHECKPOINT_EVERY
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
 from tape.journal import JournalWriter
