@@ -191,8 +191,9 @@ def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **tex
     bp-record --config recorder.toml --take-over   a new version takes over, without a gap
     bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
 
-    Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified;
-    1: failed; 2: asked for something that cannot be; 3: recorded, but with losses.
+    Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified, or
+    another process has taken over; 1: failed; 2: asked for something that cannot be; 3: recorded,
+    but with losses.
     """
     if context.invoked_subcommand is not None:
         return

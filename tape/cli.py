@@ -44,7 +44,7 @@ def cli() -> None:
     """Look after recordings that bp-record made.
 
     DATA is a recording's folder, data/tape if you name none. Where it holds several shards, ls,
-    info and verify read them as one; the other commands take one.
+    info and verify read them as one, union makes one of them; the other commands take one.
 
     \b
     Examples:
@@ -78,7 +78,8 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
 
-    A segment ends with a roll, a stop, or the dump of a ring, which says why it was written.
+    A segment ends with a roll, a stop, a handover to another process, or the dump of a ring, which
+    says why it was written.
 
     \b
     Examples:
