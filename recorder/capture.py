@@ -16,7 +16,7 @@ from recorder.pace import Pace
 from recorder.program import Program
 from recorder.questions import Questions
 from recorder.rest import Rest
-from recorder.settings import Settings, Silence
+from recorder.settings import OnSilence, Settings
 from recorder.snapshots import Snapshots
 from recorder.space import Space
 from recorder.store import Store
@@ -64,7 +64,7 @@ class Capture:
         self.links = Links(venue.subscriptions, line)
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.program.forget = self.snapshots.forget
-        self._vigil = self._watching() if parts.settings.silence is not Silence.OFF else None
+        self._vigil = self._watching() if parts.settings.silence is not OnSilence.OFF else None
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
@@ -83,7 +83,7 @@ class Capture:
         questions = Questions(self._venue.rest, intake, self.snapshots)
         vigil = Vigil(intake, self._parts.tally.traffic, questions, settings.patience)
         vigil.notice = self._parts.notice
-        if settings.silence is Silence.ACT:
+        if settings.silence is OnSilence.ACT:
             vigil.remedies = Remedies(
                 self._venue.subscriptions.again, self.links.renew, self.links.hang_up
             )

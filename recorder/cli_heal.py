@@ -51,7 +51,8 @@ def heal(
     A recorder heals by itself what it sees missing; this is for what it could not see. Refused
     while one is at work in DATA; what a killed one left is sealed first.
 
-    Exits 0 if nothing is missing any more, 3 if some trades cannot be had.
+    Exits 0 if nothing is missing any more, 3 if some trades cannot be had; with --dry-run 3 if any
+    are missing.
 
     \b
     Examples:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from recorder.keys import key_source
-from recorder.settings import RING_AFTER_S, Listen, Settings, Silence, as_url
+from recorder.settings import RING_AFTER_S, Listen, OnSilence, Settings, as_url
 from schemas.errors import ConfigError
 from schemas.shard import Shard
 from tape.keep import Keep
@@ -136,11 +136,11 @@ def _ring_after(text: str | None) -> float:
     return 0.0 if text.strip() == "0s" else seconds(text)
 
 
-def _silence(text: str) -> Silence:
+def _silence(text: str) -> OnSilence:
     try:
-        return Silence(text)
+        return OnSilence(text)
     except ValueError:
-        raise ConfigError(f"--silence {text}: there are {', '.join(Silence)}") from None
+        raise ConfigError(f"--silence {text}: there are {', '.join(OnSilence)}") from None
 
 
 def _listen(host: str, port: int | None) -> Listen | None:

@@ -65,7 +65,7 @@ class Patience(NamedTuple):
 PATIENCE = Patience()
 
 
-class Silence(StrEnum):
+class OnSilence(StrEnum):
     """What is done about topics that say nothing."""
 
     ACT = "act"  # those that are dead are asked for again, or get a new connection
@@ -122,7 +122,7 @@ class Settings:
     connections: int = 1
     take_over: bool = False
     shard: Shard | None = None
-    silence: Silence = Silence.ACT
+    silence: OnSilence = OnSilence.ACT
 
     @property
     def shard_name(self) -> str | UnsetType:

@@ -17,7 +17,7 @@ from market.engine import Engine
 from recorder.health import Reason, problems
 from recorder.metric import expose
 from recorder.metrics import read
-from recorder.settings import Patience, Silence
+from recorder.settings import OnSilence, Patience
 from recorder.stamp import Stamp
 from recorder.status import status
 from recorder.summary import exit_code, print_summary
@@ -312,7 +312,7 @@ async def trades(folder: Path | None) -> Run:
 
 async def told(folder: Path | None) -> Run:
     """Nothing is done, and it is said."""
-    settings: dict[str, Any] = {"patience": EASY, "silence": Silence.TELL}
+    settings: dict[str, Any] = {"patience": EASY, "silence": OnSilence.TELL}
     async with scenery(folder, TICKER, OTHER, talk=(OTHER,), **settings) as (_, run):
         await run.until(lambda: verdicts(run, TICKER) == ["dead"])
         await asyncio.sleep(0.5)
@@ -321,7 +321,7 @@ async def told(folder: Path | None) -> Run:
 
 async def ignored(folder: Path | None) -> Run:
     """Nobody looks."""
-    settings: dict[str, Any] = {"patience": EASY, "silence": Silence.OFF}
+    settings: dict[str, Any] = {"patience": EASY, "silence": OnSilence.OFF}
     async with scenery(folder, TICKER, OTHER, talk=(OTHER,), **settings) as (_, run):
         await asyncio.sleep(2.5)
     return run
