@@ -55,6 +55,11 @@ class Side:
         return sum(segment.frames for segment in self.segments)
 
     @property
+    def leaves_out(self) -> bool:
+        """Whether it has something of an account that is not taken."""
+        return self._tape.public and any(segment.private for segment in self.segments)
+
+    @property
     def stopped(self) -> bool:
         """Whether its recorder ended in order."""
         return self.segments[-1].end == "stop"

@@ -109,9 +109,11 @@ def _place(out: Path) -> Path:
 
 
 def _head(found: Sequence[Side], inputs: tuple[UnionInput, ...]) -> SegmentHead:
-    """Of all segments. The session is named after the first it is made of, and after all."""
+    """Of all segments. The session is named after the first it is made of, and after all, with and
+    without what is of an account."""
     first = min(found, key=attrgetter("first_ts"))
     said = "".join(each.session + each.manifests for each in inputs)
+    said += "".join(f"without account {side.session}" for side in found if side.leaves_out)
     began = first.session.partition("-")[0]
     session = f"{began}-u{sha256(said.encode()).hexdigest()[:8]}"
     of = first.head()

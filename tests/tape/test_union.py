@@ -382,6 +382,8 @@ def test_what_is_of_an_account_stays_apart_or_out(tmp_path: Path) -> None:
     assert not public.account_folder.exists()
     assert len(frames(public, Kind.DATA)) == 1
     assert b"account" not in b"".join(frame.payload for frame in frames(public))
+    names = {each.manifests()[0].name for each in (tape, public)}
+    assert len(names) == 2, "they are not the same recording"
 
 
 def test_what_cannot_be_united_leaves_nothing(tmp_path: Path) -> None:
