@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One frame. ``seq`` orders, ``ts_recv`` paces (design section 2).
+    """One frame. ``seq`` orders, ``ts_recv`` paces.
 
     seq: from 1, +1 for each frame of a session, across its segments.
     ts_recv: wall clock at arrival, ns since the epoch, UTC.
