@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from websockets.asyncio.client import ClientConnection
 
-from recorder.overload import EMPTY, Overload, Signs
+from recorder.overload import Overload, Signs
 from recorder.stamp import Clock
 from recorder.unread import unread
 from schemas.shedding import Level
 
 LOOK_EVERY_NS = 4_000_000  # at most, while it is read
+PACE_NS = 500_000_000
 BEAT_S = 0.05  # a look by itself, where nothing comes
 TELL_EVERY_S = 10.0  # what was lost, on the tape: a crash costs no more of the counts
 
@@ -23,6 +24,21 @@ class Seen(NamedTuple):
 
     unread: int
     again: int
+
+
+class Pace:
+    """Bytes a second, of each half second anew."""
+
+    def __init__(self) -> None:
+        self.rate = 0
+        self._bytes = self._since = 0
+
+    def add(self, size: int, now: int) -> None:
+        """So many more have come. now: by the monotonic clock, ns."""
+        self._bytes += size
+        if now - self._since >= PACE_NS:
+            self.rate = self._bytes * 1_000_000_000 // (now - self._since)
+            self._bytes, self._since = 0, now
 
 
 class Backlog:
@@ -38,17 +54,19 @@ class Backlog:
         self._sockets: dict[ClientConnection, Seen] = {}
         self._overload = Overload()
         self._level = Level.ALL
+        self._pace = Pace()
         self._over = False
         self._late = 0
 
-    def read(self, connection: ClientConnection) -> None:
-        """A connection has read its socket, and what it read is done with."""
+    def read(self, connection: ClientConnection, size: int) -> None:
+        """A connection has read so many bytes of its socket, and they are done with."""
+        self._pace.add(size, self._clock().ts_mono)
         self._look(connection)
 
     def amid(self, connection: ClientConnection) -> None:
         """A connection is at work on what it has read. That nothing more waits then says nothing:
         there is what it has read."""
-        self._look(connection, EMPTY)
+        self._look(connection, amid=True)
 
     def gone(self, connection: ClientConnection) -> None:
         """It is over."""
@@ -66,7 +84,7 @@ class Backlog:
                 self._late = max(int((loop.time() - due) * 1e9), 0)
                 for connection in self._sockets:
                     self._sockets[connection] = self._seen(connection)
-                self._judge(-1)
+                self._judge()
                 if self._level and loop.time() - told >= TELL_EVERY_S:
                     told = loop.time()
                     self._turn(self._level)
@@ -74,23 +92,24 @@ class Backlog:
             self._over = True
             self._set(Level.ALL)
 
-    def _look(self, connection: ClientConnection, least: int = -1) -> None:
+    def _look(self, connection: ClientConnection, amid: bool = False) -> None:
         """What waits of the others was seen when they were read, as it has come since then: it is
         not their turn yet."""
         before = self._sockets.get(connection)
         if self._over or (before is not None and self._clock().ts_mono < before.again):
             return
         self._sockets[connection] = self._seen(connection)
-        self._judge(least)
+        self._judge(amid)
 
     def _seen(self, connection: ClientConnection) -> Seen:
         return Seen(unread(connection) or 0, self._clock().ts_mono + LOOK_EVERY_NS)
 
-    def _judge(self, least: int) -> None:
-        """least: fewer bytes unread tell nothing."""
+    def _judge(self, amid: bool = False) -> None:
+        """amid: that little waits tells nothing."""
         waiting = sum(seen.unread for seen in self._sockets.values())
-        if waiting > least and not self._over:
-            self._set(self._overload.see(Signs(self._clock().ts_mono, waiting, self._late)))
+        signs = Signs(self._clock().ts_mono, waiting, self._late, self._pace.rate)
+        if not (self._over or (amid and waiting <= signs.empty)):
+            self._set(self._overload.see(signs))
 
     def _set(self, level: Level) -> None:
         if level is not self._level:

@@ -39,7 +39,7 @@ class TapConnection(ClientConnection):
         self.stamp = self.clock()
         super().data_received(data)
         if self.backlog is not None:
-            self.backlog.read(self)
+            self.backlog.read(self, len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

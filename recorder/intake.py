@@ -159,6 +159,11 @@ class Intake:
         self.take(Kind.LOAD, to_json(self.shedding.turn(level)))
 
     @property
+    def takes_all(self) -> bool:
+        """Whether all that arrives is taken at once, and looked at."""
+        return not (self.memory.shedding or self.shedding.level or self.held is not None)
+
+    @property
     def is_deaf(self) -> bool:
         """Whether a snapshot would not be taken, or could join no book."""
         return self.memory.shedding or self.shedding.level >= Level.NO_ROWS

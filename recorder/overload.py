@@ -11,7 +11,9 @@ from schemas.shedding import Level
 
 _MS = 1_000_000
 
-EMPTY = 16_384  # bytes unread that are no backlog: some 90 messages
+EMPTY = 16_384  # bytes unread that are no backlog: some 90 messages; nor what comes in..
+MOMENT_NS = 100 * _MS  # ..as others want the processor too; but no more than
+LARGEST_EMPTY = 262_144  # bytes, as a system may let no more than that wait
 URGENT = 4_000_000  # bytes unread, from which on it goes faster
 LATE_NS = 500 * _MS  # so does it where the event loop is so late
 PATIENCE_NS = 1_500 * _MS  # from one level to the next while the sockets are never empty..
@@ -27,11 +29,17 @@ STEADY_NS = 60_000 * _MS  # within this; with nothing shed for so long, all is f
 
 class Signs(NamedTuple):
     """What was seen at a moment: the monotonic clock, ns; bytes unread in all sockets together; how
-    late the event loop is, ns."""
+    late the event loop is, ns; bytes read in a second."""
 
     mono: int
     unread: int
     late: int = 0
+    rate: int = 0
+
+    @property
+    def empty(self) -> int:
+        """Bytes unread that are no backlog."""
+        return min(max(EMPTY, self.rate * MOMENT_NS // 1_000_000_000), LARGEST_EMPTY)
 
 
 class Overload:
@@ -52,7 +60,7 @@ class Overload:
 
     def see(self, signs: Signs) -> Level:
         """The level by now."""
-        if signs.unread <= EMPTY:
+        if signs.unread <= signs.empty:
             self._keeps_up(signs)
         else:
             self._is_behind(signs)

@@ -55,7 +55,7 @@ class Scene:
     def read(self, place: int) -> None:
         """One of them has been read, some time later."""
         self.mono += URGENT_NS
-        self.backlog.read(cast(ClientConnection, Far(self.pairs[place][0])))
+        self.backlog.read(cast(ClientConnection, Far(self.pairs[place][0])), 0)
 
     def until(self, level: Level) -> None:
         """Both are read in turn."""

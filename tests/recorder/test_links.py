@@ -14,6 +14,7 @@ import pytest
 from recorder import KeyPair
 from recorder.settings import Patience
 from schemas.frames import Kind
+from schemas.rows import Trade
 from tape.manifest import Verdict
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, bid, bids, trade
@@ -41,6 +42,7 @@ DEPTH = "/api/v1/depth"
 ORDERS = "account.orderUpdate"
 QUICK = Patience(stagger=0.01, proof=5.0, overlap=0.05, refused=0.05)
 BOTH = WaitSubscribed(SOL, count=2)
+LOST = 33  # a trade that neither connection brings
 SLOW_US = 1_500  # by which the clock of the second server is ahead
 
 
@@ -83,7 +85,7 @@ async def losses(folder: Path) -> Venue:
 
 
 async def same(folder: Path) -> Venue:
-    """Both lose the same three depth frames."""
+    """Both lose the same three depth frames, and the trade among them."""
 
     async def ask_again(venue: Venue) -> None:
         """What is missing may come yet, until what follows has waited for long enough."""
@@ -96,12 +98,13 @@ async def same(folder: Path) -> Venue:
 
     lasts: list[int] = []
     script = [*joined(), *steady(12, 20), *map(Lose, bids(32, 3))]
-    script += [*map(Send, map(trade, range(32, 35))), Do(ask_again)]
+    script += [Send(trade(32)), Lose(trade(LOST)), Send(trade(34)), Do(ask_again)]
     venue = Venue(script, snapshots=SNAPSHOTS, options=options())
     async with venue, running(venue, folder, SOL, TRADES, connections=2, patience=QUICK) as run:
         await venue.finished()
         await run.until(lambda: run.is_live(SOL) and run.last_id("SOL_USDC") == lasts[0])
         await run.until(lambda: arrived(run, venue))
+        await run.until(lambda: LOST in [row.trade_id for row in run.rows if type(row) is Trade])
         assert run.sides("SOL_USDC") == truth(venue.truth.book("SOL_USDC"))
     return venue
 
@@ -285,10 +288,14 @@ def test_copies_tell_how_late_they_were_and_by_whose_clock(played: Played[Venue]
 
 
 def test_what_both_lose_is_a_gap(played: Played[Venue]) -> None:
-    """To the id, and nothing else is."""
+    """To the id, and nothing else is; the trade in it is healed by REST."""
     venue, folder = played.outcome("same"), played.folder("same")
     check_whole(venue, folder)
-    assert set(holes(folder)) == {(SOL, 32, 35)}
+    assert set(holes(folder)) == {(SOL, 32, 35), (TRADES, LOST, LOST + 1)}
+    states = {(gap["topic"], gap["state"]) for gap in plain.table(folder, "gap")}
+    assert {(SOL, "resynced"), (TRADES, "healed")} <= states
+    healed = [row["trade_id"] for row in plain.table(folder, "trade") if row["source"] == "rest"]
+    assert healed == [LOST]
 
 
 def test_the_end_of_one_of_two_costs_nothing(played: Played[Venue]) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from recorder.overload import (
     CALM_NS,
     EMPTY,
+    LARGEST_EMPTY,
     LATE_NS,
     LONGEST_RELIEF_NS,
     LOSING,
@@ -37,16 +38,16 @@ class Seen:
         self.mono = 5_000_000 * MS
         self.levels: list[Level] = []
 
-    def see(self, unread: int, late: int = 0) -> Level:
+    def see(self, unread: int, late: int = 0, rate: int = 0) -> Level:
         """The next look."""
         self.mono += STEP
-        self.levels.append(self.overload.see(Signs(self.mono, unread, late)))
+        self.levels.append(self.overload.see(Signs(self.mono, unread, late, rate)))
         return self.levels[-1]
 
-    def until(self, level: Level, unread: int, late: int = 0) -> int:
+    def until(self, level: Level, unread: int, late: int = 0, rate: int = 0) -> int:
         """How long it takes until a level holds; it must come within an hour's looks."""
         began = self.mono
-        while self.see(unread, late) is not level:
+        while self.see(unread, late, rate) is not level:
             assert self.mono - began < 3_600_000 * MS
         return self.mono - began
 
@@ -77,6 +78,14 @@ def test_who_never_does_sheds_more_and_more(unread: int, late: int, each: int) -
         due = each * LOSING if level > Level.NO_ROWS else each
         assert due <= seen.until(level, unread, late) <= due + 2 * STEP
     assert {seen.see(unread, late) for _ in range(1_000)} == {Level.NOTHING}
+
+
+def test_what_comes_in_a_moment_is_no_backlog() -> None:
+    """However much that is, up to what a system is sure to let wait."""
+    seen = Seen()
+    for _ in range(1_000):
+        assert seen.see(200_000, rate=2_000_000) is Level.ALL
+    seen.until(Level.NO_TICKER_ROWS, LARGEST_EMPTY + 1, rate=50_000_000)
 
 
 def test_a_pause_of_the_whole_machine_is_no_load() -> None:

@@ -26,6 +26,7 @@ from replay import Replay
 from schemas.check_rows import Silence as SilenceRow
 from schemas.frames import Kind
 from schemas.requests import subscribed
+from schemas.shedding import Level
 from tape.layout import Tape
 from tape.reader import segments
 from tape.recorded import recorded_topics
@@ -241,6 +242,17 @@ async def stalled(folder: Path | None) -> Run:
     return run
 
 
+async def refused(folder: Path | None) -> Run:
+    """Tickers come, and are not taken, as the recorder does not keep up."""
+    async with scenery(folder, *ALL, talk=(TICKER, OTHER)) as (far_end, run):
+        await live(far_end, run)
+        run.recorder.intake.turn(Level.NO_TICKERS)
+        enough = far_end.counts[TICKER] + 40  # two seconds, of a patience of 0.3
+        await run.until(lambda: far_end.counts[TICKER] >= enough)
+        run.recorder.intake.turn(Level.ALL)
+    return run
+
+
 async def no_market(folder: Path | None) -> Run:
     """The market is gone before it is subscribed, and the list does not say so."""
     far_end = Venue(snapshots=SNAPSHOTS, markets=markets_body(LISTINGS))
@@ -340,7 +352,7 @@ async def parted(folder: Path | None) -> Run:
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
 OTHERS = (
     *(quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted),
-    *(beside, untouched, mended, late, ignored, mute),
+    *(beside, untouched, mended, late, ignored, mute, refused),
 )
 
 SCENES: dict[str, Scene[Run]] = {
@@ -438,6 +450,13 @@ def test_a_venue_that_has_stopped_is_dialled_ever_more_seldom(played: Played[Run
     assert second - first > 1_000_000_000
     for topic in (TICKER, OTHER):
         assert verdicts(run, topic) == ["dead/reconnect"]
+
+
+def test_what_is_not_taken_is_no_silence(played: Played[Run]) -> None:
+    run = played.outcome("refused")
+    assert len(run.kinds(Kind.OPEN)) == 1
+    for topic in (TICKER, OTHER):
+        assert not [verdict for verdict in verdicts(run, topic) if verdict.startswith("dead")]
 
 
 @pytest.mark.parametrize("name", ["no_market", "closed"])

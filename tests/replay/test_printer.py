@@ -47,6 +47,7 @@ def test_a_line_is_what_a_person_would_want() -> None:
         "side": "buy",
         "buyer_order_id": "1",
         "seller_order_id": "2",
+        "source": "stream",
     }
     assert next(iter(line)) == "table"
 

@@ -25,9 +25,10 @@ class Verdict(NamedTuple):
     """Frames by what became of them.
 
     taped: on the tape once. unheard: the venue gave them to nobody. in_flight: the connections that
-    had them died just then. healed: trades that came by REST. unexplained: given to somebody, and
-    neither on the tape nor any of these. twice: more often on the tape than sent. foreign: on
-    the tape, never sent. unmarked: of depth and trades, not on the tape and in no gap row.
+    had them died just then. healed: trades that came by REST. shed: dropped as the recorder did not
+    keep up, which it has counted by topic. unexplained: given to somebody, and neither on the tape
+    nor any of these. twice: more often on the tape than sent. foreign: on the tape, never sent.
+    unmarked: of depth and trades, not on the tape and in no gap row.
     """
 
     sent: int
@@ -35,6 +36,7 @@ class Verdict(NamedTuple):
     unheard: int
     in_flight: int
     healed: int
+    shed: int
     unexplained: int
     twice: int
     foreign: int
@@ -67,6 +69,7 @@ def audit(data: Path, sent: Sent) -> Verdict:
     in_flight = ~unheard & _in_flight(np.flatnonzero(missing), rows, sent)
     lost = keys[missing]
     healed = np.isin(lost, _healed(data, sent.topics))
+    shed = _shed(data, lost[~unheard & ~in_flight & ~healed], sent.topics)
     followed = _is_followed(lost, sent.topics)
     marked = _marked(data, lost, sent.topics)
     return Verdict(
@@ -75,7 +78,8 @@ def audit(data: Path, sent: Sent) -> Verdict:
         unheard=int((unheard & ~healed).sum()),
         in_flight=int((in_flight & ~healed).sum()),
         healed=int(healed.sum()),
-        unexplained=int((~unheard & ~in_flight & ~healed).sum()),
+        shed=shed,
+        unexplained=int((~unheard & ~in_flight & ~healed).sum()) - shed,
         twice=int((often - 1).sum()),
         foreign=int((~np.isin(there, keys)).sum()),
         unmarked=int((followed & ~marked & ~healed).sum()),
@@ -126,6 +130,21 @@ def _healed(data: Path, topics: Sequence[str]) -> Keys:
     symbols = [numbers[f"trade.{symbol}"] for symbol in table["symbol"].to_pylist()]
     ids: Keys = table["trade_id"].to_numpy()
     return (np.array(symbols, np.int64) << TOPIC_SHIFT) + ids
+
+
+def _shed(data: Path, keys: Keys, topics: Sequence[str]) -> int:
+    """How many of these the recorder says it has dropped: of no topic more than it says."""
+    if not (data / "rows" / "gap").is_dir():
+        return 0
+    gaps = ds.dataset(data / "rows" / "gap")
+    table = gaps.to_table(["topic", "missing"], filter=ds.field("cause") == "load_frames")
+    said = table.group_by("topic").aggregate([("missing", "sum")]).to_pylist()
+    dropped = {row["topic"]: row["missing_sum"] for row in said}
+    numbers, counts = np.unique(keys >> TOPIC_SHIFT, return_counts=True)
+    return sum(
+        min(int(count), dropped.get(topics[number], 0))
+        for number, count in zip(numbers, counts, strict=True)
+    )
 
 
 def _is_followed(keys: Keys, topics: Sequence[str]) -> NDArray[np.bool_]:

@@ -76,9 +76,11 @@ class Faults:
             case "cut_all":
                 self._cut(links, position)
             case "rest":
+                self._venue.faults.clear("/api/v1/")  # they are not to heap up while nobody asks
                 self._venue.faults.add("/api/v1/", self._rest_fault(), self._random.randint(1, 3))
                 self.events.append(Event(position, name))
             case "door":
+                self._venue.faults.clear(DOOR)
                 self._venue.faults.add(DOOR, Fault(503))
                 self.events.append(Event(position, name))
             case _ if links:

@@ -63,6 +63,7 @@ def _kept(verdict: Verdict) -> Iterator[Line]:
     yield "  given to nobody by the venue", f"{verdict.unheard:,}"
     yield "  lost with connections that died", f"{verdict.in_flight:,}"
     yield "  trades healed by REST", f"{verdict.healed:,}"
+    yield "  shed, and counted by the recorder", f"{verdict.shed:,}"
     yield "  unexplained", f"{verdict.unexplained:,}"
     yield "  twice on the tape", f"{verdict.twice:,}"
     yield "  never sent", f"{verdict.foreign:,}"

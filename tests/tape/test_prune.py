@@ -162,8 +162,8 @@ def test_frames_are_gone_and_everybody_says_so(kept: Tape) -> None:
     with pytest.raises(PrunedFile, match=r"was pruned on 20.*by bp-tape prune \(--keep 1ms\)"):
         list(read_frames(kept, first))
     lines = cells(run("ls", kept.root).stdout)
-    assert [line[-1] for line in lines[1:]] == ["frames"] * 3 + ["-"]
-    assert sum(int(line[-3]) for line in lines[1:]) == sum(
+    assert [line[-2] for line in lines[1:]] == ["frames"] * 3 + ["-"]
+    assert sum(int(line[-4]) for line in lines[1:]) == sum(
         path.stat().st_size for path in kept.root.rglob("*.parquet")
     )
     again = run("seal", "--again", kept.root)
@@ -186,7 +186,7 @@ def test_rows_are_gone_and_come_back(kept: Tape) -> None:
     assert tables - {"depth"} == {"gap"}
     with pytest.raises(PrunedFile, match="rows come back with bp-tape seal --again"):
         contents(kept)
-    assert [line[-1] for line in cells(run("ls", kept.root).stdout)[1:4]] == ["rows"] * 3
+    assert [line[-2] for line in cells(run("ls", kept.root).stdout)[1:4]] == ["rows"] * 3
     assert run("recover", kept.root).stdout.startswith("nothing to recover")
     assert run("compact", "--all", kept.root).exit_code == 0
     assert verify(kept) == []
@@ -210,11 +210,11 @@ def test_of_a_file_that_several_shared_each_is_told(tape: Tape) -> None:
         sealed(tape, SegmentName.of(journal))
     compacted(tape)
     pruned(tape, "rows")
-    assert [line[-1] for line in cells(run("ls", tape.root).stdout)[1:]] == ["rows"] * 3 + ["-"]
+    assert [line[-2] for line in cells(run("ls", tape.root).stdout)[1:]] == ["rows"] * 3 + ["-"]
     assert verify(tape) == []
     seal_again(tape, all_generations(tape)[1], DumbEngine())
     lines = cells(run("ls", tape.root).stdout)
-    assert [line[-1] for line in lines[1:]] == ["rows", "-", "rows", "-"]
+    assert [line[-2] for line in lines[1:]] == ["rows", "-", "rows", "-"]
 
 
 def test_what_came_back_may_be_pruned_again(days: Tape) -> None:

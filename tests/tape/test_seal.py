@@ -322,7 +322,7 @@ def test_files_say_what_they_are(tape: Tape) -> None:
         said = metadata.metadata
         assert said[b"table"].decode() == entry.table
         assert (said[b"segment"].decode(), said[b"format"]) == (str(NAME), str(FORMAT).encode())
-        assert metadata.serialized_size < 1_500
+        assert metadata.serialized_size < 1_600
 
 
 @pytest.mark.parametrize(
