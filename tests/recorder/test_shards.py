@@ -147,7 +147,8 @@ def test_the_option_says_where_and_what() -> None:
     texts = dict.fromkeys(("duration", "roll", "min_free", "audit_every", "keep", "keys", "ring"))
     more = {"ws_url": "ws://h", "rest_url": "http://h", "memory": "100MB", "markets_every": "5m"}
     rest = {"ring_after": None, "metrics_port": None, "metrics_host": ""}
-    options = {**texts, **more, **rest}
+    later = {"take_over": False, "connections": 1, "silence": "act"}
+    options = {**texts, **more, **rest, **later}
     settings = settings_of(("depth.*",), Path("data"), {**options, "shard": "2/4"})
     assert (settings.data, settings.shard) == (Path("data/shard-2-of-4"), Shard(2, 4))
     with pytest.raises(ConfigError, match="as in 2/4"):
