@@ -74,7 +74,8 @@ def union(
     """Make one recording of all sides, in a folder that is not there yet, or empty.
 
     It is written aside, and has its name when all of it is sealed. Raises UsageError where the
-    folder has something or is in a side's, TapeError for frames that cannot be read, OSError where the disk refuses.
+    folder has something or is in a side's, TapeError for frames that cannot be read, OSError where
+    the disk refuses.
     """
     aside = _place(out, found)
     inputs = tuple(side.input() for side in found)

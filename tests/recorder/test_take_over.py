@@ -151,7 +151,7 @@ def _contested(carry: Carry | None, refusals: list[str]) -> Carry:
             refusals.append(f"{step}: {error}")
 
     async def other(request: Request) -> Any:
-        name, answering = request.arguments.get("step"), asyncio.create_task(carry(request))
+        name, answering = request.arguments.get("step"), asyncio.ensure_future(carry(request))
         if name == "give":
             await asyncio.sleep(0)
             await refused("begin", 1)
