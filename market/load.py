@@ -167,4 +167,4 @@ def _count(counts: Counter[str], name: str, more: int) -> None:
     """A stream too many counts with others of its kind."""
     if len(counts) >= STREAM_LIMIT and name not in counts:
         name = family(name)
-    counts[name] += more
+    counts[name] = min(counts[name] + more, _INT64_MAX)  # a family may have more

@@ -36,6 +36,7 @@ class Handover:
         self._notice = notice
         self._taker: int | None = None  # process
         self._is_given = False
+        self._giving = False  # or given: nobody may begin anew until it is done, or given up
         self._timer: asyncio.TimerHandle | None = None
 
     async def step(self, recorder: Recorder, request: Request) -> Any:
@@ -48,7 +49,7 @@ class Handover:
             return await self._begin(pid)
         if self._taker != pid:
             raise UsageError("too late: the recorder goes on by itself. Take it over anew")
-        if step == "give":
+        if step == "give" and not self._giving:
             return await self._give()
         if step == "done" and self._is_given:
             return self._done(pid)
@@ -56,7 +57,7 @@ class Handover:
 
     async def _begin(self, pid: int) -> Welcome:
         recorder = self._recorder
-        self._refuse(pid)
+        self._refuse()
         assert recorder.capture is not None
         assert recorder.program is not None
         self._taker = pid
@@ -82,12 +83,12 @@ class Handover:
             rest_url=recorder.settings.rest_url,
         )
 
-    def _refuse(self, pid: int) -> None:
+    def _refuse(self) -> None:
         """Raises where it cannot be, or not now."""
         recorder = self._recorder
         if not isinstance(recorder.store, HandoverStore):
             raise UsageError("a flight recorder (--ring) keeps all in memory: stop it first")
-        if self._is_given and self._taker != pid:
+        if self._giving:
             raise BackpackError(f"process {self._taker} is about to take over already")
         if recorder.store.disk.trouble or recorder.intake.memory.shedding:
             raise BackpackError(
@@ -100,6 +101,7 @@ class Handover:
         recorder, capture = self._recorder, self._recorder.capture
         assert isinstance(recorder.store, HandoverStore)
         assert capture is not None
+        self._giving = True
         if recorder.sealer is not None:
             await recorder.sealer.rest()
         self._expect(GIVEN_S)
@@ -123,6 +125,7 @@ class Handover:
         assert isinstance(recorder.store, HandoverStore)
         assert recorder.capture is not None
         self._expect(None)
+        self._is_given = False  # to one alone
         recorder.store.left = True
         if recorder.sealer is not None:
             recorder.sealer.leave()
@@ -139,7 +142,7 @@ class Handover:
     def _go_on(self) -> None:
         store, sealer = self._recorder.store, self._recorder.sealer
         text = f"process {self._taker} has not taken over in time: going on"
-        self._taker, self._is_given = None, False
+        self._taker, self._is_given, self._giving = None, False, False
         if isinstance(store, HandoverStore):
             store.go_on()
         if sealer is not None:

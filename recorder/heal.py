@@ -21,8 +21,8 @@ from recorder.rest import Rest
 from recorder.session import new_session
 from recorder.stamp import Clock, now
 from schemas.errors import TapeError
-from schemas.frames import Kind, SegmentHead
-from schemas.rows import SCHEMA
+from schemas.frames import Frame, Kind, SegmentHead
+from schemas.rows import SCHEMA, Reject, Row
 from tape.journal import JournalWriter
 from tape.lacking import Lack
 from tape.layout import SegmentName, Tape
@@ -50,7 +50,8 @@ class Piece(NamedTuple):
 class Heal:
     """One session that heals others; call `run` once, while the folder is locked.
 
-    left: how many trades are missing still, by topic; troubles: what REST failed with.
+    left: how many trades are missing still, by topic; troubles: what REST failed with, and what
+    was wrong with its replies.
     """
 
     def __init__(self, tape: Tape, rest: Rest, show: Progress, clock: Clock = now) -> None:
@@ -98,7 +99,7 @@ class Heal:
     async def _stream(self, topic: str, pieces: Sequence[Piece], intake: Intake) -> None:
         ranges = [span for piece in pieces for span in piece.ranges]
         missing = MissingTrades(pieces[0].lack.symbol, ranges)
-        intake.listeners.append(missing.see)
+        intake.listeners += (missing.see, self._doubt)
         before = missing.left
         while (path := missing.path()) is not None:
             await self._rest.turn()
@@ -110,7 +111,14 @@ class Heal:
             self._show(self._done + before - missing.left, self._total)
         self._done += before
         self.left[topic] = self.left.get(topic, 0) + missing.left
-        intake.listeners.remove(missing.see)
+        for listener in (missing.see, self._doubt):
+            intake.listeners.remove(listener)
+
+    def _doubt(self, frame: Frame, rows: list[Row]) -> None:
+        """The first thing in a reply that could not be."""
+        rejected = next((row for row in rows if isinstance(row, Reject)), None)
+        if rejected is not None:
+            self.troubles.append(f"{frame.topic}: {rejected.reason}: {rejected.detail}")
 
     def _head(self, name: SegmentName) -> SegmentHead:
         return SegmentHead(

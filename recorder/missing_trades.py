@@ -7,7 +7,7 @@ from schemas.frames import Frame, Kind
 from schemas.requests import DEEPEST, TradesRequest, trades_symbol
 from schemas.rows import Row, Trade
 
-TRIES = 3  # in vain, one after another, for a stretch
+TRIES = 3  # in vain, one after another, for a stretch; for all, if nothing is answered
 
 
 class MissingTrades:
@@ -18,7 +18,7 @@ class MissingTrades:
         self._ranges = list(ranges)
         self._given_up = 0  # trades
         self._newest: int | None = None
-        self._tries = 0
+        self._tries = self._failures = 0
 
     @property
     def left(self) -> int:
@@ -29,6 +29,8 @@ class MissingTrades:
         """What to ask for; None where there is nothing more to be had."""
         if self._newest is not None:
             self._give_up_below(self._newest - DEEPEST + 1)
+        if self._failures >= TRIES and self._ranges:
+            self._give_up_below(self._ranges[-1][1] + 1)
         if self._tries >= TRIES and self._ranges:
             self._give_up_below(self._ranges[0][1] + 1)
             self._tries = 0
@@ -46,7 +48,9 @@ class MissingTrades:
         came = {row.trade_id for row in rows if isinstance(row, Trade)}
         if frame.kind is Kind.FAILED:
             self._tries += 1
+            self._failures += 1
         elif frame.kind is Kind.REPLY:
+            self._failures = 0
             learnt = self._newest is None and self._learn(frame.payload)
             self._tries = 0 if came or learnt else self._tries + 1
         self._take(came)

@@ -39,7 +39,7 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text()
         values: dict[str, Any] = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no TOML; nested too deep
         raise ConfigError(f"configuration {path} cannot be read: {error}") from None
     if unknown := set(values) - set(_OPTIONS):
         line = min(_line(text, name) for name in unknown)
@@ -59,6 +59,8 @@ def read_file(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{where}: {name} is a number, not {value!r}")
         if name not in _NO_TEXTS and not isinstance(value, str):
             raise ConfigError(f"{where}: {name} is a text in quotes, not {value!r}")
+        if name not in _NUMBERS and any("\0" in part for part in value):
+            raise ConfigError(f"{where}: there is a zero byte in {name}")
     return values
 
 

@@ -68,8 +68,8 @@ class Rest:
                     return Reply(body, None)
                 return self._refused(response, body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            text = str(error) or type(error).__name__
-            return Reply(b"", RequestFailed(0, text, ""))
+            text = " ".join(str(error).split()) or type(error).__name__  # some are of many lines
+            return Reply(b"", RequestFailed(0, text[:_BODY_IN_ERROR], ""))
 
     def _refused(self, response: aiohttp.ClientResponse, body: bytes) -> Reply:
         if response.status == 429 or response.status >= 500:

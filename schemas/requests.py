@@ -79,7 +79,10 @@ def rest_symbol(path: str) -> str | None:
 
 
 def _symbol(path: str, *known: str) -> str | None:
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError:  # of a bracket that is not closed
+        return None
     if parts.path not in known:
         return None
     return parse_qs(parts.query).get("symbol", [None])[0]

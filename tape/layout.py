@@ -207,7 +207,7 @@ def shard_folders(root: Path) -> list[Path]:
     """Recordings of shards in a folder, see `schemas.shard`: by how many they are, and number."""
     found = [(Shard.of_folder(path.name), path) for path in _listed(root, "")]
     known = [(shard.of, shard.number, path) for shard, path in found if shard is not None]
-    return [path for _, _, path in sorted(known)]
+    return [path for _, _, path in sorted(known) if path.is_dir()]
 
 
 def refuse_shards(root: Path) -> None:

@@ -26,18 +26,19 @@ class Recording(NamedTuple):
 
 
 def tapes(data: Folders) -> list[Tape]:
-    """Of a folder and the shards in it, or of all folders that are named.
+    """Of a folder and the shards in it, or of all folders that are named. One that is there twice,
+    as by a link, is read once.
 
     Raises NotARecording for a folder that holds neither.
     """
     if isinstance(data, Path | str):
         root = Path(data)
         begun = [tape for tape in map(Tape, [root, *shard_folders(root)]) if _has_begun(tape)]
-        return begun or [Tape.open(root)]
+        return _each_once(begun) or [Tape.open(root)]
     found = [tape for folder in data for tape in tapes(folder)]
     if not found:
         raise NotARecording("no folder is named: there is nothing to read")
-    return found
+    return _each_once(found)
 
 
 def recordings(data: Folders) -> list[Recording]:
@@ -49,6 +50,10 @@ def recordings(data: Folders) -> list[Recording]:
     return found
 
 
+def _each_once(found: Sequence[Tape]) -> list[Tape]:
+    return list({tape.root.resolve(): tape for tape in reversed(found)}.values())[::-1]
+
+
 def _has_begun(tape: Tape) -> bool:
     return bool(tape.manifests() or tape.journals())
 
@@ -57,7 +62,7 @@ def missing_shards(found: Iterable[Tape]) -> Iterator[str]:
     """What there is to say of shards whose others are not here."""
     here: defaultdict[int, set[int]] = defaultdict(set)
     for tape in found:
-        shard = Shard.of_folder(tape.root.resolve().name)
+        shard = Shard.of_folder(tape.root.absolute().name)  # which may be a link to elsewhere
         if shard is not None:
             here[shard.of].add(shard.number)
     for of, numbers in sorted(here.items()):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import chain, zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -43,6 +44,11 @@ class Side:
     @property
     def session(self) -> str:
         return self.segments[0].session
+
+    @property
+    def root(self) -> Path:
+        """Folder of the recording that it is of."""
+        return self._tape.root
 
     @property
     def first_ts(self) -> int:

@@ -74,9 +74,10 @@ def union(
     """Make one recording of all sides, in a folder that is not there yet, or empty.
 
     It is written aside, and has its name when all of it is sealed. Raises UsageError where the
-    folder has something, TapeError for frames that cannot be read, OSError where the disk refuses.
+    folder has something or is in a side's, TapeError for frames that cannot be read, OSError where
+    the disk refuses.
     """
-    aside = _place(out)
+    aside = _place(out, found)
     inputs = tuple(side.input() for side in found)
     private = not public and any(m.private for side in found for m in side.segments)
     scribe = Scribe(Tape(aside), engine, _head(found, inputs), private)
@@ -96,8 +97,11 @@ def union(
     return Made(inputs, scribe.sealed, blend.copies, blend.replies.left_out)
 
 
-def _place(out: Path) -> Path:
-    """Where it is made."""
+def _place(out: Path, found: Sequence[Side]) -> Path:
+    """Where it is made. A recording in another is damage to that."""
+    for root in {side.root for side in found}:
+        if out.resolve().is_relative_to(root.resolve()):
+            raise UsageError(f"{out} is in {root}, one of those to be united: name another folder")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out} is there already, and not empty: name a new folder")
     aside = out.with_name(out.name + ASIDE)

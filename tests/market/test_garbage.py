@@ -136,3 +136,13 @@ def test_a_gap_is_a_row_that_fits() -> None:
     assert any(isinstance(row, Gap) for row in rows)
     for row in rows:
         check_fits(row)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(list(Kind)), st.sampled_from(["//[", "//[x]", "\0", "?", "depth.", "/"]))
+def test_a_topic_may_be_anything(kind: Kind, topic: str) -> None:
+    """Of a tape that somebody else has made, or the path of a request."""
+    engine, stamper = started()
+    for row in engine.feed(stamper.frame(kind, b"{}", conn=1, topic=topic)):
+        check_fits(row)
+        assert not (isinstance(row, Reject) and row.reason == "internal"), row

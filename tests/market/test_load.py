@@ -10,7 +10,7 @@ from market.engine import Engine
 from market.sync_states import State
 from schemas.frames import ConnectionOpened, Frame, Kind, LoadTurned, SegmentHead, to_json
 from schemas.rows import Depth, Gap, Row
-from schemas.shedding import Level
+from schemas.shedding import STREAM_LIMIT, Level
 from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY
 from tests.market.moves import Move, Renumber, plays
 from tests.market.play import SYMBOL, Play
@@ -216,3 +216,13 @@ def test_what_cannot_be_is_rejected_and_changes_nothing(payload: bytes) -> None:
     before = scene.engine.digest()
     assert [row.TABLE for row in scene.feed(Kind.LOAD, payload)] == ["session", "reject"]
     assert scene.engine.digest() == before
+
+
+def test_counts_of_too_many_streams_fit_into_their_column() -> None:
+    """Each of them fits, and they are counted together."""
+    engine, stamper = Engine(), Stamper()
+    lost = {f"depth.A{n}": 2**62 for n in range(STREAM_LIMIT + 4)}
+    engine.feed(stamper.frame(Kind.LOAD, to_json(LoadTurned(Level.NOTHING, lost))))
+    rows = engine.feed(stamper.frame(Kind.LOAD, to_json(LoadTurned(Level.ALL))))
+    (together,) = (row for row in rows if isinstance(row, Gap) and row.topic == "depth")
+    assert together.missing == 2**63 - 1

@@ -29,11 +29,12 @@ from tape.trade_ids import trade_ids
 from tape.verify import verify
 from tests.recorder.market import SNAPSHOTS, TRADES, trade
 from tests.tapes import Recording, Setting
-from tests.venue import Venue
+from tests.venue import Fault, Venue
 from tests.venue.link import cue_of
 from tests.venue.past_trades import bounds
 
 SYMBOL = "SOL_USDC"
+HTML = "<html>\n<body>Bad Gateway"
 EXAMPLES = 300 if os.environ.get("SOAK") else 4
 SECOND = 1_000_000_000
 
@@ -52,7 +53,13 @@ def recorded(root: Path, *sessions: Sequence[int]) -> None:
         recording.stop()
 
 
-def healed(root: Path, made: Sequence[int], *options: str, forget: Sequence[int] = ()) -> Result:
+def healed(
+    root: Path,
+    made: Sequence[int],
+    *options: str,
+    forget: Sequence[int] = (),
+    faults: Sequence[Fault] = (),
+) -> Result:
     """Run the command against a venue that has made these trades."""
 
     async def scene() -> Result:
@@ -60,6 +67,8 @@ def healed(root: Path, made: Sequence[int], *options: str, forget: Sequence[int]
         for trade_id in made:
             far_end.trades.note(cue_of(trade(trade_id)))
         far_end.trades.forgotten[SYMBOL] = set(forget)
+        for fault in faults:
+            far_end.faults.add("/api/v1/trades", fault)
         async with far_end:
             where = ["--rest-url", far_end.rest_url]
             words = ["heal", str(root), *where, *options]
@@ -197,6 +206,19 @@ def test_what_a_killed_recorder_left_is_not_fetched(tmp_path: Path) -> None:
     ]
 
 
+def test_a_reply_that_cannot_be_is_said(tmp_path: Path) -> None:
+    """In one line, whatever it is."""
+    recorded(tmp_path, [1, 5])
+    garbled = Fault(body=HTML, headers={"Content-Encoding": "gzip"})
+    result = healed(tmp_path, range(1, 9), "--json", faults=[Fault(body=HTML), garbled])
+    assert result.exit_code == 0, result.output
+    notes = result.stderr.splitlines()
+    assert len(notes) == 2
+    assert "bad_reply: JSON is malformed" in notes[0]
+    assert "content-encoding: gzip" in notes[1]
+    check_whole(Tape(tmp_path))
+
+
 def test_a_venue_that_is_not_there_heals_nothing(tmp_path: Path) -> None:
     """It is said, and the next time may help."""
     recorded(tmp_path, [1, 5])
@@ -265,3 +287,13 @@ def test_a_rest_that_says_nothing_is_asked_a_few_times(body: bytes) -> None:
         asked += 1
         missing.see(Frame(1, 1, 1, 0, Kind.REPLY, path, body), [])
     assert (asked, missing.left) == (6, 3)
+
+
+def test_a_rest_that_does_not_answer_is_not_asked_for_every_stretch() -> None:
+    """Each request may take minutes, as the venue wants to be left alone after a 429."""
+    missing = MissingTrades(SYMBOL, [(n, n) for n in range(1, 999, 2)])
+    asked = 0
+    while (path := missing.path()) is not None:
+        asked += 1
+        missing.see(Frame(1, 1, 1, 0, Kind.FAILED, path, b"{}"), [])
+    assert (asked, missing.left) == (3, 499)

@@ -123,6 +123,8 @@ def test_what_was_said_by_hand_stays_said(
         ('# roll\n\n roll = 1\ntopics = ["x"]\n', 3),
         ('roll = "1h"\n\n"keep" = [1]\n', 3),
         ("[metrics_port]\n", 1),
+        ('roll = "1h"\ndata = "a\\u0000b"\n', 2),
+        ('topics = [\n"a",\n"\\u0000"\n]\n', 1),
     ],
 )
 def test_a_bad_file_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
@@ -130,6 +132,14 @@ def test_a_bad_file_is_told_with_its_line(tmp_path: Path, text: str, line: int) 
     path = tmp_path / "recorder.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=rf"line {line}: "):
+        read_file(path)
+
+
+@pytest.mark.parametrize("text", ["topics = " + "[" * 20_000, "connections = " + "9" * 5_000])
+def test_a_file_that_the_parser_cannot_bear_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "recorder.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="cannot be read"):
         read_file(path)
 
 

@@ -120,10 +120,14 @@ def requests(folder: Path) -> int:
     return sum("depth" in frame["topic"] for frame in plain.frames(folder, "request"))
 
 
-async def taken(folder: Path) -> tuple[Run, Run]:
-    """What it is for: with what was asked for by hand, and two connections instead of one."""
+async def taken(folder: Path) -> tuple[Run, Run, list[str]]:
+    """What it is for: with what was asked for by hand, and two connections instead of one. Others
+    who want it meanwhile, even of the same number in another container, are refused: how."""
+    refusals: list[str] = []
     async with moving() as far:
-        old = await at_work(far, folder, SOL)
+        old = start(far, folder, SOL)
+        old.recorder.carry = _contested(old.recorder.carry, refusals)
+        await old.until(lambda: old.is_live(SOL) and (folder / NAME).exists())
         assert await old.recorder.subscribe([TRADES]) == [TRADES]
         await far.moved(old)
         new = start(far, folder, SOL, take_over=True, connections=2)
@@ -133,7 +137,33 @@ async def taken(folder: Path) -> tuple[Run, Run]:
         assert (await asyncio.to_thread(ask, folder, Request("status")))["pid"] == os.getpid()
         assert new.recorder.topics == (SOL, TRADES)
         await new.finish()
-    return old, new
+    return old, new, refusals
+
+
+def _contested(carry: Carry | None, refusals: list[str]) -> Carry:
+    """Others come while it is given, when it was given, and when it is done."""
+    assert carry is not None
+
+    async def refused(step: str, pid: int) -> None:
+        try:
+            await carry(Request(COMMAND, arguments={"step": step, "pid": pid}))
+        except BackpackError as error:
+            refusals.append(f"{step}: {error}")
+
+    async def other(request: Request) -> Any:
+        name, answering = request.arguments.get("step"), asyncio.ensure_future(carry(request))
+        if name == "give":
+            await asyncio.sleep(0)
+            await refused("begin", 1)
+            await refused("give", os.getpid())
+        answer = await answering
+        if name == "give":
+            await refused("begin", os.getpid())
+        if name == "done":
+            await refused("done", os.getpid())
+        return answer
+
+    return other
 
 
 async def given_up(folder: Path) -> Run:
@@ -235,7 +265,13 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played[Any]:
 def test_a_session_goes_on_in_another_recorder(played: Played[Any]) -> None:
     """No gap, nothing twice, no snapshot but the first, every book live; copies are counted, and
     the first recorder has done well."""
-    old, new = played.outcome("taken")
+    old, new, refusals = played.outcome("taken")
+    already = f"begin: process {os.getpid()} is about to take over already"
+    now = "step '{0}' of a hand-over, or not now"
+    assert refusals == [
+        *(already, f"give: no {now.format('give')}", already),
+        f"done: no {now.format('done')}",
+    ]
     folder = played.folder("taken")
     check_tape(folder, "roll", "handover", "stop")
     assert exit_code(old.recorder) == exit_code(new.recorder) == WHOLE

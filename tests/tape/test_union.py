@@ -397,6 +397,14 @@ def test_what_cannot_be_united_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "full" / "x").touch()
     with pytest.raises(UsageError, match="not empty"):
         union(found, tmp_path / "full", Engine)
+    (tmp_path / "link").symlink_to(machine.root)
+    for inside in (
+        machine.root / "new",
+        machine.root / "frames" / "new",
+        tmp_path / "link" / "new",
+    ):
+        with pytest.raises(UsageError, match="one of those to be united"):
+            union(found, inside, Engine)
     (tmp_path / "empty").mkdir()
     union(found, tmp_path / "empty", Engine)
     [path] = (machine.root / "frames").rglob("*.parquet")
