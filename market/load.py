@@ -157,10 +157,11 @@ class Load:
         return rows
 
     def _lanes_at(self, level: int) -> Iterator[Lane]:
-        """Of the streams that make no rows from this level on."""
-        for lane in self._lanes.values():
-            if lane is not None and rank_of(lane.name) == level:
-                yield lane
+        """Of the streams that make no rows from this level on, in an order that does not depend on
+        the past."""
+        lanes = (lane for lane in self._lanes.values() if lane is not None)
+        at_level = (lane for lane in lanes if rank_of(lane.name) == level)
+        yield from sorted(at_level, key=lambda lane: lane.name)
 
 
 def _count(counts: Counter[str], name: str, more: int) -> None:
