@@ -80,7 +80,7 @@ class Vigil:
 
     def _look(self) -> None:
         now = self._intake.clock().ts_mono
-        if self._intake.memory.shedding:
+        if self._intake.memory.shedding or self._intake.shedding.loses:
             self._floor = now  # what was not taken is no silence
         if now - self._looked > self._late_ns:
             self._resumed = now

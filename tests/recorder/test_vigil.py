@@ -26,6 +26,7 @@ from replay import Replay
 from schemas.check_rows import Silence as SilenceRow
 from schemas.frames import Kind
 from schemas.requests import subscribed
+from schemas.shedding import Level
 from tape.layout import Tape
 from tape.reader import segments
 from tape.recorded import recorded_topics
@@ -45,6 +46,7 @@ DEPTH, MARKET, NEWEST = "/api/v1/depth", "/api/v1/market?", "/api/v1/trades"
 NO_ROUTE = '{"code":"NO_ROUTE","message":"of a proxy"}'
 LOSSES = 3
 TALK_S = 0.05
+SHED = 50  # of two tickers: longer than they may be silent
 # Of the times of the table: 1.2 s for books, 0.3 s for tickers; and 3 s, 0.75 s where tickers talk.
 # What a busy machine adds to that may make topics quiet in between, but not dead.
 QUICK = Patience(look=0.02, silence=0.02, grace=0.2, redial=0.5)
@@ -228,6 +230,19 @@ async def late(folder: Path | None) -> Run:
     return run
 
 
+async def shed(folder: Path | None) -> Run:
+    """Nothing is taken for a while, as the recorder does not keep up."""
+    topics = (TICKER, OTHER)
+    async with scenery(folder, *topics, talk=topics, patience=EASY) as (_, run):
+        await run.heard(4)
+        intake = run.recorder.intake
+        intake.turn(Level.NOTHING)
+        await run.until(lambda: intake.shedding.frames.total() >= SHED)
+        intake.turn(Level.ALL)
+        await run.heard(len(run.payloads) + 10)
+    return run
+
+
 async def stalled(folder: Path | None) -> Run:
     """Nothing comes any more on a connection that answers pings."""
     async with scenery(folder, *ALL, patience=EASY, talk=(TICKER, OTHER)) as (far_end, run):
@@ -340,7 +355,7 @@ async def parted(folder: Path | None) -> Run:
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
 OTHERS = (
     *(quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted),
-    *(beside, untouched, mended, late, ignored, mute),
+    *(beside, untouched, mended, late, shed, ignored, mute),
 )
 
 SCENES: dict[str, Scene[Run]] = {
@@ -489,8 +504,9 @@ def test_what_was_asked_for_again_is_judged_anew(played: Played[Run]) -> None:
     assert asked(run, SOL) == [1, 1]
 
 
-def test_what_was_not_read_is_no_silence(played: Played[Run]) -> None:
-    run = played.outcome("late")
+@pytest.mark.parametrize("name", ["late", "shed"])
+def test_what_was_not_read_or_not_taken_is_no_silence(name: str, played: Played[Run]) -> None:
+    run = played.outcome(name)
     assert verdicts(run, TICKER) == []
     assert asked(run, TICKER) == [1]
 
