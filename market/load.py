@@ -101,10 +101,9 @@ class Load:
         return rows
 
     def export(self) -> LoadState | msgspec.UnsetType:
-        """Keyframe; unset where nothing is shed."""
-        if not self._since:
-            return msgspec.UNSET
-        return LoadState(self._since[:], dict(self._skipped), dict(self._lost))
+        """Keyframe; unset where nothing is shed, and nothing left to be told."""
+        state = LoadState(self._since[:], dict(self._skipped), dict(self._lost))
+        return msgspec.UNSET if state == LoadState() else state
 
     def restore(self, saved: LoadState | msgspec.UnsetType) -> None:
         """Become what a keyframe says."""
