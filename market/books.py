@@ -81,12 +81,14 @@ class Books:
         return result
 
     def closed(self, frame: Frame) -> list[Row]:
-        """A connection ends, and with it all streams that are on it and on no other."""
+        """A connection ends, and with it all streams that are on it and on no other. What waited of
+        them comes first, by name: the order of lanes depends on the segments before."""
+        lanes = (lane for lane in self._lanes.values() if lane is not None)
+        ended = [lane for lane in lanes if self._weave.ends(lane, frame.conn)]
         result: list[Row] = []
-        for lane in self._lanes.values():
-            if lane is None or not self._weave.ends(lane, frame.conn):
-                continue
-            result += self._weave.released(frame, lane.name)
+        for name in sorted(lane.name for lane in ended):
+            result += self._weave.released(frame, name)
+        for lane in ended:
             if isinstance(lane.tracker, DepthTracker):
                 result += lane.tracker.closed(frame)
             elif isinstance(lane.tracker, Memory):

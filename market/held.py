@@ -11,9 +11,11 @@ M = TypeVar("M")
 
 
 class Held(msgspec.Struct, Generic[M]):
-    """A message, the connection that brought it, and when, by the monotonic clock."""
+    """A message, and the frame that brought it: connection, number and clocks."""
 
     conn: int
+    seq: int
+    ts_recv: int
     ts_mono: int
     message: M
 

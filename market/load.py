@@ -101,10 +101,9 @@ class Load:
         return rows
 
     def export(self) -> LoadState | msgspec.UnsetType:
-        """Keyframe; unset where nothing is shed."""
-        if not self._since:
-            return msgspec.UNSET
-        return LoadState(self._since[:], dict(self._skipped), dict(self._lost))
+        """Keyframe; unset where nothing is shed, and nothing left to be told."""
+        state = LoadState(self._since[:], dict(self._skipped), dict(self._lost))
+        return msgspec.UNSET if state == LoadState() else state
 
     def restore(self, saved: LoadState | msgspec.UnsetType) -> None:
         """Become what a keyframe says."""
@@ -157,10 +156,11 @@ class Load:
         return rows
 
     def _lanes_at(self, level: int) -> Iterator[Lane]:
-        """Of the streams that make no rows from this level on."""
-        for lane in self._lanes.values():
-            if lane is not None and rank_of(lane.name) == level:
-                yield lane
+        """Of the streams that make no rows from this level on, in an order that does not depend on
+        the past."""
+        lanes = (lane for lane in self._lanes.values() if lane is not None)
+        at_level = (lane for lane in lanes if rank_of(lane.name) == level)
+        yield from sorted(at_level, key=lambda lane: lane.name)
 
 
 def _count(counts: Counter[str], name: str, more: int) -> None:

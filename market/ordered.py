@@ -87,7 +87,7 @@ class Ordered:
 
     def _hold(self, frame: Frame, message: Any) -> list[Row]:
         held, span = self.held, self._tracker.span
-        newest = Held(frame.conn, frame.ts_mono, message)
+        newest = Held(frame.conn, frame.seq, frame.ts_recv, frame.ts_mono, message)
         insort(held, newest, key=lambda one: span(one.message))
         self._company.hold(self._name, self)
         rows: list[Row] = []
@@ -111,9 +111,12 @@ class Ordered:
         tracker, before = self._tracker, self._tracker.conn
         stamp = Frame(frame.seq, frame.ts_recv, frame.ts_mono, held.conn, Kind.DATA, "", b"")
         if held.conn in self._company.alive(self._name):
-            return self._take(stamp, held.message)
-        rows = self._splice(stamp, held.message)
-        tracker.moved(before)  # its own is over
+            rows = self._take(stamp, held.message)
+        else:
+            rows = self._splice(stamp, held.message)
+            tracker.moved(before)  # its own is over
+        if isinstance(tracker, TradeTracker):
+            tracker.waited(held)
         return rows
 
     def _take(self, frame: Frame, message: Any) -> list[Row]:

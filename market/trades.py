@@ -1,6 +1,7 @@
 """Trades to rows. Their ids are sequential per symbol, so a hole shows (protocol section 2.4)."""
 
 from collections import deque
+from operator import attrgetter
 
 import msgspec
 
@@ -97,19 +98,23 @@ class TradeTracker:
         self.conn = conn
 
     def spliced(self, frame: Frame, message: wire.Trade) -> list[Row]:
-        """Rows of a trade of another connection than the one before."""
+        """Rows of a trade of another connection than the one before, which may have overtaken it,
+        though it was the first."""
         self.moved(frame.conn)
-        return self.rows(frame, message)
+        return self._early(frame, message) or self.rows(frame, message)
+
+    def waited(self, held: Held[wire.Trade]) -> None:
+        """A trade was let go. What is missing after it begins with the frame that brought it: one
+        frame may let several go, and gaps are told apart by what they begin with."""
+        seen = self.seen
+        if seen is not None and seen.id == held.message.t:
+            self.seen = Seen(seen.id, held.seq, held.ts_recv, held.ts_mono, seen.ts_engine)
 
     def rows(self, frame: Frame, message: wire.Trade) -> list[Row]:
         """Rows of a trade frame: none for a repeat; a gap row first where ids are missing, or last
         where the last of those that were has come."""
-        ts_event, ts_engine = message.E * 1_000, message.T * 1_000
-        row = Trade(
-            frame.seq, frame.ts_recv, ts_event, self.topic.symbol, ts_engine,
-            message.t, price(message.p), qty(message.q), "sell" if message.m else "buy",
-            message.b, message.a,
-        )  # fmt: skip
+        row = self._told(frame, message)
+        ts_engine = row.ts_engine
         rows: list[Row] = [row]
         seen = self.seen
         if seen is not None and message.t != seen.id + 1:
@@ -123,6 +128,34 @@ class TradeTracker:
         self._shed = ""
         self.recent.append(row)
         return rows
+
+    def _told(self, frame: Frame, message: wire.Trade) -> Trade:
+        return Trade(
+            frame.seq, frame.ts_recv, message.E * 1_000, self.topic.symbol, message.T * 1_000,
+            message.t, price(message.p), qty(message.q), "sell" if message.m else "buy",
+            message.b, message.a,
+        )  # fmt: skip
+
+    def _early(self, frame: Frame, message: wire.Trade) -> list[Row]:
+        """Rows of a trade of before the first that came: that it is no repeat is known as long as
+        all that came is remembered. Ids between the two are missing."""
+        recent = self.recent
+        if not 0 < len(recent) < TRADES_KEPT:
+            return []
+        first = min(recent, key=attrgetter("trade_id"))
+        is_back = self.ts_engine + BACKWARDS_NS < message.T * 1_000
+        if message.t >= first.trade_id or is_back:
+            return []
+        row = self._told(frame, message)
+        self._insert(row)
+        if row.trade_id + 1 == first.trade_id:
+            return [row]
+        since = Seen.at(frame, row.trade_id, row.ts_engine)
+        hole = Hole.of_ids("trade_ids", since, first.trade_id)
+        self._missing.add(hole)
+        self._healing.ask(self._missing, self._newest)
+        ending = Ending("open", Seen.at(frame, first.trade_id, first.ts_engine))
+        return [row, gap_row(Place(frame, self.topic, row.ts_event), hole, ending)]
 
     def _gap(self, row: Trade, frame: Frame, backwards: bool, seen: Seen) -> Gap:
         """Ids are missing before a trade; or it begins a numbering, of which none is."""

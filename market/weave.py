@@ -19,7 +19,10 @@ from schemas.rows import Row
 
 # A selection of streams leaves these out, or what they make: nothing may depend on them.
 _PASSED_OVER = frozenset(
-    {Kind.SEGMENT, Kind.KEYFRAME, Kind.REQUEST, Kind.REPLY, Kind.FAILED, Kind.CHECKPOINT}
+    {
+        *(Kind.SEGMENT, Kind.KEYFRAME, Kind.CHECKPOINT, Kind.SILENCE),
+        *(Kind.REQUEST, Kind.REPLY, Kind.FAILED),
+    }
 )
 
 

@@ -11,7 +11,15 @@ from recorder.memory import Memory
 from recorder.shedding import Shedding
 from recorder.stamp import Clock, Stamp, now
 from schemas.digest import CHECKPOINT_EVERY, Witness, state_digest
-from schemas.frames import Frame, FramesLost, Kind, RequestFailed, SegmentHead, to_json
+from schemas.frames import (
+    Frame,
+    FramesLost,
+    Kind,
+    LoadTurned,
+    RequestFailed,
+    SegmentHead,
+    to_json,
+)
 from schemas.requests import Request
 from schemas.rows import Row
 from schemas.shedding import Level
@@ -63,6 +71,7 @@ class Intake:
         self._witness = Witness()
         self._next_checkpoint = CHECKPOINT_EVERY
         self._carried = _NOTHING  # by the segment that has ended, as of a seq
+        self._follows = False  # on another process, whose last segment that was
 
     def begin(self, head: SegmentHead, journal: JournalWriter | None) -> None:
         """Begin a segment: its head, then keyframes of all that the engine remembers, then what was
@@ -78,6 +87,8 @@ class Intake:
         self.take(Kind.SEGMENT, to_json(head))
         for topic, state in keyframes:
             self.take(Kind.KEYFRAME, state, topic=topic)
+        if self._follows:
+            self._follow_up()
         if held is not None:
             self.memory.release(held)
             held.release()
@@ -99,6 +110,7 @@ class Intake:
         remembered that."""
         self.seq = seq
         self._carried = seq, keyframes
+        self._follows = True
 
     def end(self, reason: str) -> JournalWriter | None:
         """End the segment with the digests of all of it; gives its journal back, to be closed."""
@@ -172,6 +184,13 @@ class Intake:
         """End shedding if there is memory again."""
         if self.memory.shedding and self.memory.is_relieved:
             self._end_shedding()
+
+    def _follow_up(self) -> None:
+        """Whether that process kept up says nothing of this one, which begins with all; its own
+        turns are held."""
+        self._follows = False
+        if self.engine.load.level:
+            self.take(Kind.LOAD, to_json(LoadTurned(Level.ALL)))
 
     def _has_room(self, kind: Kind, payload: bytes, topic: str) -> bool:
         memory = self.memory

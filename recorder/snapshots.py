@@ -10,6 +10,7 @@ from recorder.rest import Rest
 from schemas.frames import Kind
 from schemas.requests import Request, SnapshotRequest, TradesRequest
 
+BOOKS_IN_A_ROW = 4  # while trades wait
 AT_ONCE = 5  # requests on their way; the venue takes up to 0.55 s for a deep book
 DEAF_S = 0.25  # how soon to look again whether replies can be taken
 
@@ -23,8 +24,9 @@ class Errand(NamedTuple):
 
 class Snapshots:
     """Requests waiting by symbol; the earlier due time of two for one book counts, and the later
-    request of two for trades. Trades come when no book is due, audits when nothing else is. While
-    frames are shed nothing is asked for.
+    request of two for trades. Books come first, but every so often trades that wait, as those of
+    all markets take most of a minute; audits when nothing else is due. While frames are shed
+    nothing is asked for.
 
     No symbol has two requests of a kind on their way: a reply says nothing of when it was asked
     for, and one asked for before a reconnect must not be taken for a newer one.
@@ -36,6 +38,7 @@ class Snapshots:
         self._due: dict[Errand, float] = {}
         self._audits: dict[Errand, None] = {}  # in order of asking
         self._flying: set[Errand] = set()
+        self._in_a_row = 0  # books, since trades were asked for
         self._missing: dict[str, TradesRequest] = {}  # that have not come, the newest by symbol
         self._changed = asyncio.Event()
 
@@ -84,16 +87,18 @@ class Snapshots:
                     self._due.pop(errand, None)
                     self._audits.pop(errand, None)  # one reply serves both
                     self._flying.add(errand)
+                    self._in_a_row = 0 if errand.trades else self._in_a_row + 1
                     fetches.create_task(self._fetch(errand))
 
     def _next(self) -> Errand | None:
-        """Of those that may be asked for now, the book due first, or else the trades; else the next
-        audit."""
+        """Of those that may be asked for now, the book due first, or else the trades (the other way
+        round where it is their turn); else the next audit."""
         if len(self._flying) >= AT_ONCE or self._intake.is_deaf:
             return None
         now = asyncio.get_running_loop().time()
         due = (errand for errand in self._waiting() if self._due[errand] <= now)
-        first = min(due, key=lambda errand: (errand.trades, self._due[errand]), default=None)
+        turn = self._in_a_row >= BOOKS_IN_A_ROW
+        first = min(due, key=lambda one: (one.trades is not turn, self._due[one]), default=None)
         if first is not None:
             return first
         return next((errand for errand in self._audits if errand not in self._flying), None)

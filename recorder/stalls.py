@@ -9,11 +9,11 @@ ENOUGH = 100  # messages of the others, before which it may just be quiet
 
 class Mark(NamedTuple):
     """When a connection brought its last message, by the loop's clock: how many it had brought by
-    then, and how many the others."""
+    then, and how many all of them."""
 
     at: float
     mine: int
-    others: int
+    all: int
 
 
 class Stalls:
@@ -22,17 +22,20 @@ class Stalls:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._marks: dict[int, Mark] = {}
+        self._all = 0  # of those that went, too
+        self._before: Mapping[int, int] = {}
 
     def find(self, brought: Mapping[int, int], now: float) -> int | None:
         """A connection that has stalled, if any; it is not told again before another patience is
         over. brought: messages so far by connection, of those that are up."""
-        total = sum(brought.values())
+        self._all += sum(mine - self._before.get(conn, mine) for conn, mine in brought.items())
+        self._before = brought
         self._marks = {conn: mark for conn, mark in self._marks.items() if conn in brought}
         for conn, mine in brought.items():
             mark = self._marks.get(conn)
             if mark is None or mark.mine != mine:
-                self._marks[conn] = Mark(now, mine, total - mine)
-            elif now - mark.at >= self._patience and total - mine - mark.others >= ENOUGH:
-                self._marks[conn] = Mark(now, mine, total - mine)
+                self._marks[conn] = Mark(now, mine, self._all)
+            elif now - mark.at >= self._patience and self._all - mark.all >= ENOUGH:
+                self._marks[conn] = Mark(now, mine, self._all)
                 return conn
         return None

@@ -56,10 +56,12 @@ class Subscriptions:
         """A connection is up; raises ConnectionClosed where it is not any more."""
         async with self._turn:
             self._connection, self._conn = connection, conn
-            self._asked.clear()
-            # Without a connection nobody could be told, and the engine still waits for these.
+            # Without a connection nobody could be told, and the engine still waits for these; those
+            # of the connection before may have been told on all others but on that.
             wish = self._wish
-            for names in batches([name for name in wish.told if name not in wish.wanted]):
+            known = dict.fromkeys((*wish.told, *self._asked))
+            self._asked.clear()
+            for names in batches([name for name in known if name not in wish.wanted]):
                 await self._send(UNSUBSCRIBE, names)
             await self._catch_up()
             self.account.want(name for name in wish.wanted if is_private(name))

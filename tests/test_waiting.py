@@ -12,7 +12,7 @@ from tests.test_house import everything
 class _Nothing:
     """A recorder's rest and intake as far as a wait needs them."""
 
-    memory = type("Memory", (), {"shedding": False})()
+    is_deaf = False
 
 
 @pytest.mark.parametrize("ticks", range(6))
@@ -33,6 +33,7 @@ def test_a_wait_that_is_over_does_not_swallow_the_end(ticks: int) -> None:
         done, _ = await asyncio.wait([waiting], timeout=1.0)
         waiting.cancel()
         assert done
+        assert waiting.cancelled()
 
     asyncio.run(scene())
 

@@ -149,6 +149,13 @@ def test_what_was_not_taken_is_told_as_soon_as_it_is_taken_again(scene: Scene) -
     ]
 
 
+def test_what_is_told_too_late_is_not_forgotten(scene: Scene) -> None:
+    """No recorder of ours says it so; but what is remembered does not depend on segments."""
+    assert gaps(scene.turn(Level.ALL, trade_of_SOL_USDC=2)) == []
+    scene.turn(Level.NOTHING)
+    assert gaps(scene.turn(Level.ALL)) == [(TRADES, "load_frames", 2, "resumed")]
+
+
 def test_what_is_of_an_account_or_names_no_stream_makes_rows_at_every_level(scene: Scene) -> None:
     scene.turn(Level.NOTHING)
     for text in ('{"id":null,"error":{"code":4006,"message":"Invalid stream"}}', "oops"):

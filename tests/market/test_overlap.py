@@ -2,19 +2,33 @@
 
 import pytest
 
+from market.engine import Engine
 from market.held import HELD_LIMIT, HOLD_NS
 from market.sync_states import State
-from schemas.frames import ConnectionOpened, FramesLost, Kind, MessagesCopied, to_json
+from schemas.frames import (
+    ConnectionOpened,
+    FramesLost,
+    Judgement,
+    Kind,
+    LoadTurned,
+    MessagesCopied,
+    Moment,
+    SilenceNoted,
+    to_json,
+)
+from schemas.gaps import GapKey
 from schemas.rows import Depth, Gap, Row, Trade
+from schemas.shedding import Level
 from tests.market.hand import SYMBOL, Hand, actions
 from tests.market.stamps import event, subscribe, unsubscribe
-from tests.market.test_rolls import rolled
+from tests.market.test_rolls import head, rolled
 
 DEPTH, TRADE, QUOTE, TICKER = (f"{c}.{SYMBOL}" for c in ("depth", "trade", "bookTicker", "ticker"))
 ALL = (DEPTH, TRADE, QUOTE, TICKER)
 BID, ASK = [("100.7", "1")], [("100.8", "1")]
 MS = 1_000_000
 NO_COPIES = to_json(MessagesCopied([], [], [], []))
+SILENT = to_json(SilenceNoted(Judgement.QUIET, "", "", Moment(1, 1, 1)))
 
 
 def enter(hand: Hand, conn: int, *topics: str) -> list[Row]:
@@ -50,6 +64,10 @@ def ids(rows: list[Row]) -> list[object]:
         if isinstance(row, Trade):
             found.append(row.trade_id)
     return found
+
+
+def gaps(rows: list[Row]) -> list[Gap]:
+    return [row for row in rows if isinstance(row, Gap)]
 
 
 @pytest.fixture
@@ -134,10 +152,71 @@ def test_it_waits_for_a_second_by_the_frames_of_its_stream_and_of_none(hand: Han
     before = hand.engine.digest()
     assert hand.noted(Kind.CHECKPOINT, b"{}") == []
     assert hand.engine.digest() == before, "it speaks of what is remembered, and changes nothing"
+    assert ids(hand.noted(Kind.SILENCE, SILENT)) == [], "it is about another stream"
     assert ids(hand.noted(Kind.COPIES, NO_COPIES)) == [("trade_ids", 6, 1), 7]
     assert ids(trade(hand, 9, conn=2)) == []
     hand.stamper.seq += HOLD_NS // MS
     assert ids(trade(hand, 10, conn=2)) == [("trade_ids", 8, 1), 9, 10]
+
+
+def test_gaps_that_one_frame_shows_are_not_taken_for_one(hand: Hand) -> None:
+    """Each begins with the frame that brought the trade before it, and heals for itself."""
+    begun = hand.stamper.seq
+    for number in (7, 9, 11):
+        trade(hand, number, conn=1)
+    hand.stamper.seq += HOLD_NS // MS
+    shown = gaps(hand.noted(Kind.COPIES, NO_COPIES))
+    assert [(gap.expected_id, gap.since_seq - begun) for gap in shown[1:]] == [(8, 1), (10, 2)]
+    assert len({GapKey.of(gap) for gap in shown}) == 3
+    (healed,) = gaps(trade(hand, 8, conn=2))
+    assert (healed.state, GapKey.of(healed)) == ("healed", GapKey.of(shown[1]))
+
+
+@pytest.mark.parametrize("rolls", [False, True])
+def test_the_first_trade_of_all_may_be_overtaken(rolls: bool) -> None:
+    """It is no repeat. What is missing up to the one that came first is a gap; one connection does
+    not go back on itself."""
+    hand = Hand()
+    enter(hand, 1)
+    enter(hand, 2)
+    assert ids(trade(hand, 12, conn=1)) == [12]
+    if rolls:
+        rolled(hand)
+    assert ids(trade(hand, 11, conn=2)) == [11]
+    assert ids(trade(hand, 11, conn=2)) == []
+    assert ids(trade(hand, 8, conn=2)) == [8, ("trade_ids", 9, 2)]
+    assert ids(trade(hand, 13, conn=1)) == [13]
+    assert ids(trade(hand, 7, conn=1)) == []
+    assert ids(trade(hand, 9, conn=2)) == [9]
+    trades = [9, 10, 11]
+    assert [row.state for row in gaps(trade(hand, 10, conn=2))] == ["healed"]
+    assert [ids(trade(hand, number, conn=2)) for number in trades] == [[]] * 3
+
+
+@pytest.mark.parametrize("shed", [False, True])
+def test_what_several_streams_let_go_has_one_order(shed: bool) -> None:
+    """Which of them was heard first does not matter: a segment that is replayed alone does not
+    know."""
+    made = []
+    for alone in (False, True):
+        hand = Hand()
+        enter(hand, 1, TRADE, DEPTH)
+        enter(hand, 2, TRADE, DEPTH)
+        trade(hand, 5)
+        hand.delta(10)
+        hand.join(10, bids=BID, asks=ASK)
+        begin = head(hand.engine, hand.stamper.frame(Kind.CHECKPOINT))
+        hand.engine = Engine() if alone else hand.engine
+        for frame in begin:
+            hand.engine.feed(frame)
+        assert ids(trade(hand, 7)) == []
+        if shed:
+            made.append(hand.noted(Kind.LOAD, to_json(LoadTurned(Level.NO_ROWS))))
+        else:
+            hand.close(2)
+            made.append(hand.close(1))
+        assert {"gap", "trade", "depth"} <= {row.TABLE for row in made[-1]}
+    assert made[0] == made[1]
 
 
 def test_too_many_do_not_wait(hand: Hand) -> None:

@@ -32,7 +32,8 @@ def one_by_one(race: Race) -> Race:
 
 def loaded(frames: list[Frame], turns: Turns) -> list[Frame]:
     """With turns of the level anywhere behind the first message and what follows on it."""
-    first = next(at for at, frame in enumerate(frames) if frame.kind is Kind.DATA) + 3
+    begun = next(at for at, frame in enumerate(frames) if frame.kind is Kind.DATA)
+    first = min(begun + 3, len(frames))
     plan = list(frames)
     for at, level in [*turns, (0, Level.ALL)]:
         place = first + at % (len(plan) - first + 1) if at else len(plan)

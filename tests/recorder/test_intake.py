@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
+import msgspec
+
 from market.engine import Engine
 from recorder.intake import Intake
 from schemas.digest import CHECKPOINT_EVERY
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
+from schemas.shedding import Level
 from tape.journal import JournalWriter
 from tape.journal_reader import read_journal
 from tape.layout import SegmentName, Tape
 from tape.manifest import Verdict
 from tape.seal import seal
+from tests.recorder.market import trade
 
 HEAD = SegmentHead("20261122T063000Z-0000", 1, 1, "0", (), "ws://venue", "http://venue")
 NAME = SegmentName(HEAD.session, HEAD.number)
@@ -51,6 +55,28 @@ def test_the_last_checkpoint_may_be_due_as_any_other(tmp_path: Path) -> None:
     manifest = seal(tape.journal(NAME), tape, Engine())
     assert manifest is not None
     assert (manifest.verdict, manifest.end) == (Verdict.CERTIFIED, "stop")
+
+
+def test_who_takes_over_from_one_that_did_not_keep_up_begins_with_all() -> None:
+    """Its own turns of the level come with what was held."""
+    old, new = Intake(lambda request: None), Intake(lambda request: None)
+    old.begin(HEAD, None)
+    old.take(Kind.DATA, trade(3).encode(), conn=1)
+    old.turn(Level.NO_ROWS)
+    old.end("handover")
+    tables: list[str] = []
+    new.listeners.append(lambda frame, rows: tables.extend(row.TABLE for row in rows))
+    new.hold()
+    new.take(Kind.DATA, trade(4).encode(), conn=2)
+    new.turn(Level.NO_TICKER_ROWS)
+    new.follow(old.seq, old.carried)
+    new.begin(msgspec.structs.replace(HEAD, number=2), None)
+    assert tables == ["session", "session", "trade", "session"]
+    assert new.engine.load.level == new.shedding.level == Level.NO_TICKER_ROWS
+    new.turn(Level.ALL)
+    new.end("roll")
+    new.begin(msgspec.structs.replace(HEAD, number=3), None)
+    assert new.engine.load.level == Level.ALL
 
 
 def _fail_at_the_third(frame: Frame, rows: list[Row]) -> None:

@@ -20,6 +20,16 @@ def test_where_little_comes_nobody_can_tell() -> None:
     assert all(stalls.find({1: second, 2: 7}, float(second)) is None for second in range(ENOUGH))
 
 
+def test_another_that_goes_does_not_hide_it() -> None:
+    """Nor what it had brought: the last one's messages count from where they are."""
+    stalls = Stalls(PATIENCE)
+    told = []
+    for second in range(30):
+        others = {1: 50 * second} if second >= 5 else {1: 50 * second, 3: 10_000 + 50 * second}
+        told.append(stalls.find({2: 7, **others}, float(second)))
+    assert [second for second, conn in enumerate(told) if conn is not None] == [20]
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.booleans()), max_size=60))
 def test_only_by_a_patience_in_which_it_brought_nothing(
     looks: list[tuple[int, int, bool]],

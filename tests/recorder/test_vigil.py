@@ -46,6 +46,7 @@ DEPTH, MARKET, NEWEST = "/api/v1/depth", "/api/v1/market?", "/api/v1/trades"
 NO_ROUTE = '{"code":"NO_ROUTE","message":"of a proxy"}'
 LOSSES = 3
 TALK_S = 0.05
+SHED = 50  # of two tickers: longer than they may be silent
 # Of the times of the table: 1.2 s for books, 0.3 s for tickers; and 3 s, 0.75 s where tickers talk.
 # What a busy machine adds to that may make topics quiet in between, but not dead.
 QUICK = Patience(look=0.02, silence=0.02, grace=0.2, redial=0.5)
@@ -229,6 +230,19 @@ async def late(folder: Path | None) -> Run:
     return run
 
 
+async def shed(folder: Path | None) -> Run:
+    """Nothing is taken for a while, as the recorder does not keep up."""
+    topics = (TICKER, OTHER)
+    async with scenery(folder, *topics, talk=topics, patience=EASY) as (_, run):
+        await run.heard(4)
+        intake = run.recorder.intake
+        intake.turn(Level.NOTHING)
+        await run.until(lambda: intake.shedding.frames.total() >= SHED)
+        intake.turn(Level.ALL)
+        await run.heard(len(run.payloads) + 10)
+    return run
+
+
 async def stalled(folder: Path | None) -> Run:
     """Nothing comes any more on a connection that answers pings."""
     async with scenery(folder, *ALL, patience=EASY, talk=(TICKER, OTHER)) as (far_end, run):
@@ -239,17 +253,6 @@ async def stalled(folder: Path | None) -> Run:
         await run.until(lambda: verdicts(run, TICKER)[-1:] == ["heard"])
         await run.until(lambda: run.is_live(SOL))
         assert run.last_id("SOL_USDC") == 16
-    return run
-
-
-async def refused(folder: Path | None) -> Run:
-    """Tickers come, and are not taken, as the recorder does not keep up."""
-    async with scenery(folder, *ALL, talk=(TICKER, OTHER)) as (far_end, run):
-        await live(far_end, run)
-        run.recorder.intake.turn(Level.NO_TICKERS)
-        enough = far_end.counts[TICKER] + 40  # two seconds, of a patience of 0.3
-        await run.until(lambda: far_end.counts[TICKER] >= enough)
-        run.recorder.intake.turn(Level.ALL)
     return run
 
 
@@ -352,7 +355,7 @@ async def parted(folder: Path | None) -> Run:
 ON_DISK = (dead, stalled)  # sealed, which is most of what a scene costs
 OTHERS = (
     *(quiet, unheard, no_market, closed, no_rest, hopeless, trades, told, parted),
-    *(beside, untouched, mended, late, ignored, mute, refused),
+    *(beside, untouched, mended, late, shed, ignored, mute),
 )
 
 SCENES: dict[str, Scene[Run]] = {
@@ -452,13 +455,6 @@ def test_a_venue_that_has_stopped_is_dialled_ever_more_seldom(played: Played[Run
         assert verdicts(run, topic) == ["dead/reconnect"]
 
 
-def test_what_is_not_taken_is_no_silence(played: Played[Run]) -> None:
-    run = played.outcome("refused")
-    assert len(run.kinds(Kind.OPEN)) == 1
-    for topic in (TICKER, OTHER):
-        assert not [verdict for verdict in verdicts(run, topic) if verdict.startswith("dead")]
-
-
 @pytest.mark.parametrize("name", ["no_market", "closed"])
 def test_a_market_that_is_not_there_is_said_once(name: str, played: Played[Run]) -> None:
     """And nothing is done about it."""
@@ -508,8 +504,9 @@ def test_what_was_asked_for_again_is_judged_anew(played: Played[Run]) -> None:
     assert asked(run, SOL) == [1, 1]
 
 
-def test_what_was_not_read_is_no_silence(played: Played[Run]) -> None:
-    run = played.outcome("late")
+@pytest.mark.parametrize("name", ["late", "shed"])
+def test_what_was_not_read_or_not_taken_is_no_silence(name: str, played: Played[Run]) -> None:
+    run = played.outcome(name)
     assert verdicts(run, TICKER) == []
     assert asked(run, TICKER) == [1]
 
