@@ -82,8 +82,8 @@ class Backlog:
                 due = loop.time() + BEAT_S
                 await asyncio.sleep(BEAT_S)
                 self._late = max(int((loop.time() - due) * 1e9), 0)
-                for connection in self._sockets:
-                    self._sockets[connection] = self._seen(connection)
+                for connection, seen in self._sockets.items():
+                    self._sockets[connection] = Seen(unread(connection) or 0, seen.again)
                 self._judge()
                 if self._level and loop.time() - told >= TELL_EVERY_S:
                     told = loop.time()
@@ -94,15 +94,13 @@ class Backlog:
 
     def _look(self, connection: ClientConnection, amid: bool = False) -> None:
         """What waits of the others was seen when they were read, as it has come since then: it is
-        not their turn yet."""
-        before = self._sockets.get(connection)
-        if self._over or (before is not None and self._clock().ts_mono < before.again):
+        not their turn yet. A look amid puts off none at the end, which alone may find nothing."""
+        before, now = self._sockets.get(connection), self._clock().ts_mono
+        if self._over or (before is not None and now < before.again):
             return
-        self._sockets[connection] = self._seen(connection)
+        again = (before.again if before is not None else now) if amid else now + LOOK_EVERY_NS
+        self._sockets[connection] = Seen(unread(connection) or 0, again)
         self._judge(amid)
-
-    def _seen(self, connection: ClientConnection) -> Seen:
-        return Seen(unread(connection) or 0, self._clock().ts_mono + LOOK_EVERY_NS)
 
     def _judge(self, amid: bool = False) -> None:
         """amid: that little waits tells nothing."""

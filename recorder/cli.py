@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -274,8 +273,13 @@ def _reload_on_signal(recorder: Recorder, reloader: Reloader) -> None:
     running: set[asyncio.Task[None]] = set()
 
     async def reloading() -> None:
-        with suppress(BackpackError):  # it was said
+        try:
             await reloader.run()
+        except BackpackError:
+            pass  # it was said
+        except Exception as error:  # a fault of ours: nobody waits for this task
+            text = f"not reloaded: a fault of this program: {type(error).__name__}: {error}"
+            reloader.notice(Message(text, "not_reloaded", Level.ERROR))
 
     def pull() -> None:
         task = asyncio.create_task(reloading())
