@@ -109,7 +109,7 @@ def _record(
         print(f"playing {_next(venue)['rate']:,.0f} frames/s for {args.minutes:g} min", flush=True)
         looks = _watch(args, recorder)
         played = _next(venue)
-        recorder.send_signal(signal.SIGINT)
+        recorder.send_signal(signal.SIGTERM)  # who runs in the background may ignore SIGINT
         return Outcome(played, recorder.wait(), looks)
 
 
