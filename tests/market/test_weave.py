@@ -152,12 +152,28 @@ def test_a_book_is_lost_only_for_what_no_connection_brought(race: Race) -> None:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.sampled_from([TRADE, DEPTH]), races(merges=True), st.integers(0, 10**6))
 def test_a_segment_may_begin_while_messages_wait(topic: str, race: Race, cut: int) -> None:
-    """A fresh engine from its head on, the one that goes on, and one that never heard of it."""
     if topic == TRADE:
-        race = race._replace(runners=[one._replace(sizes=[1]) for one in race.runners])
+        race = one_by_one(race)
     frames = Track(race, topic).frames
     silent = [at for at, rows in enumerate(fed(frames), 1) if not rows]  # something waits, mostly
     cut = silent[cut % len(silent)] if silent else 1 + cut % len(frames)
+    check_segment(frames, cut)
+
+
+@settings(max_examples=EXAMPLES // 2, deadline=None)
+@given(races(merges=False), races(merges=True))
+def test_a_stream_does_not_depend_on_others(trades: Race, depth: Race) -> None:
+    """So a selection of streams makes the rows that all together would."""
+    one, other = Track(trades, TRADE).frames, Track(depth, DEPTH).frames
+    beside = [frame for frame in other if frame.kind in (Kind.DATA, Kind.REQUEST, Kind.REPLY)]
+    both = numbered(sorted([*one, *beside], key=lambda frame: frame.ts_mono))
+    alone = [frame for frame in both if frame.kind is not Kind.DATA or is_of(frame, TRADE)]
+    assert about(fed(both), TRADE) == about(fed(alone), TRADE)
+
+
+def check_segment(frames: list[Frame], cut: int) -> None:
+    """A segment begins behind so many frames: a fresh engine from its head on, the one that goes
+    on, and one that never heard of it make the same of the rest."""
     never, same, fresh = Engine(), Engine(), Engine()
     fed(frames[:cut], never)
     fed(frames[:cut], same)
@@ -170,15 +186,9 @@ def test_a_segment_may_begin_while_messages_wait(topic: str, race: Race, cut: in
     assert same.digest() == fresh.digest()
 
 
-@settings(max_examples=EXAMPLES // 2, deadline=None)
-@given(races(merges=False), races(merges=True))
-def test_a_stream_does_not_depend_on_others(trades: Race, depth: Race) -> None:
-    """So a selection of streams makes the rows that all together would."""
-    one, other = Track(trades, TRADE).frames, Track(depth, DEPTH).frames
-    beside = [frame for frame in other if frame.kind in (Kind.DATA, Kind.REQUEST, Kind.REPLY)]
-    both = numbered(sorted([*one, *beside], key=lambda frame: frame.ts_mono))
-    alone = [frame for frame in both if frame.kind is not Kind.DATA or is_of(frame, TRADE)]
-    assert about(fed(both), TRADE) == about(fed(alone), TRADE)
+def one_by_one(race: Race) -> Race:
+    """A trade is a message."""
+    return race._replace(runners=[one._replace(sizes=[1]) for one in race.runners])
 
 
 def numbered(frames: Iterable[Frame]) -> list[Frame]:

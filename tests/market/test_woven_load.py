@@ -16,18 +16,20 @@ from schemas.shedding import Level
 from tests.market.hand import SYMBOL
 from tests.market.model_venue import FIRST_ID, Sides
 from tests.market.relay import Race, races
-from tests.market.test_rolls import head
 from tests.market.test_sync import levels_of
-from tests.market.test_weave import DEPTH, TRADE, Track, fed, numbered
+from tests.market.test_weave import (
+    DEPTH,
+    TRADE,
+    Track,
+    check_segment,
+    fed,
+    numbered,
+    one_by_one,
+)
 
 LEVELS = st.sampled_from((Level.ALL, Level.NO_QUOTE_ROWS, Level.NO_ROWS, Level.NOTHING))
 TURNS = st.lists(st.tuples(st.integers(0, 10**6), LEVELS), max_size=4)
 Turns = list[tuple[int, Level]]
-
-
-def one_by_one(race: Race) -> Race:
-    """A trade is a message."""
-    return race._replace(runners=[one._replace(sizes=[1]) for one in race.runners])
 
 
 def loaded(frames: list[Frame], turns: Turns) -> list[Frame]:
@@ -112,16 +114,6 @@ def check(engine: Engine, track: Track) -> None:
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from([TRADE, DEPTH]), races(merges=True), TURNS, st.integers(0, 10**6))
 def test_a_segment_may_begin_anywhere(topic: str, race: Race, turns: Turns, cut: int) -> None:
-    """A fresh engine from its head on, the one that goes on, and one that never heard of it."""
     frames = loaded(Track(one_by_one(race) if topic == TRADE else race, topic).frames, turns)
     cut = 1 + cut % len(frames)
-    never, same, fresh = Engine(), Engine(), Engine()
-    fed(frames[:cut], never)
-    fed(frames[:cut], same)
-    begin = head(same, frames[cut - 1])
-    fed(begin, same)
-    fed(begin, fresh)
-    assert same.digest() == fresh.digest()
-    rows = fed(frames[cut:], same)
-    assert rows == fed(frames[cut:], fresh) == fed(frames[cut:], never)
-    assert same.digest() == fresh.digest()
+    check_segment(frames, cut)
