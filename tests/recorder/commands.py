@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from signal import SIGINT, SIGKILL
+from signal import SIG_DFL, SIGHUP, SIGINT, SIGKILL, signal
 from typing import Any, NamedTuple
 
 from tests.recorder.runs import Address
@@ -21,6 +21,12 @@ PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
 
 # Whatever the shell says about proxies or the width of terminals is not part of a test.
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+def _heed_signals() -> None:
+    """Whatever who runs the tests ignores, as nohup does: the recorder would respect that."""
+    for number in (SIGHUP, SIGINT):
+        signal(number, SIG_DFL)
 
 
 class Ended(NamedTuple):
@@ -46,6 +52,7 @@ class Recording:
             stderr=subprocess.PIPE,
             text=True,
             env=ENVIRONMENT,
+            preexec_fn=_heed_signals,
         )
         self.pid = self._process.pid
 
