@@ -15,7 +15,7 @@ from schemas import wire
 from schemas.requests import Request, SnapshotRequest
 
 BUFFER_LIMIT = 10_000  # deltas kept while a snapshot is on its way; the oldest go first
-IDLE_LIMIT = 500  # while none is: it was up to 34 ids behind when it came (section 3.3)
+IDLE_LIMIT = 200  # while none is: it was up to 34 ids behind when it came (section 3.3)
 QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribing (rule 2)
 RETRY_DELAY_NS = 500_000_000  # doubled by each further request..
 RETRY_DELAY_MAX_NS = 60_000_000_000  # ..up to this
