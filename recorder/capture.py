@@ -12,7 +12,7 @@ from recorder.intake import Intake
 from recorder.link import Line, Numbers
 from recorder.links import Links
 from recorder.market_lists import MarketLists
-from recorder.pace import Pace
+from recorder.interval import Interval
 from recorder.program import Program
 from recorder.questions import Questions
 from recorder.rest import Rest
@@ -56,8 +56,8 @@ class Capture:
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
         self._venue = venue
-        self.audits = Pace(parts.settings.audit_every)
-        self.lists = Pace(parts.settings.markets_every)
+        self.audits = Interval(parts.settings.audit_every)
+        self.lists = Interval(parts.settings.markets_every)
         self.snapshots = Snapshots(venue.rest, parts.intake)
         self.folding, self.numbers = Folding(parts.intake), Numbers()
         line = Line(parts.settings, self.folding, parts.notice, self.numbers)

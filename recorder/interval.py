@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 
-class Pace:
+class Interval:
     """every: seconds; None: never, until that changes."""
 
     def __init__(self, every: float | None) -> None:
