@@ -9,10 +9,10 @@ from recorder.audits import Audits
 from recorder.clocks import Clocks
 from recorder.folding import Folding
 from recorder.intake import Intake
+from recorder.interval import Interval
 from recorder.link import Line, Numbers
 from recorder.links import Links
 from recorder.market_lists import MarketLists
-from recorder.interval import Interval
 from recorder.program import Program
 from recorder.questions import Questions
 from recorder.rest import Rest

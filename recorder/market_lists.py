@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from recorder.catalogue import Catalogue
 from recorder.intake import Intake
-from recorder.messages import Level, Message
 from recorder.interval import Interval
+from recorder.messages import Level, Message
 from recorder.rest import Reply, Rest
 from recorder.stamp import Stamp
 from schemas.errors import VenueError

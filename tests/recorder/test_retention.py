@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.child import Ended, run_child
+from recorder.child import Outcome, run_child
 from recorder.retain import main, retain
 from recorder.retention import Outlook, Retained, Retention
 from recorder.sealer import Sealed
@@ -56,7 +56,7 @@ async def in_this_process(module: str, *arguments: str) -> Ended:
         patch.setattr(os, "nice", lambda _: 0)
         with redirect_stdout(output), redirect_stderr(errors):
             code = main()
-    return Ended(code, output.getvalue().encode(), errors.getvalue().strip())
+    return Outcome(code, output.getvalue().encode(), errors.getvalue().strip())
 
 
 def retained(data: Path, *keep: str, times: int = 1) -> tuple[Retention, list[str]]:
