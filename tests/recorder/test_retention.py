@@ -47,7 +47,7 @@ def log_of(data: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-async def in_this_process(module: str, *arguments: str) -> Ended:
+async def in_this_process(module: str, *arguments: str) -> Outcome:
     """As `run_child`, without a process of its own, which takes half a second."""
     assert module == "recorder.retain"
     output, errors = StringIO(), StringIO()
