@@ -132,7 +132,7 @@ class Progress:
 def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
     """Print lines under their columns: in a pipe as tab-separated text; on a terminal aligned,
     numbers to the right, without columns that are empty in all lines."""
-    console = Console(width=_WIDEST)
+    console = Console(width=_WIDEST, height=25)  # both, or a dumb terminal has 80 columns
     if not console.is_terminal:
         for line in (columns, *lines):
             click.echo("\t".join(map(cell, line)))
