@@ -66,7 +66,7 @@ class Command(click.Command):
 folder = click.argument(
     "data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape")
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 def print_json(value: Any) -> None:
