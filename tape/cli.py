@@ -133,9 +133,9 @@ def info(data: Path, as_json: bool) -> None:
 def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     """Check every file of a recording against its manifest: presence, size, sha256, order.
 
-    Exits 0 if it is whole, 1 if files are damaged, missing or strange, 3 if all files are as they
-    were sealed but something was lost while recording. What was pruned is not missing; a note says
-    what that is.
+    Exits 0 if the recording is whole; 1 if files are damaged, missing or unknown; 3 if all files
+    are as they were sealed, but something was lost while recording. Pruned segments do not count as
+    missing; a note names them.
 
     Example: bp-tape verify data/tape && echo whole
     """
