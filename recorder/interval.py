@@ -1,4 +1,4 @@
-"""How often something is done, which may change while it is waited for."""
+"""An interval between repeated tasks, which a reload of the options may change during a wait."""
 
 import asyncio
 from contextlib import suppress

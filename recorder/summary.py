@@ -56,7 +56,7 @@ def exit_code(recorder: Recorder) -> int:
         return LOSSES
     if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
-    if recorder.strain.lost or recorder.strain.skipped:
+    if recorder.load_alarm.lost or recorder.load_alarm.skipped:
         return LOSSES
     if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
@@ -158,10 +158,10 @@ def _silences(silences: Silences) -> Iterator[Fact]:
 
 def _load(recorder: Recorder) -> Iterator[Fact]:
     """What it has cost not to keep up."""
-    if recorder.strain.skipped:
-        yield "kept without rows, not keeping up", recorder.strain.skipped, "frames"
-    if recorder.strain.lost:
-        yield "lost, not keeping up", recorder.strain.lost, "frames"
+    if recorder.load_alarm.skipped:
+        yield "kept without rows, not keeping up", recorder.load_alarm.skipped, "frames"
+    if recorder.load_alarm.lost:
+        yield "lost, not keeping up", recorder.load_alarm.lost, "frames"
 
 
 def _disk(recorder: Recorder) -> Iterator[Fact]:

@@ -1,7 +1,7 @@
-"""``bp-record --take-over``: goes on with the session of the recorder at work in the same folder.
+"""The taking side of a hand-over (``--take-over``): continues the session of a running recorder.
 
-What our own connections bring is held until the other one has given its recording away; then all of
-it that is not on the tape yet follows there. See `recorder.handover` for the other side.
+What our own connections bring is held until the other process has given its session away; then
+whatever it has not recorded itself is recorded here. `recorder.handover` is the other side.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class TakeOver:
         if mine != theirs:
             raise UsageError(
                 f"the recorder of process {self.welcome.pid} records other topics"
-                f" ({', '.join(sorted(mine ^ theirs))}): change them by SIGHUP or bp-record ctl"
+                f" ({_difference(mine, theirs)}): change them by SIGHUP or bp-record ctl"
                 " before or after, not with --take-over"
             )
         urls = (settings.ws_url, settings.rest_url)
@@ -159,6 +159,12 @@ class TakeOver:
     def _is_there(self, name: SegmentName) -> bool:
         tape = self._place.tape
         return tape.journal(name).exists() or tape.manifest(name).exists()
+
+
+def _difference(mine: set[str], theirs: set[str]) -> str:
+    """Topics that only one of two recorders asks for."""
+    sides = (("only there", theirs - mine), ("only here", mine - theirs))
+    return "; ".join(f"{side}: {', '.join(sorted(names))}" for side, names in sides if names)
 
 
 def _begin_anew(intake: Intake, taped: Sequence[Frame]) -> None:
