@@ -44,7 +44,7 @@ class Handover:
         del recorder
         step, pid = request.arguments.get("step"), request.arguments.get("pid")
         if not isinstance(pid, int):
-            raise UsageError("who is it? A hand-over needs the number of the process")
+            raise UsageError("a hand-over needs the number of the process that takes over (pid)")
         if step == "begin":
             return await self._begin(pid)
         if self._taker != pid:

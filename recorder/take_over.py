@@ -240,7 +240,7 @@ async def taking(place: Place, settings: Settings, wanted: Wanted) -> TakeOver |
         raise UsageError(text) from None
     if welcome.version != VERSION:
         raise UsageError(
-            f"process {welcome.pid} hands over in another way than this version does: stop it first"
+            f"process {welcome.pid} speaks another version of the hand-over: stop it first"
         )
     if welcome.memory != MEMORY:
         text = (
@@ -260,4 +260,4 @@ async def step(place: Place, name: str, answer: type[Step]) -> Step:
     try:
         return msgspec.convert(said, answer)
     except msgspec.ValidationError as error:
-        raise BackpackError(f"the recorder at work says what cannot be: {error}") from None
+        raise BackpackError(f"the running recorder sent an invalid answer: {error}") from None
