@@ -1,32 +1,25 @@
-"""Processes of our own, for what must not hold up the recording: sealing and pruning.
-
-`run_child` is the recorder's side; `child_main` is what such a process does at its start.
-"""
+"""Runs a module of this room as a process of its own, which learns nothing of keys."""
 
 import asyncio
-import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
 from recorder.core_files import keyless_environment
-from schemas.errors import BackpackError, TapeLocked
 
 DEATH_S = 2.0  # for one that was killed
-NICENESS = 10  # capturing comes first
 
 
-class Outcome(NamedTuple):
-    """How a child ended. code: as of `child_main`; reason: the last line of its stderr."""
+class Ended(NamedTuple):
+    """What became of it. reason: the last line it said on stderr."""
 
     code: int
     output: bytes
     reason: str
 
 
-async def run_child(module: str, *arguments: str) -> Outcome:
-    """Run ``python -m module`` without our keys and wait for it; cancelled, it is killed."""
+async def run_child(module: str, *arguments: str) -> Ended:
+    """Wait for its end; it is killed where nobody waits any more."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", module, *arguments),
         env=keyless_environment(),
@@ -44,22 +37,4 @@ async def run_child(module: str, *arguments: str) -> Outcome:
                 await process.wait()
         raise
     lines = errors.decode(errors="replace").strip().splitlines() or ["no reason given"]
-    return Outcome(process.returncode or 0, output, lines[-1])
-
-
-def child_main(work: Callable[[], object]) -> int:
-    """Do the work at low priority; the exit code, with what went wrong in one line on stderr.
-
-    0: done; 1: it cannot be done; 75 (EX_TEMPFAIL): not now, since the disk refused or bp-tape is
-    at work on the recording.
-    """
-    os.nice(NICENESS)
-    try:
-        work()
-    except (OSError, TapeLocked) as error:
-        print(error, file=sys.stderr)
-        return os.EX_TEMPFAIL
-    except BackpackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return Ended(process.returncode or 0, output, lines[-1])

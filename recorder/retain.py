@@ -1,7 +1,7 @@
 """Prunes a recording that is being made; a process of its own: ``python -m recorder.retain DATA
 KEEP..``, with KEEP as ``90d`` or ``500GB``. Says what it did in one JSON document.
 
-Exit codes are those of `recorder.child.child_main`.
+Exit codes are those of `recorder.errand`.
 """
 
 import sys
@@ -10,7 +10,7 @@ from time import time_ns
 
 import msgspec
 
-from recorder.child import child_main
+from recorder.errand import run_errand
 from recorder.retention import Retained
 from tape.forecast import Recorded, bytes_per_day
 from tape.keep import Keep
@@ -49,7 +49,7 @@ def main() -> int:
     def work() -> None:
         print(msgspec.json.encode(retain(Tape(Path(data)), Keep.parse(texts))).decode())
 
-    return child_main(work)
+    return run_errand(work)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Seals one journal; run as a process of its own: ``python -m recorder.seal DATA JOURNAL``.
 
-Exit codes are those of `recorder.child.child_main`.
+Exit codes are those of `recorder.errand`.
 """
 
 import sys
 from pathlib import Path
 
 from market.engine import Engine
-from recorder.child import child_main
+from recorder.errand import run_errand
 from tape.layout import Tape
 from tape.seal import seal_alone
 
@@ -15,7 +15,7 @@ from tape.seal import seal_alone
 def main() -> int:
     """Seal."""
     data, journal = map(Path, sys.argv[1:])
-    return child_main(lambda: seal_alone(journal, Tape(data), Engine()))
+    return run_errand(lambda: seal_alone(journal, Tape(data), Engine()))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from recorder.child import Outcome, run_child
+from recorder.child import Ended, run_child
 from recorder.messages import Level, Message
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
@@ -73,7 +73,7 @@ class Sealer:
         self._changed = asyncio.Event()
         self._at_work: Path | None = None
         self._last = False  # nothing is tried again any more
-        self._child: asyncio.Task[Outcome] | None = None
+        self._child: asyncio.Task[Ended] | None = None
         self.resting = False
         self.paused = False
         self.is_busy: Callable[[], bool] = bool
