@@ -123,7 +123,7 @@ def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
         raise ConfigError("--take-over does not go with --ring, which starts empty: leave one out")
     elif texts["roll"] is not None:
         raise ConfigError(
-            "--roll does not go with --ring, which is cut into sixths: leave one of them out"
+            "--roll does not go with --ring, which is cut into sixths: take one of them"
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.child import Outcome, run_child
+from recorder.child import Ended, run_child
 from recorder.retain import main, retain
 from recorder.retention import Outlook, Retained, Retention
 from recorder.sealer import Sealed
@@ -47,7 +47,7 @@ def log_of(data: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-async def in_this_process(module: str, *arguments: str) -> Outcome:
+async def in_this_process(module: str, *arguments: str) -> Ended:
     """As `run_child`, without a process of its own, which takes half a second."""
     assert module == "recorder.retain"
     output, errors = StringIO(), StringIO()
@@ -56,7 +56,7 @@ async def in_this_process(module: str, *arguments: str) -> Outcome:
         patch.setattr(os, "nice", lambda _: 0)
         with redirect_stdout(output), redirect_stderr(errors):
             code = main()
-    return Outcome(code, output.getvalue().encode(), errors.getvalue().strip())
+    return Ended(code, output.getvalue().encode(), errors.getvalue().strip())
 
 
 def retained(data: Path, *keep: str, times: int = 1) -> tuple[Retention, list[str]]:
