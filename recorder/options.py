@@ -116,7 +116,7 @@ def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
     """Raises ConfigError for options that make no sense together."""
     if ring is None:
         if texts["ring_after"] is not None:
-            raise ConfigError("--ring-after goes with --ring: add it, as in --ring 60s")
+            raise ConfigError("--ring-after goes with --ring: add it, as --ring 60s")
     elif ring < SHORTEST_ROLL_S:
         raise ConfigError(f"--ring {texts['ring']}: its segments last 1s at least; 60s is usual")
     elif texts["take_over"]:
