@@ -1,4 +1,4 @@
-"""The account, as it is asked for on each of the connections."""
+"""One `Account` per link: the account streams have to be requested on each connection."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""When each topic was subscribed, by what is on the tape."""
+"""When each topic was last subscribed, and on which connections, read from the taped requests."""
 
 from collections.abc import Collection
 from typing import NamedTuple

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from market.sync_states import State
 from recorder.intake import Intake
-from recorder.pace import Pace
+from recorder.interval import Interval
 from recorder.rest import PER_SECOND
 from recorder.snapshots import Snapshots
 from schemas.topics import Topic
@@ -15,14 +15,16 @@ Notice = Callable[[str], None]
 
 
 class Audits:
-    """Asks for the books of the topics that are recorded, spread evenly over an interval, of which
-    ``pace`` tells. Streams of one market share a request."""
+    """Asks for one book after another, spread evenly over the interval. Streams of one market share
+    a request. topics: what is recorded now."""
 
-    def __init__(self, topics: Callable[[], Sequence[str]], pace: Pace, notice: Notice) -> None:
+    def __init__(
+        self, topics: Callable[[], Sequence[str]], interval: Interval, notice: Notice
+    ) -> None:
         self._topics = topics
-        self._pace = pace
+        self._interval = interval
         books = len(self._books())
-        if pace.every is not None and pace.every < (least := _least(books)):
+        if interval.every is not None and interval.every < (least := _least(books)):
             notice(
                 f"audits: {books} books take {least:g}s at"
                 f" {PER_SECOND * SHARE:g} requests/s, so each comes that often"
@@ -42,9 +44,9 @@ class Audits:
         while True:
             books = self._books()
             if not books:
-                await self._pace.wait()
+                await self._interval.wait()
             for symbol, names in books.items():
-                await self._pace.wait(len(books), _least(len(books)))
+                await self._interval.wait(len(books), _least(len(books)))
                 if any(intake.engine.book_state(name) is State.LIVE for name in names):
                     snapshots.audit(symbol)
 

@@ -1,4 +1,4 @@
-"""What waits to be read, looked at where it is read and now and then: how far behind we are."""
+"""Measures the backlog in the sockets, and has `recorder.overload` make a shedding level of it."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""``CADENCES``: one line per channel of `STREAMS`: how long it may be silent, what can tell why."""
+"""``CADENCES``: one line per channel: how long it may be silent, which REST reply tells why."""
 
 from enum import StrEnum
 from typing import NamedTuple

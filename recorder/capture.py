@@ -1,4 +1,4 @@
-"""What works while a recording is made: all its tasks, which end together."""
+"""The tasks of a recording while it listens to the venue; they end together."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from recorder.audits import Audits
 from recorder.clocks import Clocks
 from recorder.folding import Folding
 from recorder.intake import Intake
-from recorder.link import Line, Numbers
+from recorder.interval import Interval
+from recorder.link import ConnectionNumbers, LinkContext
 from recorder.links import Links
 from recorder.market_lists import MarketLists
-from recorder.pace import Pace
 from recorder.program import Program
 from recorder.questions import Questions
 from recorder.rest import Rest
@@ -56,12 +56,12 @@ class Capture:
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
         self._venue = venue
-        self.audits = Pace(parts.settings.audit_every)
-        self.lists = Pace(parts.settings.markets_every)
+        self.audits = Interval(parts.settings.audit_every)
+        self.lists = Interval(parts.settings.markets_every)
         self.snapshots = Snapshots(venue.rest, parts.intake)
-        self.folding, self.numbers = Folding(parts.intake), Numbers()
-        line = Line(parts.settings, self.folding, parts.notice, self.numbers)
-        self.links = Links(venue.subscriptions, line)
+        self.folding, self.numbers = Folding(parts.intake), ConnectionNumbers()
+        context = LinkContext(parts.settings, self.folding, parts.notice, self.numbers)
+        self.links = Links(venue.subscriptions, context)
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.program.forget = self.snapshots.forget
         self._vigil = self._watching() if parts.settings.silence is not OnSilence.OFF else None

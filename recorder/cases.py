@@ -1,4 +1,4 @@
-"""What is known of each silent topic, and what the other streams and REST say of it."""
+"""What is known about each silent topic: its state, and what other streams and REST tell of it."""
 
 from collections import Counter
 from dataclasses import dataclass

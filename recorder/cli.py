@@ -35,122 +35,126 @@ from tape.version import code_version
     "-t",
     multiple=True,
     metavar="TOPIC[,TOPIC...]",
-    help="What to record: depth.ETH_USDC, or a pattern such as 'trade.*_PERP'. Repeatable.",
+    help="Topic to record, as depth.ETH_USDC, or a pattern, as 'trade.*_PERP'. Repeatable.",
 )
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("data/tape"),
     show_default=True,
-    help="Folder of the recording; made if it is not there.",
+    help="Folder of the recording; created if missing.",
 )
-@click.option("--ws-url", default=WS_URL, show_default=True, help="Websocket of the venue.")
-@click.option("--rest-url", default=REST_URL, show_default=True, help="REST of the venue.")
+@click.option("--ws-url", default=WS_URL, show_default=True, help="Websocket URL of the exchange.")
+@click.option("--rest-url", default=REST_URL, show_default=True, help="REST URL of the exchange.")
 @click.option(
     "--connections",
     type=click.IntRange(1, MOST_CONNECTIONS),
     metavar="N",
     default=1,
     show_default=True,
-    help="Record over so many connections at once, 8 at most: what one of them loses, another"
-    " brings. Each message is kept once, and of its copies when they came.",
+    help="Record over N connections at once (at most 8): what one of them loses, another brings."
+    " Each message is stored once, with the arrival times of its copies.",
 )
-@click.option("--duration", metavar="TIME", help="Stop after 30s, 10m, 8h, 7d. Default: never.")
+@click.option(
+    "--duration", metavar="TIME", help="Stop after this long: 30s, 10m, 8h, 7d. Default: never."
+)
 @click.option(
     "--roll",
     metavar="TIME",
     show_default="1h",
-    help="Seal a segment this often, on the full hour for 1h.",
+    help="Start a new segment and seal the old one this often; 1h: on the full hour.",
 )
 @click.option(
     "--memory",
     metavar="SIZE",
     default="256MB",
     show_default=True,
-    help="What may be held while the disk does not take it; then frames are shed, and counted.",
+    help="How much to hold in memory while the disk does not accept writes. Beyond that, frames are"
+    " dropped and counted.",
 )
 @click.option(
     "--min-free",
     metavar="SIZE",
-    help="Stop early and in order when the disk has less room than this. Default: never.",
+    help="Stop cleanly when the disk has less free space than this. Default: never.",
 )
 @click.option(
     "--audit-every",
     metavar="TIME",
-    help="Compare each live book with a fresh snapshot this often, as 10m. At most 2.5 a second"
-    " are asked for, so 200 books take 80s at least. Default: never.",
+    help="Compare each live book with a fresh snapshot this often, as 10m. At most 2.5 snapshots"
+    " are requested per second, so 200 books take at least 80s. Default: never.",
 )
 @click.option(
     "--keep",
     multiple=True,
     metavar="AGE|SIZE",
-    help="After each sealing, prune what is older than 90d, or beyond 500GB; repeatable. Segments"
-    " that are not certified stay. See bp-tape prune --help. Default: keep all.",
+    help="After each sealing, delete segments older than this (90d), or the oldest beyond this"
+    " total size (500GB); repeatable. Segments that are not certified are kept. See bp-tape prune"
+    " --help. Default: keep everything.",
 )
 @click.option(
     "--keys",
     metavar="FILE",
-    help="TOML file with api_key and api_secret, mode 600, for topics of your account. Read again"
-    " when a key is refused. Default: BP_API_KEY and BP_API_SECRET of the environment.",
+    help="TOML file with api_key and api_secret, mode 600, for account topics. Re-read for each"
+    " request. Default: BP_API_KEY and BP_API_SECRET in the environment.",
 )
 @click.option(
     "--ring",
     metavar="TIME",
-    help="Flight recorder: keep the last 60s, say, in memory only, and write it when something"
-    " happens: a gap, a crossed book, a crash, bp-record ctl dump.",
+    help="Flight recorder: keep only the last TIME (60s, say) in memory, and write it to disk when"
+    " something happens: a gap, a crossed book, a crash, bp-record ctl dump.",
 )
 @click.option(
     "--ring-after",
     metavar="TIME",
     show_default=f"{RING_AFTER_S:g}s",
-    help="With --ring: what comes so long after that is written too; may be 0s.",
+    help="With --ring: how much to write of what follows the event; may be 0s.",
 )
 @click.option(
     "--shard",
     metavar="I/N",
-    help="Share the markets out among N recorders, of which this is number I: record only topics"
-    " whose market falls to it by its name, into the folder shard-I-of-N of --data.",
+    help="Split the markets among N recorders; this is number I, as 2/4. It records only its own"
+    " markets (chosen by a hash of their names), into the folder shard-I-of-N below --data.",
 )
 @click.option(
     "--markets-every",
     metavar="TIME",
     default="5m",
     show_default=True,
-    help="Look this often whether the venue lists other markets, to follow patterns; never: not.",
+    help="How often to re-read the market list, so that patterns pick up new markets; or never.",
 )
 @click.option(
     "--silence",
     metavar="act|tell|off",
     default="act",
     show_default=True,
-    help="Topics that say nothing though they ought to: act: subscribe again, then connect anew;"
-    " tell: only say so, in the recording too; off: do not look.",
+    help="What to do about dead topics (silent although they should not be). act: subscribe again,"
+    " then reconnect; tell: only report and record it; off: do not check.",
 )
 @click.option(
     "--metrics-port",
     type=click.IntRange(0, 65_535),
     metavar="PORT",
-    help="Serve /metrics for Prometheus, and /healthz, there. Default: not at all.",
+    help="Serve /metrics (Prometheus) and /healthz on this port. Default: off.",
 )
 @click.option(
     "--metrics-host",
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
-    help="Address to serve them on. There is no password: keep it private.",
+    help="Address to serve them on. There is no authentication: keep it private.",
 )
 @click.option(
     "--take-over",
     is_flag=True,
-    help="Go on with the session of the recorder that is at work in this folder, which ends with"
-    " that: no frame is missed and no book is lost. Without one, start as ever.",
+    help="Take over from the recorder running on this folder, for upgrades without a gap: continue"
+    " its session, after which it exits. If none is running, start normally.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(tuple(SAY)),
     default="text",
     show_default=True,
-    help="What is said on stderr: lines for people, or a JSON object a line.",
+    help="Format of messages on stderr: text, or one JSON object per line.",
 )
 @click.option(
     "--config",
@@ -158,41 +162,48 @@ from tape.version import code_version
     is_eager=True,
     expose_value=False,
     callback=load_config,
-    help="TOML file with the options above (topics, data, ws_url, ..). SIGHUP reads it again.",
+    help="TOML file with the options above (topics, data, ws_url, ..). SIGHUP re-reads it.",
 )
 @click.version_option(code_version())
 @click.pass_context
 def record(context: click.Context, /, topics: tuple[str, ...], data: Path, **texts: Any) -> None:
-    """Record the Backpack exchange: every frame byte for byte, and rows made from them.
+    """Record the Backpack exchange: every frame byte for byte, and normalized rows.
 
     \b
-    bp-record --topics depth.ETH_USDC
-    bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
-    bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of one market
-    bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
-    bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
-    bp-record -t 'depth.*' --ring 60s  the minute before each gap or crossed book, and 10s more
-    bp-record -t 'depth.*' --shard 2/4  the second of four that share the markets
-    bp-record -t 'depth.*' --metrics-port 9466 --log-format json
-    bp-record -t '*.SOL_USDC' --connections 2   no gap when one connection is lost
+    Examples:
+      bp-record --topics depth.ETH_USDC
+      bp-record -t depth.SOL_USDC,trade.SOL_USDC -t 'kline.1m.*_PERP' --duration 8h
+      bp-record -t '*.SOL_USDC'          ticker, depth, bookTicker, trade of a market
+      bp-record -t 'depth.*' --roll 15m  all books, sealed every 15 minutes
+      bp-record -t 'account.*,depth.SOL_USDC' --keys ~/.backpack.toml
+      bp-record -t 'depth.*' --ring 60s  only what surrounds a gap or crossed book
+      bp-record -t 'depth.*' --shard 2/4 number 2 of 4 that split the markets
+      bp-record -t 'depth.*' --metrics-port 9466 --log-format json
+      bp-record -t 'depth.*' --connections 2     no gap when one connection is lost
+      bp-record --config recorder.toml --take-over        upgrade without a gap
+      bp-record ctl --help               control a running recorder
 
     \b
-    Topics: ticker depth depth.200ms depth.600ms depth.1000ms bookTicker kline.1m (and other
-    intervals) trade markPrice openInterest liquidation externalTicker, each with a market;
-    stockPrice and stockIndicativeQuote with a stock ticker; liquidation alone for all markets.
-    Of your account: account.orderUpdate account.positionUpdate account.rfqUpdate, alone or with
-    a market; account.balanceUpdate; account.* for all four. They take a key, out of a file
-    (--keys) or the environment.
-    In patterns, * stands for any text and ? for one character. They pick up markets that are
-    listed while recording, and drop those that close.
+    Topics:
+      ticker depth depth.200ms depth.600ms depth.1000ms bookTicker trade markPrice
+      openInterest liquidation externalTicker kline.1m (and other intervals), each
+      followed by a market; liquidation alone for all markets; stockPrice and
+      stockIndicativeQuote followed by a stock ticker.
+      Of your account: account.orderUpdate account.positionUpdate account.rfqUpdate,
+      alone or followed by a market; account.balanceUpdate; account.* for all four.
+      They need an API key, from a file (--keys) or from the environment.
+
+    In patterns, * matches any text and ? one character. Patterns pick up markets that are listed
+    while recording, and drop those that close.
+
+    Ctrl-C stops: it flushes, seals, and prints a summary.
 
     \b
-    bp-record --config recorder.toml --take-over   a new version takes over, without a gap
-    bp-record ctl --help               change what is recorded, pause, roll, ask how it is doing
-
-    Stop it with Ctrl-C: it flushes, seals, and says what it has. Exit code 0: all is certified, or
-    another process has taken over; 1: failed; 2: asked for something that cannot be; 3: recorded,
-    but with losses.
+    Exit codes:
+      0  everything is certified, or another process has taken over
+      1  failed
+      2  invalid request
+      3  recorded, but with losses
     """
     if context.invoked_subcommand is not None:
         return

@@ -23,16 +23,17 @@ from tape.quantities import pretty_size
 )
 @click.pass_context
 def ctl(context: click.Context, data: Path) -> None:
-    """Tell a recorder that is at work what to do.
+    """Control a running recorder.
 
     \b
-    bp-record ctl status
-    bp-record ctl --data /srv/tape subscribe trade.ETH_USDC 'bookTicker.*_PERP'
-    bp-record ctl --data /srv/tape unsubscribe 'bookTicker.*_PERP'
-    bp-record ctl roll && bp-tape ls
+    Examples:
+      bp-record ctl status
+      bp-record ctl --data /srv/tape subscribe trade.ETH_USDC 'bookTicker.*_PERP'
+      bp-record ctl --data /srv/tape unsubscribe 'bookTicker.*_PERP'
+      bp-record ctl roll && bp-tape ls
 
-    It goes by a socket in the folder, which only the user who records may use. Exit code 0: done;
-    1: no recorder is at work there, or it could not; 2: asked for something that cannot be.
+    It uses a socket in the recording's folder, which only the user who records may access. Exit
+    code 0: done; 1: no recorder is running there, or it failed; 2: invalid request.
     """
     context.obj = data
 
@@ -44,9 +45,9 @@ topics = click.argument("topics", metavar="TOPIC...", nargs=-1, required=True)
 @topics
 @click.pass_obj
 def subscribe(data: Path, topics: tuple[str, ...]) -> None:
-    """Record these topics too: names, or patterns, which pick up markets that are listed later.
+    """Add topics: names, or patterns, which also pick up markets that are listed later.
 
-    Prints the topics that are new.
+    Prints the topics that were added.
     """
     _say_names(ask(data, Request("subscribe", _split(topics))))
 
@@ -55,9 +56,9 @@ def subscribe(data: Path, topics: tuple[str, ...]) -> None:
 @topics
 @click.pass_obj
 def unsubscribe(data: Path, topics: tuple[str, ...]) -> None:
-    """Record these topics no more. A pattern picks up no new markets from here on.
+    """Stop recording topics. A pattern stops picking up new markets.
 
-    Prints the topics that are gone. Their books are cleared.
+    Prints the topics that were removed. Their books are cleared.
     """
     _say_names(ask(data, Request("unsubscribe", _split(topics))))
 
@@ -66,7 +67,7 @@ def unsubscribe(data: Path, topics: tuple[str, ...]) -> None:
 @as_json
 @click.pass_obj
 def status(data: Path, as_json: bool) -> None:
-    """What is recorded, and how that is doing. JSON where nobody looks at it, as in a pipe."""
+    """Show what is recorded and how it is doing: a table, or JSON in a pipe."""
     found = msgspec.convert(ask(data, Request("status")), Status)
     if as_json or not Console().is_terminal:
         print_json(found)
@@ -77,14 +78,14 @@ def status(data: Path, as_json: bool) -> None:
 @ctl.command()
 @click.pass_obj
 def roll(data: Path) -> None:
-    """End the segment now, so that it is sealed; prints the name of the next, which is open."""
+    """End the open segment now, so that it gets sealed; prints the name of the next one."""
     click.echo(ask(data, Request("roll")))
 
 
 @ctl.command()
 @click.pass_obj
 def dump(data: Path) -> None:
-    """Write what a flight recorder (--ring) holds, and what comes within --ring-after; prints
+    """Write what a flight recorder (--ring) holds, plus --ring-after of what follows; prints
     what was written."""
     click.echo(ask(data, Request("dump")))
 
@@ -92,22 +93,21 @@ def dump(data: Path) -> None:
 @ctl.command()
 @click.pass_obj
 def pause(data: Path) -> None:
-    """Unsubscribe everything; the recorder stays connected, and remembers what is wanted."""
+    """Unsubscribe everything, but stay connected and remember what to record."""
     ask(data, Request("pause"))
 
 
 @ctl.command()
 @click.pass_obj
 def resume(data: Path) -> None:
-    """Subscribe again what is wanted, after a pause."""
+    """Subscribe again after a pause."""
     ask(data, Request("resume"))
 
 
 @ctl.command()
 @click.pass_obj
 def reload(data: Path) -> None:
-    """Read the file of --config again, as SIGHUP does; prints what changed, and what takes a
-    restart."""
+    """Re-read the --config file, as SIGHUP does; prints what changed and what needs a restart."""
     click.echo(cell(ask(data, Request("reload"))))
 
 

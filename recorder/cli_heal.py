@@ -1,4 +1,4 @@
-"""``bp-tape heal``: what a recording lacks of trades is fetched by REST, later."""
+"""``bp-tape heal``: fetches the trades that a recording lacks over REST, afterwards."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ _HEALED = ("topic", "missing", "healed", "left")
 @click.command(cls=console.Command)
 @console.folder
 @topics
-@click.option("--rest-url", default=REST_URL, show_default=True, help="The venue's REST.")
-@click.option("--dry-run", is_flag=True, help="Only say what is missing.")
+@click.option("--rest-url", default=REST_URL, show_default=True, help="REST URL of the exchange.")
+@click.option("--dry-run", is_flag=True, help="Only show what is missing.")
 @console.as_json
 @click.pass_context
 def heal(
@@ -41,22 +41,22 @@ def heal(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Fetch trades that are missing from a recording, as far as the venue still has them.
+    """Fetch missing trades over REST, as far as the exchange still has them.
 
-    What is missing shows by the ids of trades: while a connection was lost, while nobody recorded,
-    between two sessions. The venue gives the newest 10,000 trades of a market. What it says is
-    added as a session of its own, with the requests and replies it is made of: what is sealed stays
-    as it is, and the new session is certified like any other. Its rows have `source` rest.
+    Holes in the trade ids show what is missing: trades during a lost connection, or between two
+    sessions while nobody recorded. The exchange returns the newest 10,000 trades of a market. The
+    replies become a new session, certified like any other; sealed files are not touched. The new
+    rows have `rest` as their `source`.
 
-    A recorder heals by itself what it sees missing; this is for what it could not see. Refused
-    while one is at work in DATA; what a killed one left is sealed first.
+    A running recorder fetches by itself what it notices is missing; this is for everything else.
+    Refused while a recorder is running on DATA. Journals left by a killed one are sealed first.
 
-    Exits 0 if nothing is missing any more, 3 if some trades cannot be had; with --dry-run 3 if any
-    are missing.
+    Exits 0 if nothing is missing any more, 3 if some trades could not be fetched; with --dry-run 3
+    if any are missing.
 
     \b
     Examples:
-      bp-tape heal --dry-run data/tape     what is missing
+      bp-tape heal --dry-run data/tape     show what is missing
       bp-tape heal data/tape && bp-tape ids data/tape
     """
     with ExitStack() as held:

@@ -1,4 +1,4 @@
-"""Dumps of a ring: what they are for, who waits for them, and what is said of them."""
+"""The dumps of a ring: which are due and why, who waits for them, and how they are reported."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What a task of several has failed with."""
+"""Finds why a cancelled task had failed."""
 
 import asyncio
 

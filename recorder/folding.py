@@ -1,5 +1,5 @@
-"""What several connections bring, folded into one stream: each event is taken once, and of its
-copies only when they came."""
+"""Deduplicates what several connections bring: each message is taken once; of its copies only the
+arrival times are noted."""
 
 import asyncio
 from collections.abc import Iterable, Iterator

@@ -1,5 +1,5 @@
-"""What is said when a recording is handed over from one process to another, in three steps:
-``begin``, ``give``, ``done`` (`recorder.handover`, `recorder.take_over`)."""
+"""The messages of a hand-over from one recorder process to another, in three steps: ``begin``,
+``give``, ``done``. `recorder.handover` is the giving side, `recorder.take_over` the taking one."""
 
 import msgspec
 

@@ -1,8 +1,8 @@
-"""A recording given to another process, which goes on with its session (`recorder.take_over`).
+"""The giving side of a hand-over: another process takes over our session (`recorder.take_over`).
 
-In three steps, each a request to the control socket: ``begin``, after which the other one dials the
-venue itself; ``give``, which ends the segment and holds what comes; ``done``, with which the other
-one has it. Until then nothing is given away: whoever is not told ``done`` in time goes on.
+In three steps, each a request to the control socket: ``begin``, after which the other process
+dials the venue itself; ``give``, which ends our segment and holds what arrives; ``done``, with
+which the session is the other's. Until then nothing is given away: without ``done`` we go on.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Handover:
         del recorder
         step, pid = request.arguments.get("step"), request.arguments.get("pid")
         if not isinstance(pid, int):
-            raise UsageError("who is it? A hand-over needs the number of the process")
+            raise UsageError("a hand-over needs the number of the process that takes over (pid)")
         if step == "begin":
             return await self._begin(pid)
         if self._taker != pid:

@@ -1,4 +1,4 @@
-"""A store whose session may go on in another process, or may be one that began in another."""
+"""The store of a recorder that can hand its session to another process, or continue another's."""
 
 import asyncio
 from collections.abc import Callable

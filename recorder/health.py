@@ -96,7 +96,7 @@ def _shedding(watch: Watch) -> str:
 
 
 def _load(watch: Watch) -> str:
-    return watch.recorder.strain.alarm
+    return watch.recorder.load_alarm.alarm
 
 
 def _book(watch: Watch) -> str:

@@ -1,4 +1,4 @@
-"""What arrives while nothing can be numbered: between two segments, or before the first."""
+"""Holds what arrives while no segment is open: between two of them, or before the first."""
 
 from collections import deque
 from collections.abc import Callable

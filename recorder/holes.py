@@ -1,4 +1,4 @@
-"""What was missing: holes per stream, and the time in which there was no book."""
+"""Counts gaps per stream, and the time without a book, for the summary and metrics."""
 
 from collections import Counter
 

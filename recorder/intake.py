@@ -1,4 +1,4 @@
-"""Where everything enters: stamp first, store second, think third (design section 2)."""
+"""Where every frame enters: it gets a number, goes to the journal, and only then to the engine."""
 
 from collections.abc import Callable
 

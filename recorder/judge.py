@@ -1,4 +1,4 @@
-"""What a silent topic is taken for. Pure: evidence in, verdict out.
+"""The verdict on a silent topic: quiet, dead or unknown. Pure: evidence in, verdict out.
 
 In this order, as each costs more than the one before:
 

@@ -1,4 +1,4 @@
-"""Keeps one websocket connection up: dial, subscribe, wait for its end, dial again."""
+"""A `Link` keeps one websocket connection up: dial, subscribe, wait for its end, dial again."""
 
 import asyncio
 from collections.abc import Callable
@@ -29,42 +29,44 @@ FIRST_TRIES = 3  # then a venue that never answered is given up
 Notice = Callable[[str], None]
 
 
-class Numbers:
-    """Numbers of connections, whichever link they are of. newest: 0 before the first."""
+class ConnectionNumbers:
+    """Numbers connections, over all links. newest: 0 before the first."""
 
     def __init__(self) -> None:
         self.newest = 0
 
     def take(self) -> int:
-        """One that no connection had."""
+        """The next number."""
         self.newest += 1
         return self.newest
 
 
-class Line(NamedTuple):
-    """What all links share. folding: where messages go."""
+class LinkContext(NamedTuple):
+    """What all links of a recording share. folding: where their messages go."""
 
     settings: Settings
     folding: Folding
     notice: Notice
-    numbers: Numbers
+    numbers: ConnectionNumbers
 
 
 class Link:
-    """One connection after another, each an epoch with a number of its own.
+    """A sequence of connections, one at a time, each with a number of its own.
 
-    place: among the links, from 1. conn: number of the newest connection, 0 before the first.
-    trouble: why the last dialling failed; None after one that did not.
-    connection: the one that is up, once it was dialled.
-    frames: messages it brought so far that were new, or shed. copies: those that were not.
-    tried: set once a dialling has come to something. heard: once a message came.
+    place: this link's position among the links, from 1.
+    conn: number of its newest connection, 0 before the first.
+    trouble: why the last dialling failed; None if it succeeded.
+    connection: the open one, if any.
+    frames: messages that came here first, including those shed. copies: those another link had
+        brought before.
+    tried: set when the first dialling has succeeded or failed. heard: set at the first message.
     """
 
-    def __init__(self, place: int, subscriptions: Subscriptions, line: Line) -> None:
-        self._line = line
+    def __init__(self, place: int, subscriptions: Subscriptions, context: LinkContext) -> None:
+        self._context = context
         self.subscriptions = subscriptions
-        self._intake = line.folding.intake
-        self._take = line.folding.take
+        self._intake = context.folding.intake
+        self._take = context.folding.take
         self._failures = 0
         self._open = False
         self.place = place
@@ -77,7 +79,7 @@ class Link:
     @property
     def patience(self) -> Patience:
         """How long the venue is waited for."""
-        return self._line.settings.patience
+        return self._context.settings.patience
 
     @property
     def is_open(self) -> bool:
@@ -109,7 +111,7 @@ class Link:
             await self.subscriptions.account.settled()
 
     def follow(self, old: "Link") -> None:
-        """It takes the place of an old one: what was counted there counts here."""
+        """Continue the counts of the link that this one replaces."""
         self.frames += old.frames
         self.copies += old.copies
 
@@ -119,10 +121,10 @@ class Link:
             try:
                 await self._connection()
             except VenueError as error:
-                if self._line.numbers.newest == 0 and self._failures + 1 >= FIRST_TRIES:
+                if self._context.numbers.newest == 0 and self._failures + 1 >= FIRST_TRIES:
                     raise
                 self.trouble = error
-                self._line.notice(Message(str(error), "no_connection", Level.WARNING))
+                self._context.notice(Message(str(error), "no_connection", Level.WARNING))
                 self.tried.set()
             if asyncio.get_running_loop().time() - started > STEADY_S:
                 self._failures = 0
@@ -135,7 +137,7 @@ class Link:
         return uniform(longest / 2, longest)
 
     async def _connection(self) -> None:
-        settings, clock = self._line.settings, self._intake.clock
+        settings, clock = self._context.settings, self._intake.clock
         try:
             connection = await dial(settings.ws_url, self._message, settings.patience, clock)
         except (VenueError, asyncio.CancelledError) as error:
@@ -174,8 +176,8 @@ class Link:
         if not self._open:
             self._open = True
             self.trouble = None
-            self.conn = self._line.numbers.take()
-            opened = ConnectionOpened(self._line.settings.ws_url)
+            self.conn = self._context.numbers.take()
+            opened = ConnectionOpened(self._context.settings.ws_url)
             self._intake.take(Kind.OPEN, to_json(opened), conn=self.conn)
             self.tried.set()
 
@@ -183,7 +185,7 @@ class Link:
         self._open = False
         self.connection = None
         end = msgspec.structs.replace(end, stopped=stopped)
-        self._line.folding.note()
+        self._context.folding.note()
         self._intake.take(Kind.CLOSE, to_json(end), conn=self.conn)
         self._subscribed.clear()
         why = f"{end.code}: {end.reason}" if end.reason else f"{end.code}"
@@ -191,4 +193,4 @@ class Link:
         if stopped:
             level = Level.INFO
         facts = {"conn": self.conn, "code": end.code, "reason": end.reason}
-        self._line.notice(Message(text, "connection_closed", level, **facts))
+        self._context.notice(Message(text, "connection_closed", level, **facts))

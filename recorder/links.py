@@ -1,4 +1,4 @@
-"""The links of a recording: several connections at once to the same topics, and re-dialling."""
+"""`Links`: the connections of a recording (``--connections``), kept up and replaced when dead."""
 
 import asyncio
 from contextlib import ExitStack, suppress
@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from websockets.exceptions import ConnectionClosed
 
 from recorder.account import Behind
-from recorder.link import Line, Link
+from recorder.link import Link, LinkContext
 from recorder.messages import Message
 from recorder.stalls import Stalls
 from recorder.subscribed import Subscribed
@@ -14,23 +14,23 @@ from schemas.errors import VenueError
 
 
 class Links:
-    """Keeps them up; what they bring is one stream (`recorder.folding`).
+    """Runs a `Link` for each connection asked for; `recorder.folding` makes one stream of them.
 
-    each: by place, from 1.
+    each: the links, in order of their place.
     """
 
-    def __init__(self, subscribed: Subscribed, line: Line) -> None:
+    def __init__(self, subscribed: Subscribed, context: LinkContext) -> None:
         self._subscribed = subscribed
-        self._line = line
+        self._context = context
         self._tasks: dict[Link, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._turn = asyncio.Lock()
-        self.each = [self._link(place) for place in range(1, line.settings.connections + 1)]
+        self.each = [self._link(place) for place in range(1, context.settings.connections + 1)]
 
     @property
     def newest(self) -> int:
         """Number of the newest connection, 0 before the first."""
-        return self._line.numbers.newest
+        return self._context.numbers.newest
 
     @property
     def is_open(self) -> bool:
@@ -56,22 +56,22 @@ class Links:
         self._behind = behind
         with ExitStack() as stack:
             if len(self.each) > 1:
-                stack.enter_context(self._line.folding.on())
+                stack.enter_context(self._context.folding.on())
             async with asyncio.TaskGroup() as self._group:
                 self._group.create_task(self._watch())
                 for link in self.each:
-                    self._begin(link, (link.place - 1) * self._line.settings.patience.stagger)
+                    self._begin(link, (link.place - 1) * self._context.settings.patience.stagger)
 
     async def hang_up(self, why: str) -> None:
-        """End all connections and dial again, as what they should have brought is missed anyway:
-        what goes on begins anew."""
+        """Close all connections and dial again: for when nothing comes anyway, so that nothing is
+        lost by the pause."""
         for conn in self.open:
             text = f"connection {conn} is replaced: {why}"
-            self._line.notice(Message(text, "replaced", conn=conn))
+            self._context.notice(Message(text, "replaced", conn=conn))
         await asyncio.gather(*(link.hang_up(why) for link in self.each))
 
     async def renew(self, why: str) -> None:
-        """All connections anew, one after another; those that cannot be had stay as they are."""
+        """Replace all connections, one after another; those that cannot be replaced stay."""
         for link in list(self.each):
             await self._renew(link, why)
 
@@ -79,11 +79,11 @@ class Links:
         before = link.conn
         if await self.replace(link.place):
             text = f"connection {before} was replaced: {why}"
-            self._line.notice(Message(text, "replaced", conn=before))
+            self._context.notice(Message(text, "replaced", conn=before))
 
     async def _watch(self) -> None:
-        """Whether one has stalled, which of several shows by the others."""
-        patience = self._line.settings.patience
+        """Replace a connection that brings nothing while the others do."""
+        patience = self._context.settings.patience
         stalls, why = Stalls(patience.stalled), f"for {patience.stalled:g} s only others brought"
         while True:
             await asyncio.sleep(patience.look)
@@ -100,7 +100,7 @@ class Links:
         if group is None:
             return False
         async with self._turn:
-            with self._line.folding.on():
+            with self._context.folding.on():
                 old, new = self.each[place - 1], self._link(place)
                 self._begin(new, 0)
                 ending = new
@@ -113,7 +113,7 @@ class Links:
         return ending is old
 
     def _link(self, place: int) -> Link:
-        return Link(place, self._subscribed.join(), self._line)
+        return Link(place, self._subscribed.join(), self._context)
 
     def _begin(self, link: Link, delay: float) -> None:
         assert self._group is not None
@@ -135,7 +135,7 @@ class Links:
         """Whether it is as good as the old one: up, with all that is wanted asked for, and heard of
         if anything is to be heard. Then both stay for a while, as servers of the venue are not
         equally fast."""
-        patience = self._line.settings.patience
+        patience = self._context.settings.patience
         await new.tried.wait()
         conn = new.conn
         if not new.is_open:

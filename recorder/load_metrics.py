@@ -1,4 +1,4 @@
-"""Metrics of a recorder that does not keep up: what it sheds."""
+"""Metrics of overload: what is shed."""
 
 from collections.abc import Iterator
 

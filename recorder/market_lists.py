@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from recorder.catalogue import Catalogue
 from recorder.intake import Intake
+from recorder.interval import Interval
 from recorder.messages import Level, Message
-from recorder.pace import Pace
 from recorder.rest import Reply, Rest
 from recorder.stamp import Stamp
 from schemas.errors import VenueError
@@ -91,10 +91,12 @@ class MarketLists:
             raise
         return True
 
-    async def watch(self, pace: Pace, relist: Callable[[Catalogue], Awaitable[None]]) -> None:
+    async def watch(
+        self, interval: Interval, relist: Callable[[Catalogue], Awaitable[None]]
+    ) -> None:
         """Until cancelled: look whether they have changed, whenever that is due."""
         while True:
-            await pace.wait()
+            await interval.wait()
             changed = [path for path in list(self._bodies) if await self._look(path)]
             if changed:
                 await relist(self.catalogue)

@@ -1,4 +1,4 @@
-"""How far a stream has come, by what it said last, and by what REST says of its market."""
+"""A stream's position: its newest id, from its last message or from a REST reply."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The bound on what is held in memory while the disk does not take it, and what that cost."""
+"""The limit on frames held in memory while the disk is in trouble (``--memory``)."""
 
 from typing import NamedTuple, Protocol
 

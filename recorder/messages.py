@@ -1,4 +1,4 @@
-"""What is said to people, for programs too."""
+"""Messages for people, with an event name and fields for programs."""
 
 from enum import StrEnum
 

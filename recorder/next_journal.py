@@ -1,4 +1,4 @@
-"""The journal of the segment to come."""
+"""Creates the journal of the next segment in advance, so that a roll does not wait for the disk."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -116,15 +116,14 @@ def _check_ring(ring: float | None, texts: dict[str, Any]) -> None:
     """Raises ConfigError for options that make no sense together."""
     if ring is None:
         if texts["ring_after"] is not None:
-            raise ConfigError("--ring-after says what a ring still takes: name it, as --ring 60s")
+            raise ConfigError("--ring-after goes with --ring: add it, as --ring 60s")
     elif ring < SHORTEST_ROLL_S:
         raise ConfigError(f"--ring {texts['ring']}: its segments last 1s at least; 60s is usual")
     elif texts["take_over"]:
-        raise ConfigError("--take-over goes on with what is written; a ring (--ring) begins anew")
+        raise ConfigError("--take-over does not go with --ring, which starts empty: leave one out")
     elif texts["roll"] is not None:
         raise ConfigError(
-            "--roll seals all there is, --ring only what was before something happened, in pieces"
-            " of a sixth of it: take one of them"
+            "--roll does not go with --ring, which is cut into sixths: take one of them"
         )
 
 

@@ -1,4 +1,4 @@
-"""When a recorder does not keep up, and when it does again. Knows no socket and no clock.
+"""The controller of shedding: backlog measurements in, level out. Knows no socket and no clock.
 
 Bytes that wait in the kernel are no measure by themselves: how many fit depends on the system, and
 a burst is not a load. A recorder that keeps up finds its sockets empty again and again, however
@@ -43,8 +43,8 @@ class Signs(NamedTuple):
 
 
 class Overload:
-    """Sign for sign a level. It rises while the sockets stay filled, step by step, and falls more
-    slowly; the more so where it soon had to rise again, as each fall may cost books.
+    """Turns each measurement into a level. It rises step by step while the sockets stay filled, and
+    falls more slowly; slower still if it soon had to rise again, as each fall may cost books.
 
     level: what is to be shed.
     """

@@ -1,4 +1,4 @@
-"""What is recorded: what is wanted, as the market list is now, unless paused."""
+"""What is recorded: the topics that names and patterns match by now, unless paused."""
 
 import asyncio
 from collections.abc import Callable, Iterable

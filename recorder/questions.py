@@ -1,4 +1,4 @@
-"""What REST says of silent topics: sparing requests, each with its reply on the tape."""
+"""Asks REST about silent topics, sparingly; each request and reply is taped."""
 
 import asyncio
 from typing import NamedTuple

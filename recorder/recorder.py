@@ -13,6 +13,7 @@ from recorder.handing import HandedOver
 from recorder.handover_store import HandoverStore
 from recorder.intake import Intake
 from recorder.links import Links
+from recorder.load_alarm import LoadAlarm
 from recorder.market_lists import MarketLists
 from recorder.memory import Memory
 from recorder.messages import Level, Message
@@ -26,7 +27,6 @@ from recorder.settings import Settings
 from recorder.snapshots import Snapshots
 from recorder.space import DiskLow, Space
 from recorder.stamp import Clock, now
-from recorder.strain import Strain
 from recorder.subscribed import Subscribed
 from recorder.take_over import Place, TakeOver, taken, taking
 from recorder.tally import Tally
@@ -66,8 +66,8 @@ class Recorder:
         self.intake = Intake(self._ask, Memory(settings.memory), clock)
         self.tally = Tally(self.intake.engine, notice)
         self.intake.listeners.append(self.tally)
-        self.strain = Strain(self.intake, notice)
-        self.intake.listeners.append(self.strain)
+        self.load_alarm = LoadAlarm(self.intake, notice)
+        self.intake.listeners.append(self.load_alarm)
         self.account = Accounts(settings, self.intake, notice)
         self.tape = Tape(settings.data) if settings.data else None
         self.space = Space(settings.data, settings.min_free) if settings.data else None
@@ -77,7 +77,7 @@ class Recorder:
             else None
         )
         if self.sealer is not None:
-            self.sealer.is_busy = lambda: self.strain.is_busy
+            self.sealer.is_busy = lambda: self.load_alarm.is_busy
         self.retention = retaining(self.tape, self.sealer, settings.keep, notice)
         parts = (self.intake, self.sealer, settings, notice)
         self.ring = RingStore(*parts) if settings.ring and settings.data else None
@@ -107,7 +107,7 @@ class Recorder:
     def alarm(self) -> str:
         """What people have to know right now; empty if there is nothing."""
         paused = PAUSED if self.program is not None and self.program.paused else ""
-        alarms = (self.store.disk.alarm, self.strain.alarm, paused)
+        alarms = (self.store.disk.alarm, self.load_alarm.alarm, paused)
         return "; ".join(text for text in alarms if text)
 
     async def subscribe(self, texts: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How often a connection may be replaced because of silence: seldom, and more seldom each time."""
+"""Back-off for replacing connections because of silence: rarely, and less often each time."""
 
 LONGEST_NS = 3_600_000_000_000
 

@@ -17,7 +17,7 @@ from recorder.sealer import Sealer
 from recorder.settings import Settings
 from recorder.space import DiskLow
 from recorder.store import Ended, Store
-from recorder.watcher import Watcher
+from recorder.triggers import RowTriggers
 from schemas.frames import Frame, SegmentHead
 from tape.files import make_folder
 from tape.journal import JournalWriter
@@ -54,7 +54,7 @@ class RingStore(Store):
         self._packed = 0.0
         self._is_short = False  # as people know it
         self._saved = "what the ring held is written and will be sealed"
-        intake.listeners.append(Watcher(intake.engine, self._saw))
+        intake.listeners.append(RowTriggers(intake.engine, self._saw))
 
     def pull(self, why: str) -> None:
         """A dump is to be written; in the thread of the recorder."""

@@ -1,4 +1,4 @@
-"""Sealing in the background for as long as a recording is made."""
+"""Runs the sealer in the background for as long as a recording lasts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,6 +1,6 @@
-"""Messages that are not taken, as the recorder does not keep up: which, and how many of each.
+"""Drops messages according to the shedding level that holds, and counts them by stream.
 
-What is skipped only, the engine counts.
+Messages that are kept but make no rows are skipped, and counted, by the engine (`market.load`).
 """
 
 from collections import Counter

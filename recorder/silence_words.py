@@ -1,4 +1,4 @@
-"""What people are told of silences: a line for all topics of which the same was found."""
+"""The messages about silent topics: one line for all topics with the same finding."""
 
 from collections.abc import Callable, Sequence
 

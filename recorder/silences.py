@@ -1,4 +1,4 @@
-"""Topics that are silent: which are so now, and what was found and done so far."""
+"""Counts of silent topics, for the summary and metrics: now, by verdict, and what was done."""
 
 from collections import Counter
 

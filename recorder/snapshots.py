@@ -1,5 +1,5 @@
-"""Carries out what the engine asks of REST: snapshots, and trades that are missing, of each symbol
-once, when due, in turn."""
+"""Fetches by REST what the engine asks for: order book snapshots and missing trades, one
+request per symbol and kind at a time."""
 
 import asyncio
 from contextlib import suppress

@@ -1,5 +1,5 @@
-"""Of several connections, one that brings nothing while the others do: its server has forgotten it,
-though it may answer pings."""
+"""Detects, among several connections, one that brings nothing while the others do: its server has
+forgotten it, though it may still answer pings."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from typing import NamedTuple
 ENOUGH = 100  # messages of the others, before which it may just be quiet
 
 
-class Mark(NamedTuple):
+class _LastMessage(NamedTuple):
     """When a connection brought its last message, by the loop's clock: how many it had brought by
     then, and how many all of them."""
 
@@ -21,7 +21,7 @@ class Stalls:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._marks: dict[int, Mark] = {}
+        self._marks: dict[int, _LastMessage] = {}
         self._all = 0  # of those that went, too
         self._before: Mapping[int, int] = {}
 
@@ -34,8 +34,8 @@ class Stalls:
         for conn, mine in brought.items():
             mark = self._marks.get(conn)
             if mark is None or mark.mine != mine:
-                self._marks[conn] = Mark(now, mine, self._all)
+                self._marks[conn] = _LastMessage(now, mine, self._all)
             elif now - mark.at >= self._patience and self._all - mark.all >= ENOUGH:
-                self._marks[conn] = Mark(now, mine, self._all)
+                self._marks[conn] = _LastMessage(now, mine, self._all)
                 return conn
         return None

@@ -69,7 +69,7 @@ async def status(recorder: Recorder) -> Status:
     lines = {line.topic: line for line in recorder.tally.topics()}
     now = recorder.intake.clock().ts_recv
     names = program.names if program is not None else ()
-    trouble = [recorder.store.disk.alarm, recorder.strain.alarm]
+    trouble = [recorder.store.disk.alarm, recorder.load_alarm.alarm]
     trouble.append(str((links and links.trouble) or ""))
     trouble += [f"{name} was {no.why}" for name, no in recorder.account.refused.items()]
     return Status(

@@ -1,4 +1,4 @@
-"""What is subscribed: the topics wanted, on each of the connections."""
+"""The topics to subscribe, on all connections alike; `recorder.subscriptions` does one of them."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What is subscribed on a connection: the requests that bring it to what is wanted."""
+"""Brings the subscriptions of one connection in line with what is wanted, request by request."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

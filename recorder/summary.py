@@ -1,6 +1,8 @@
 """What a recording has to say for itself at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +19,7 @@ from tape.manifest import Verdict
 Fact = tuple[object, ...]
 
 _TOPIC_LINES = 40
+_ALIKE = 10  # lines that a person sees of facts with one name, such as topics that were silent
 
 
 def print_summary(console: Console, recorder: Recorder) -> None:
@@ -31,8 +34,7 @@ def print_summary(console: Console, recorder: Recorder) -> None:
     if len(topics) > len(shown):
         _tell(console, ("more topics", len(topics) - len(shown)))
     _print_counts(console, "table", "rows", dict(sorted(tally.rows.items())))
-    for fact in (*_doubts(recorder), *_verdicts(recorder)):
-        _tell(console, fact)
+    _tell_all(console, (*_doubts(recorder), *_verdicts(recorder)))
 
 
 def exit_code(recorder: Recorder) -> int:
@@ -54,7 +56,7 @@ def exit_code(recorder: Recorder) -> int:
         return LOSSES
     if recorder.stopped or recorder.account.refused or recorder.intake.memory.lost.frames:
         return LOSSES
-    if recorder.strain.lost or recorder.strain.skipped:
+    if recorder.load_alarm.lost or recorder.load_alarm.skipped:
         return LOSSES
     if recorder.sealer and (recorder.sealer.left or recorder.sealer.lost):
         return LOSSES
@@ -76,6 +78,17 @@ def _print_counts(console: Console, name: str, unit: str, counts: dict[str, int]
     for key, count in counts.items():
         table.add_row(Text(_cell(key)), f"{count:,}")
     console.print(table)
+
+
+def _tell_all(console: Console, facts: Iterable[Fact]) -> None:
+    """All of them in a pipe; on a terminal the first of those that have one name."""
+    for name, group in groupby(facts, key=itemgetter(0)):
+        alike = list(group)
+        shown = alike[:_ALIKE] if console.is_terminal else alike
+        for fact in shown:
+            _tell(console, fact)
+        if len(alike) > len(shown):
+            _tell(console, (name, f"and {len(alike) - len(shown)} more"))
 
 
 def _tell(console: Console, fact: Fact) -> None:
@@ -145,10 +158,10 @@ def _silences(silences: Silences) -> Iterator[Fact]:
 
 def _load(recorder: Recorder) -> Iterator[Fact]:
     """What it has cost not to keep up."""
-    if recorder.strain.skipped:
-        yield "kept without rows, not keeping up", recorder.strain.skipped, "frames"
-    if recorder.strain.lost:
-        yield "lost, not keeping up", recorder.strain.lost, "frames"
+    if recorder.load_alarm.skipped:
+        yield "kept without rows, not keeping up", recorder.load_alarm.skipped, "frames"
+    if recorder.load_alarm.lost:
+        yield "lost, not keeping up", recorder.load_alarm.lost, "frames"
 
 
 def _disk(recorder: Recorder) -> Iterator[Fact]:

@@ -1,7 +1,7 @@
-"""``bp-record --take-over``: goes on with the session of the recorder at work in the same folder.
+"""The taking side of a hand-over (``--take-over``): continues the session of a running recorder.
 
-What our own connections bring is held until the other one has given its recording away; then all of
-it that is not on the tape yet follows there. See `recorder.handover` for the other side.
+What our own connections bring is held until the other process has given its session away; then
+whatever it has not recorded itself is recorded here. `recorder.handover` is the other side.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class TakeOver:
         if mine != theirs:
             raise UsageError(
                 f"the recorder of process {self.welcome.pid} records other topics"
-                f" ({', '.join(sorted(mine ^ theirs))}): change them by SIGHUP or bp-record ctl"
+                f" ({_difference(mine, theirs)}): change them by SIGHUP or bp-record ctl"
                 " before or after, not with --take-over"
             )
         urls = (settings.ws_url, settings.rest_url)
@@ -161,6 +161,12 @@ class TakeOver:
         return tape.journal(name).exists() or tape.manifest(name).exists()
 
 
+def _difference(mine: set[str], theirs: set[str]) -> str:
+    """Topics that only one of two recorders asks for."""
+    sides = (("only there", theirs - mine), ("only here", mine - theirs))
+    return "; ".join(f"{side}: {', '.join(sorted(names))}" for side, names in sides if names)
+
+
 def _begin_anew(intake: Intake, taped: Sequence[Frame]) -> None:
     """With what came after the end of the other session."""
     if intake.held is not None:
@@ -234,7 +240,7 @@ async def taking(place: Place, settings: Settings, wanted: Wanted) -> TakeOver |
         raise UsageError(text) from None
     if welcome.version != VERSION:
         raise UsageError(
-            f"process {welcome.pid} hands over in another way than this version does: stop it first"
+            f"process {welcome.pid} speaks another version of the hand-over: stop it first"
         )
     if welcome.memory != MEMORY:
         text = (
@@ -254,4 +260,4 @@ async def step(place: Place, name: str, answer: type[Step]) -> Step:
     try:
         return msgspec.convert(said, answer)
     except msgspec.ValidationError as error:
-        raise BackpackError(f"the recorder at work says what cannot be: {error}") from None
+        raise BackpackError(f"the running recorder sent an invalid answer: {error}") from None

@@ -1,4 +1,4 @@
-"""Counts of what came in, for the live view and the summary."""
+"""Counts frames, rows, gaps and rejects, for the live view and the summary."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the venue sends: how much by stream, and how old it was when it came by channel."""
+"""Counts messages: how many by stream, and by channel how old they were on arrival (lag)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Bytes that wait in a socket."""
+"""How many bytes the kernel holds for a socket that we have not read."""
 
 import struct
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Watches over topics that say nothing: which are quiet, which are dead, and what is to be done."""
+"""Looks every second for silent topics, has them judged, and revives the dead ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

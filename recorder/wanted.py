@@ -1,4 +1,4 @@
-"""What is to be recorded, in the words of those who ask: names and patterns."""
+"""What was asked for: names and patterns, from the options and from ``bp-record ctl``."""
 
 from collections.abc import Iterable
 

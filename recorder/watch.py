@@ -1,4 +1,4 @@
-"""Looks at a recording at work from outside: what only shows when somebody looks now and then."""
+"""Samples a running recording for the metrics: what no counter shows, such as event-loop lag."""
 
 import asyncio
 from collections.abc import AsyncIterator

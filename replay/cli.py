@@ -73,32 +73,33 @@ def _patterns(
     multiple=True,
     metavar="PATTERN[,PATTERN...]",
     callback=_patterns,
-    help="What to give out: depth.ETH_USDC, or a pattern such as 'trade.*_PERP'. Repeatable.",
+    help="Topics to output: depth.ETH_USDC, or a pattern, as 'trade.*_PERP'. Repeatable.",
 )
-@click.option("--from", "start", metavar="TIME", help="Begin here, with all books in place.")
-@click.option("--until", metavar="TIME", help="End before this.")
-@click.option("--certify", is_flag=True, help="Prove that the recording replays as it happened.")
+@click.option("--from", "start", metavar="TIME", help="Start here, with all books already built.")
+@click.option("--until", metavar="TIME", help="Stop before this time.")
+@click.option("--certify", is_flag=True, help="Prove that it replays exactly as it happened live.")
 @click.option(
     "--output",
     type=click.Choice(["ndjson", "none"]),
     default="ndjson",
     show_default=True,
-    help="Rows on stdout as JSON, one per line, or nothing. With --certify: its text, or nothing.",
+    help="Rows on stdout, one JSON object per line, or nothing. With --certify: its report, or"
+    " nothing.",
 )
 @click.option("--merge", is_flag=True, help="Play sessions that overlap in time together.")
 @click.option(
     "--generation",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Only segments with this generation, as it is; default: all, the one that counts.",
+    help="Use rows of this generation only (see bp-tape seal --again). Default: the current one.",
 )
 @cli_serve.options
 @click.version_option(code_version())
 def replay(**options: Any) -> None:
-    """Replay a recording that bp-record made: the same frames through the same code.
+    """Replay a recording made by bp-record: the same frames through the same code.
 
-    DATA is its folder, data/tape if you name none. Of several shards in it all are replayed
-    together, but for --serve, which takes one.
+    DATA is its folder; the default is data/tape. If it holds several shards, all are replayed
+    together, except with --serve, which takes one.
 
     \b
     Examples:
@@ -106,28 +107,28 @@ def replay(**options: Any) -> None:
       bp-replay -t trade.SOL_USDC               the trades of one market
       bp-replay --speed 10x -t 'depth.*'        ten times as fast as it happened
       bp-replay --from 06:30 --until 06:45      a quarter of an hour of the first day
-      bp-replay --certify                       is it what the live recorder saw?
-      bp-replay --serve 9000 --speed 10x        be the exchange as it was, for any client
-      bp-replay | jq 'select(.table == "gap")'  whatever is known to be missing
+      bp-replay --certify                       does it replay as it happened live?
+      bp-replay --serve 9000 --speed 10x        a local exchange, for any client
+      bp-replay | jq 'select(.table == "gap")'  everything known to be missing
 
     \b
     Times are UTC: 2026-11-22T06:30, 2026-11-22, 06:30:05.25 (on the recording's first
-    day), or nanoseconds since 1970. In patterns, * stands for any text and ? for one
-    character; what is about no topic, such as connections, is always given out.
+    day), or nanoseconds since 1970. In patterns, * matches any text and ? one
+    character; rows about no topic, such as connections, are always output.
 
     \b
     Each line is one row: "table", then its columns. Prices, quantities and rates are
-    decimal texts, exact; times are texts with nanoseconds:
+    exact decimals as strings; times are strings with nanoseconds:
       {"table":"trade","seq":71,"ts_recv":"2026-11-22T06:30:00.000000001Z",...,
        "price":"98.97","qty":"5.14","side":"buy",...}
-    Rows come out in order; a summary goes to stderr.
+    Rows come in the order of the recording; a summary goes to stderr.
 
     \b
     Exit codes:
-      0    whole
+      0    complete
       1    failed, or not certified
-      2    asked for something that cannot be
-      3    done, and losses of the recorder are in what was asked for
+      2    invalid request
+      3    done, but the recorder had losses in what was asked for
       130  stopped by Ctrl-C
     """
     asked = _asked(options)

@@ -67,39 +67,39 @@ _OPTIONS = (
     click.option(
         "--serve",
         metavar="[HOST:]PORT",
-        help="Be the exchange as it was, for any client: websocket and REST on one port.",
+        help="Serve the recording as a local exchange: websocket and REST on one port.",
     ),
     click.option(
         "--start",
         "begin",
         type=click.Choice(["now", "on-subscribe"]),
-        help="With --serve: when time begins to run.  [default: now]",
+        help="With --serve: when replay time starts.  [default: now]",
     ),
     click.option(
         "--lockstep",
         is_flag=True,
-        help="With --serve: wait for the client where the recorder acted, at any speed.",
+        help="With --serve: wait for the client to subscribe or ask where the recorder did.",
     ),
     click.option(
         "--session-time",
         type=click.Choice(["recorded", "now"]),
-        help="With --serve: 'now' moves all timestamps to today.  [default: recorded]",
+        help="With --serve: 'now' shifts all timestamps to today.  [default: recorded]",
     ),
     click.option(
         "--chaos",
         metavar="seed=7,drop=0.001,..",
-        help="With --serve: faults on purpose, the same each time; see docs/serving.md.",
+        help="With --serve: inject faults, the same ones each time; see docs/serving.md.",
     ),
     click.option(
         "--at-end",
         type=click.Choice(["stay", "exit"]),
-        help="With --serve: what to do when the recording is at its end.  [default: stay]",
+        help="With --serve: what to do at the end of the recording.  [default: stay]",
     ),
     click.option(
         "--queue",
         type=click.IntRange(min=1),
         metavar="MIB",
-        help="With --serve: what may wait for a client before it is cut off.  [default: 16]",
+        help="With --serve: what may queue up for a client before it is cut off.  [default: 16]",
     ),
 )
 

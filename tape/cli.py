@@ -41,25 +41,25 @@ class _Commands(console.Group):
 @click.group(cls=_Commands)
 @click.version_option(code_version())
 def cli() -> None:
-    """Look after recordings that bp-record made.
+    """Inspect, check, repair and export recordings made by bp-record.
 
-    DATA is a recording's folder, data/tape if you name none. Where it holds several shards, ls,
-    info and verify read them as one, union makes one of them; the other commands take one.
+    DATA is a recording's folder; the default is data/tape. If it holds several shards, ls, info and
+    verify read them as one and union merges them; the other commands take one shard.
 
     \b
     Examples:
-      bp-tape ls                        its segments, one per line
+      bp-tape ls                        segments, one per line
       bp-tape ls --coverage             when each topic was recorded, and when not
       bp-tape info data/tape            what is in it, and what is missing
-      bp-tape ids data/tape             of which trades every one is there
-      bp-tape heal data/tape            fetch those that are missing
-      bp-tape verify data/tape          check every byte against the manifests
-      bp-tape recover data/tape         mend what a crash or a bad disk left
-      bp-tape compact data/tape         hourly files of rows to daily ones
-      bp-tape prune --keep 90d          remove what is older
-      bp-tape export data/tape out      plain files, one for each table
-      bp-tape union A B --out C         one recording of several
-      bp-tape info --json | jq .topics  the same for programs
+      bp-tape ids data/tape             ranges of trade ids without a hole
+      bp-tape heal data/tape            fetch missing trades over REST
+      bp-tape verify data/tape          check every file against its manifest
+      bp-tape recover data/tape         repair what a crash or a bad disk left
+      bp-tape compact data/tape         merge hourly files of rows into daily ones
+      bp-tape prune --keep 90d          delete segments that are older
+      bp-tape export data/tape out      plain files, one per table
+      bp-tape union A B --out C         merge several recordings
+      bp-tape info --json | jq .topics  output for programs
     """
 
 
@@ -72,19 +72,19 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
 
     \b
     Verdicts:
-      certified  a replay made exactly what the live recorder made
-      frames     it was fed the same frames; the recorder's rows were of an older format
-      divergent  it made something else: please report it
+      certified  a replay makes exactly the rows that the live recorder made
+      frames     the same frames; the rows were made by an older version of this program
+      divergent  a replay makes other rows: a bug, please report it
       recovered  the recorder was cut off, or bytes were lost
       open       not sealed yet
 
-    A segment ends with a roll, a stop, a handover to another process, or the dump of a ring, which
-    says why it was written.
+    Column "end" says why a segment ended: roll, stop, handover to another process, or a dump of the
+    ring and its reason.
 
     \b
     Examples:
       bp-tape ls data/tape
-      bp-tape ls --coverage data/tape          a bar for each topic and day
+      bp-tape ls --coverage data/tape          a bar per topic and day
       bp-tape ls --coverage --json data/tape   what is missing, from when to when, and why
     """
     if covered:
@@ -100,10 +100,10 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
 @console.folder
 @console.as_json
 def info(data: Path, as_json: bool) -> None:
-    """Say what is in a recording: times, frames per topic, rows per table, gaps and losses.
+    """Summarize a recording: times, frames per topic, rows per table, gaps and losses.
 
-    Bytes per day are those of the last seven days recorded, days left until the disk is full at
-    that rate.
+    "bytes per day" is the average of the last seven days recorded; "days left" says when the disk
+    will be full at that rate.
 
     Example: bp-tape info data/tape
     """
@@ -133,9 +133,9 @@ def info(data: Path, as_json: bool) -> None:
 def verify_command(context: click.Context, data: Path, as_json: bool) -> None:
     """Check every file of a recording against its manifest: presence, size, sha256, order.
 
-    Exits 0 if it is whole, 1 if files are damaged, missing or strange, 3 if all files are as they
-    were sealed but something was lost while recording. What was pruned is not missing; a note says
-    what that is.
+    Exits 0 if the recording is whole; 1 if files are damaged, missing or unknown; 3 if all files
+    are as they were sealed, but something was lost while recording. Pruned segments do not count as
+    missing; a note names them.
 
     Example: bp-tape verify data/tape && echo whole
     """

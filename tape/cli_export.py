@@ -1,4 +1,4 @@
-"""The command of ``bp-tape`` that gives out plain files: export."""
+"""The command of ``bp-tape`` that writes plain files: export."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Asked:
     "tables",
     multiple=True,
     metavar="NAME",
-    help="Such as depth; 'frames': the raw frames. Repeatable.  [default: all tables with rows]",
+    help="A table, as depth; 'frames': the raw frames. Repeatable.  [default: all tables]",
 )
 @click.option(
     "--topics",
@@ -64,16 +64,16 @@ class Asked:
     metavar="PATTERN",
     help="Only what is about these markets: ETH_USDC, '*_PERP'. Repeatable.",
 )
-@click.option("--start", "--from", "start", metavar="TIME", help="Only what came then or later.")
-@click.option("--until", metavar="TIME", help="Only what came before.")
+@click.option("--start", "--from", "start", metavar="TIME", help="Only what arrived then or later.")
+@click.option("--until", metavar="TIME", help="Only what arrived before this time.")
 @click.option(
     "--format", "form", type=click.Choice([*FORMATS]), default="parquet", show_default=True
 )
-@click.option("--public-only", is_flag=True, help="Nothing that is of an account, or might be.")
-@click.option("--force", is_flag=True, help="In the place of files that are in OUT already.")
+@click.option("--public-only", is_flag=True, help="Leave out all account data, and what might be.")
+@click.option("--force", is_flag=True, help="Replace files that are in OUT already.")
 @console.as_json
 def command(**options: Any) -> None:
-    """Give the rows of a recording out as plain files: one for each table, in OUT.
+    """Export the rows of a recording as plain files: one per table, in OUT.
 
     Lines stand in the order of the recording: sessions one after another, and in each by seq. The
     symbol is a column. Nothing is rounded: in CSV and JSON prices, quantities and rates are decimal

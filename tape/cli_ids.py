@@ -1,4 +1,4 @@
-"""``bp-tape ids``: of which trades every one is there."""
+"""``bp-tape ids``: ranges of trade ids without a hole."""
 
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from tape.view import permitted
 _COLUMNS = ("topic", "first_id", "last_id", "trades", "from_rest", "then_missing")
 
 topics = click.option(
-    "-t", "--topic", "patterns", multiple=True, metavar="PATTERN", help="Only these, as trade.*"
+    *("-t", "--topics", "--topic", "patterns"),
+    multiple=True,
+    metavar="PATTERN",
+    help="Only these, as 'trade.*_PERP'. Repeatable.",
 )
 
 
@@ -25,11 +28,12 @@ topics = click.option(
 @console.as_json
 @click.pass_context
 def ids(context: click.Context, data: Path, patterns: tuple[str, ...], as_json: bool) -> None:
-    """Show which trades are there without a hole, by their ids.
+    """Show ranges of trade ids without a hole.
 
-    The venue numbers the trades of a market one by one. Each line is a stretch in which every id is
-    there, over all sessions, with how many of them came by REST instead of the stream, and how many
-    are missing before the next stretch. Where the venue began to number anew, so does the list.
+    The exchange numbers the trades of a market consecutively. Each line is a range of ids that are
+    all recorded, over all sessions: how many of them came by REST instead of the stream, and how
+    many are missing before the next range. Where the exchange restarted its numbering, so does the
+    list.
 
     Exits 0 if no id is missing between the first and the last, 3 if some are.
 

@@ -28,7 +28,8 @@ Line = tuple[object, ...]
     "texts",
     multiple=True,
     metavar="AGE|SIZE",
-    help="Keep what is no older than 90d, or no more than 500GB; with both, what is both.",
+    help="Keep segments no older than this (90d), or no more than this in total (500GB). With both,"
+    " both hold.",
 )
 @click.option(
     "--what",
@@ -37,8 +38,8 @@ Line = tuple[object, ...]
     show_default=True,
     help="Remove whole segments, or only their frames or rows.",
 )
-@click.option("--force", is_flag=True, help="Also segments that are not certified.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--force", is_flag=True, help="Delete segments that are not certified, too.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @console.as_json
 @click.pass_context
 def prune(
@@ -50,7 +51,7 @@ def prune(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Remove the oldest segments until the rest is what is to be kept.
+    """Delete the oldest segments, until what is left satisfies every --keep.
 
     The age of a segment is that of its last frame. The size is that of all files of the recording,
     but for manifests; it is the whole that has to fit, whatever is removed of it. The newest

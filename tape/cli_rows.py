@@ -81,10 +81,10 @@ def diff(
 @console.folder
 @click.option("--day", metavar="DATE", help="Only this day, such as 2026-11-22.")
 @click.option("--all", "all_days", is_flag=True, help="Also days that are still being recorded.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @console.as_json
 def compact(data: Path, day: str | None, all_days: bool, dry_run: bool, as_json: bool) -> None:
-    """Put the rows of hourly segments into one file per table, day and symbol.
+    """Merge the rows of hourly segments into one file per table, day and symbol.
 
     Frames stay in their files, so a recording replays, and is certified, as before. Only rows of
     the generation that counts remain; those of older ones are removed when the new files are safe.

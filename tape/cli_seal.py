@@ -29,21 +29,22 @@ Line = tuple[object, ...]
 
 @click.command(cls=console.Command)
 @console.folder
-@click.option("--again", is_flag=True, help="Make the rows of sealed segments anew.")
+@click.option("--again", is_flag=True, help="Rebuild the rows of segments that are sealed already.")
 @click.option("--segment", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
 @console.as_json
 @click.pass_context
 def seal(
     context: click.Context, data: Path, again: bool, names: tuple[str, ...], as_json: bool
 ) -> None:
-    """Seal the journals of a recorder that was killed, as bp-record does when it starts.
+    """Seal journals that a killed recorder left, as bp-record does at its next start.
 
-    With --again, make all rows anew from the frames, with the code of today. The files of frames
-    stay; the new rows lie in rows.g1/ (then rows.g2/ ...), beside the old ones, and a manifest of
-    that generation says so. From then on they count. Also where old rows are damaged, missing or
-    pruned; where the frames were pruned there is nothing to make rows of, and it says so.
+    With --again, rebuild all rows from the frames, using the current version of this program. Files
+    of frames are not touched. The new rows go into rows.g1/ (then rows.g2/ ...) beside the old
+    ones, with a manifest of that generation; from then on readers use them. This also replaces rows
+    that are damaged, missing or pruned. Segments whose frames were pruned cannot be rebuilt; they
+    are named.
 
-    Exits 0; 1 if a segment cannot be sealed or its replay makes other rows than the recorder did;
+    Exits 0; 1 if a segment cannot be sealed, or its replay makes other rows than the recorder did;
     3 if something was lost while recording.
 
     \b
@@ -63,22 +64,22 @@ def seal(
 
 @click.command(cls=console.Command)
 @console.folder
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @console.as_json
 @click.pass_context
 def recover(context: click.Context, data: Path, dry_run: bool, as_json: bool) -> None:
-    """Mend a recording after a crash or damage, as far as what is left allows.
+    """Repair a recording after a crash or damage, as far as possible.
 
-    Journals are sealed. Manifests that are missing or damaged are made anew from the frames, as
-    are rows. What was cut off, sealing or compaction, is finished or rolled back. What cannot be
-    read is moved aside (*.damaged); frames are never removed. Refused while a recorder is at work.
+    Journals are sealed. Missing or damaged manifests and rows are rebuilt from the frames. Sealing
+    or compaction that was cut off is finished or rolled back. Unreadable files are moved aside
+    (*.damaged); frames are never deleted. Refused while a recorder is running.
 
-    Exits 0 if all is recovered or there was nothing to do, 3 if something is lost, 1 if nothing
-    could be recovered.
+    Exits 0 if everything is recovered or there was nothing to do, 3 if something is lost, 1 if
+    nothing could be recovered.
 
     \b
     Examples:
-      bp-tape recover --dry-run data/tape     what there is to do
+      bp-tape recover --dry-run data/tape     show what there is to do
       bp-tape recover data/tape && bp-tape verify data/tape
     """
     tape, engine = open_damaged(data), _engine(context)

@@ -21,16 +21,16 @@ _COLUMNS = ("segment", "verdict", "frames", "rows", "gaps")
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the new recording; not there yet, or empty.",
+    help="Folder of the new recording; must be empty or not exist.",
 )
-@click.option("--public-only", is_flag=True, help="Nothing that is of an account, or might be.")
+@click.option("--public-only", is_flag=True, help="Leave out all account data, and what might be.")
 @console.as_json
 @click.pass_context
 def command(
     context: click.Context, inputs: tuple[Path, ...], out: Path, public_only: bool, as_json: bool
 ) -> None:
-    """Make one recording of several of the same venue: of two machines, of two sessions in one
-    folder that overlap, of shards.
+    """Merge recordings of the same exchange into one: of two machines, of overlapping sessions in
+    one folder, of shards.
 
     The new one is as if one recorder had had the connections of all: of a message that came
     several times, the first is there, and the others are noted in the table copy. What one missed

@@ -27,6 +27,9 @@ USAGE = 2
 LOSSES = 3  # done, but with losses that are recorded
 
 _PATIENCE = 2.0  # seconds
+_WIDEST = (
+    10_000  # characters: a terminal folds what is too long for it, and a name cut short is none
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -63,7 +66,7 @@ class Command(click.Command):
 folder = click.argument(
     "data", type=click.Path(path_type=Path, file_okay=False), default=Path("data/tape")
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document, for programs.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
 def print_json(value: Any) -> None:
@@ -127,18 +130,22 @@ class Progress:
 
 
 def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
-    """Print lines under their columns; numbers to the right."""
-    console = Console()
+    """Print lines under their columns: in a pipe as tab-separated text; on a terminal aligned,
+    numbers to the right, without columns that are empty in all lines."""
+    console = Console(width=_WIDEST, height=25)  # both, or a dumb terminal has 80 columns
     if not console.is_terminal:
         for line in (columns, *lines):
             click.echo("\t".join(map(cell, line)))
         return
+    shown = [*range(len(columns))]
+    if lines:
+        shown = [n for n in shown if any(line[n] not in (None, "") for line in lines)]
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
+    for number in shown:
         right = any(isinstance(line[number], int) for line in lines)
-        table.add_column(column, justify="right" if right else "left")
+        table.add_column(columns[number], justify="right" if right else "left")
     for line in lines:
-        table.add_row(*(Text(_pretty(value)) for value in line))
+        table.add_row(*(Text(_pretty(line[number])) for number in shown))
     console.print(table)
 
 

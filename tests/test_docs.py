@@ -1,7 +1,9 @@
 """The pages are those of this code: made from it, or checked against it."""
 
+import io
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -83,3 +85,16 @@ def words(span: str) -> Iterator[str]:
             yield Path(span).name
     elif re.fullmatch(r"(?:\w+\.)*[A-Z]\w+(?:\.\w+)*", span):
         yield from span.split(".")
+
+
+def test_the_first_steps_print_what_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each block of Python is run; all lines of the block behind it are among what it prints."""
+    monkeypatch.chdir(ROOT)
+    text = (DOCS / "first-steps.md").read_text()
+    steps = re.findall(r"```python\n(.*?)```\n+```\n(.*?)```", text, re.DOTALL)
+    assert len(steps) == text.count("```python")
+    for code, output in steps:
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compile(code, "first-steps.md", "exec"), {})
+        assert [line for line in output.splitlines() if line not in printed.getvalue()] == []

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from recorder.audits import Audits
-from recorder.pace import Pace
+from recorder.interval import Interval
 from recorder.summary import exit_code
 from schemas.frames import Kind
 from tape.layout import Tape
@@ -95,7 +95,7 @@ def test_audits_that_would_be_too_many_are_stretched() -> None:
     """Half of what the venue likes is theirs; streams of one market share a request."""
     said: list[str] = []
     topics = [f"depth.M{number}_USDC" for number in range(200)]
-    Audits(lambda: [*topics, "depth.200ms.M1_USDC", "trade.M1_USDC"], Pace(10.0), said.append)
+    Audits(lambda: [*topics, "depth.200ms.M1_USDC", "trade.M1_USDC"], Interval(10.0), said.append)
     assert said == ["audits: 200 books take 80s at 2.5 requests/s, so each comes that often"]
-    Audits(lambda: topics, Pace(80.0), said.append)
+    Audits(lambda: topics, Interval(80.0), said.append)
     assert len(said) == 1

@@ -356,7 +356,7 @@ def test_help_teaches() -> None:
     for text in (
         "bp-record --topics depth.ETH_USDC",
         "Ctrl-C",
-        "Exit code 0",
+        "Exit codes:",
         "--roll",
         "--memory",
         "--min-free",

@@ -65,7 +65,7 @@ def test_a_signal_reads_the_file_again(tmp_path: Path) -> None:
             assert f"subscribed: {comes}; unsubscribed: {goes}; changed: memory, keep\n" in said
             write(config, far_end, [stays, comes], 'ring_after = "1s"', "metrics_port = 7")
             recording.interrupt(SIGHUP)
-            assert "--ring-after says what a ring still takes" in recording.hear("not reloaded")
+            assert "--ring-after goes with --ring" in recording.hear("not reloaded")
             config.write_text('topics = ["depth.SOL_USDC"]\nroll = "2h"\nmemory = \n')
             recording.interrupt(SIGHUP)
             assert "line 3" in recording.hear("not reloaded")

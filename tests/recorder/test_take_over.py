@@ -204,7 +204,7 @@ async def refused(folder: Path) -> Run:
     async with moving() as far:
         run = await at_work(far, folder)
         other = start(far, folder, SOL, take_over=True)
-        with pytest.raises(UsageError, match=r"records other topics \(trade.SOL_USDC\)"):
+        with pytest.raises(UsageError, match=r"other topics \(only there: trade.SOL_USDC\)"):
             await other.ended()
         other = start(far, folder, take_over=True)
         await other.until(lambda: other.recorder.intake.held is not None)

@@ -80,9 +80,9 @@ def test_it_sheds_down_to_what_it_can_take(outcome: Outcome) -> None:
     turns = outcome.run.kinds(Kind.LOAD)
     assert len(turns) >= 2 * Level.NO_TICKERS
     recorder = outcome.run.recorder
-    assert recorder.strain.skipped
-    assert recorder.strain.lost
-    assert recorder.strain.alarm == ""
+    assert recorder.load_alarm.skipped
+    assert recorder.load_alarm.lost
+    assert recorder.load_alarm.alarm == ""
     assert outcome.run.said("this machine does not keep up")
     assert outcome.run.said("this machine keeps up again")
 
@@ -97,7 +97,7 @@ def test_each_message_is_on_the_tape_or_counted(outcome: Outcome) -> None:
     assert found.taken + found.copies + found.load_frames == outcome.sent
     assert bool(found.copies) == (outcome.connections > 1)
     assert found.load_rows == found.skipped
-    assert found.load_frames.total() == outcome.run.recorder.strain.lost
+    assert found.load_frames.total() == outcome.run.recorder.load_alarm.lost
 
 
 def test_the_venue_never_hung_up(outcome: Outcome) -> None:

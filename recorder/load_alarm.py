@@ -1,4 +1,4 @@
-"""What people have to know while a recorder does not keep up."""
+"""Tells people when shedding begins, when messages begin to be lost, and when it is over."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ _SHED = {
 }
 
 
-class Strain:
+class LoadAlarm:
     """Listens to the intake; ``notice`` hears when shedding begins, when frames begin to be lost
     (both again where there was an end in between), and when it is over."""
 

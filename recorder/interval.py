@@ -1,10 +1,10 @@
-"""How often something is done, which may change while it is waited for."""
+"""An interval between repeated tasks, which a reload of the options may change during a wait."""
 
 import asyncio
 from contextlib import suppress
 
 
-class Pace:
+class Interval:
     """every: seconds; None: never, until that changes."""
 
     def __init__(self, every: float | None) -> None:
