@@ -14,6 +14,7 @@ from market.held import Held, Span
 from market.sync import BookSync, SyncState
 from market.sync_states import Event, State
 from schemas import wire
+from schemas.columns import Count
 from schemas.errors import InexactNumber
 from schemas.frames import Frame
 from schemas.requests import Request
@@ -24,9 +25,9 @@ from schemas.topics import Topic
 class DepthState(msgspec.Struct):
     """Keyframe of a depth stream. What has a default is not in those of format 1."""
 
-    conn: int
+    conn: Count
     fresh: bool
-    repeats: int
+    repeats: Count
     seen: Seen | None
     joined: Seen | None
     sync: SyncState

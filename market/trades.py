@@ -24,6 +24,7 @@ from market.missing import Missing, MissingIds
 from market.notes import reject_row
 from market.rest_trades import contradiction, read_trades, rest_row
 from schemas import wire
+from schemas.columns import Count, Time
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.numbers import price, qty
@@ -35,14 +36,14 @@ from schemas.topics import Topic
 class TradeState(msgspec.Struct):
     """Keyframe of a trade stream. What has a default is not in those of format 1."""
 
-    conn: int
+    conn: Count
     seen: Seen | None
-    ts_engine: int
-    repeats: int
+    ts_engine: Time
+    repeats: Count
     shed: bool | str = False
     missing: list[Missing] = []
     recent: list[Trade] = []
-    asked: int = 0
+    asked: Count = 0
     held: list[Held[wire.Trade]] | msgspec.UnsetType = msgspec.UNSET
 
 
