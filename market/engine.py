@@ -137,6 +137,11 @@ class Engine:
         return sum(tracker.audits.unaudited for tracker in self._books.trackers())
 
     @property
+    def held(self) -> int:
+        """Bytes, about, of messages that wait for what belongs before them."""
+        return self._weave.held
+
+    @property
     def streams(self) -> list[str]:
         """Names of the streams heard of or waited for, but for those that were unsubscribed."""
         return [lane.name for lane in self._known() if lane.name not in self._lanes.ended]
