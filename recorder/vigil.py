@@ -67,6 +67,33 @@ class Vigil:
         self._told: list[tuple[str, Case]] = []
         intake.listeners += (self._asked.hear, questions.hear)
 
+    @property
+    def silences(self) -> list[tuple[str, SilenceNoted]]:
+        """Those that are on the tape and not their end, by topic; with it where that is known."""
+        found: list[tuple[str, SilenceNoted]] = []
+        for name, case in self._cases.items():
+            if case.judgement is not None:
+                noted = SilenceNoted(case.judgement, case.evidence, case.action, case.since)
+                dropped, woken = self._asked.dropped.get(name), self._traffic.woken(name)
+                if woken is not None:
+                    noted = _ended(case, Judgement.HEARD, moment(woken))
+                elif dropped is not None:
+                    noted = _ended(case, Judgement.UNSUBSCRIBED, dropped)
+                found.append((name, noted))
+        return found
+
+    def adopt(self, name: str, noted: SilenceNoted) -> None:
+        """A silence that another process has found and that goes on: its next message ends it."""
+        case = self._cases[name] = Case(noted.since, noted.since.ts_mono)
+        case.judgement, case.evidence = noted.judgement, noted.evidence
+        case.action = noted.action
+        self._traffic.wait_for(name)
+
+    def repeat(self, name: str) -> None:
+        """Tape the verdict of a silence again, unless that has ended by now."""
+        if self._traffic.woken(name) is None:
+            self._note(name, self._cases[name])
+
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -85,6 +112,8 @@ class Vigil:
         if now - self._looked > self._late_ns:
             self._resumed = now
         self._looked, self._left = now, QUESTIONS
+        if self._intake.held is not None:
+            return  # what is found now may be found in another process's stead
         for name, at in self._asked.dropped.items():
             self._end(name, Judgement.UNSUBSCRIBED, at)
         self._asked.dropped.clear()
@@ -219,9 +248,14 @@ class Vigil:
         case = self._cases.pop(name, None)
         if case is None or case.judgement is None:
             return
-        was = case.judgement.value
-        case.judgement, case.evidence, case.action = judgement, f"it was {was}", ""
+        noted = _ended(case, judgement, until)
+        case.judgement, case.evidence, case.action = judgement, noted.evidence, ""
         self._note(name, case, until)
+
+
+def _ended(case: Case, judgement: Judgement, until: Moment) -> SilenceNoted:
+    was = "" if case.judgement is None else case.judgement.value
+    return SilenceNoted(judgement, f"it was {was}", "", case.since, until)
 
 
 def _growing(count: int, most: int) -> int:
