@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from recorder.asked import Ask, Asked, moment
-from recorder.cases import Case, Outlook, Witnesses
+from recorder.cases import Case, Outlook, Witnesses, growing
 from recorder.intake import Intake
 from recorder.judge import Finding, Word, judge
 from recorder.questions import Questions
@@ -21,6 +21,7 @@ QUESTIONS = 2  # asked in one look at most, of the 5 requests a second that the 
 LONGEST_EVIDENCE = 200  # it may have words of the venue
 # To how many times the first delay the later ones grow: of a patience, and of remedies.
 QUIET_LONGEST, UNKNOWN_LONGEST, DEAD_LONGEST = 15, 4, 60
+LONGEST_S = 900.0  # and no later, as a topic that is dropped while it is quiet is found so late
 
 
 class Remedies(NamedTuple):
@@ -54,6 +55,7 @@ class Vigil:
         self._patience = patience
         self._grace_ns = int(patience.grace * 1e9)
         self._late_ns = int((patience.look + LATE_S * patience.silence) * 1e9)
+        self._longest_ns = int(LONGEST_S * patience.silence * 1e9)
         self._asked = Asked(patience.silence)
         self._witnesses = Witnesses(intake.engine, traffic, self._asked, questions)
         self._cases: dict[str, Case] = {}
@@ -191,11 +193,11 @@ class Vigil:
         case.checked = now
         if judgement is Judgement.DEAD:
             action = self._remedy(name, case, finding)
-            case.due = now + self._grace_ns * _growing(case.tries, DEAD_LONGEST)
+            case.due = now + self._grace_ns * growing(case.tries, DEAD_LONGEST)
         else:
             action = ""
             most = UNKNOWN_LONGEST if judgement is Judgement.UNKNOWN else QUIET_LONGEST
-            case.due = now + ask.patience_ns * _growing(case.looks, most)
+            case.due = now + case.pause(ask.patience_ns, most, self._longest_ns)
             case.looks += 1
         vaguer = judgement is Judgement.UNHEARD and case.judgement is not None
         if not vaguer and (judgement, action) != (case.judgement, case.action):
@@ -256,8 +258,3 @@ class Vigil:
 def _ended(case: Case, judgement: Judgement, until: Moment) -> SilenceNoted:
     was = "" if case.judgement is None else case.judgement.value
     return SilenceNoted(judgement, f"it was {was}", "", case.since, until)
-
-
-def _growing(count: int, most: int) -> int:
-    """What a delay is multiplied with when it comes again."""
-    return min(1 << min(count, 30), most)
