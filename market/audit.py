@@ -6,6 +6,7 @@ from market.book import Book, BookSide, Level, PriceQty, Touch
 from market.deltas import Snapshot
 from market.gaps import Place
 from schemas.check_rows import Audit
+from schemas.columns import Price
 from schemas.rows import BookTicker
 
 BOOK_TICKER, REST = "bookTicker", "rest"  # sources
@@ -38,8 +39,8 @@ class Horizon(NamedTuple):
     """The worst bid and ask of a snapshot: what is further away may have been cut off. None: it has
     nothing there, so there is nothing."""
 
-    bid: int | None = None
-    ask: int | None = None
+    bid: Price | None = None
+    ask: Price | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "Horizon":

@@ -25,6 +25,7 @@ from market.deltas import Snapshot, read_levels
 from market.lead import OVERDUE_NS, Lead
 from market.touches import Touches, TouchState
 from schemas import wire
+from schemas.columns import Count
 from schemas.rows import BookTicker
 
 AGAIN_DELAY_NS = 500_000_000
@@ -39,11 +40,11 @@ class RestAudit(msgspec.Struct):
     ts_mono: when the snapshot came.
     """
 
-    behind: int | None
+    behind: Count | None
     kept: list[wire.Depth] = []
     snapshot: Snapshot | None = None
     again: bool = False
-    ts_mono: int = 0
+    ts_mono: Count = 0
 
     def keep(self, delta: wire.Depth) -> None:
         """Take a delta."""
@@ -80,10 +81,10 @@ class RestAudit(msgspec.Struct):
 class AuditState(msgspec.Struct):
     """Keyframe of Audits."""
 
-    audited: int = 0
+    audited: Count = 0
     touches: TouchState | None = None
     rest: RestAudit | None = None
-    unaudited: int = 0
+    unaudited: Count = 0
     known: Horizon = Horizon()
     lead: Lead = msgspec.field(default_factory=Lead)
 

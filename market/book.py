@@ -8,11 +8,12 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from schemas.columns import Count, Price, Qty
 from schemas.numbers import pretty_price, pretty_qty
 
-PriceQty = tuple[int, int]
+PriceQty = tuple[Price, Qty]
 # Update id, best bid and its quantity, best ask and its quantity; None where a side is empty.
-Touch = tuple[int, int | None, int | None, int | None, int | None]
+Touch = tuple[Count, Price | None, Qty | None, Price | None, Qty | None]
 
 
 class Level(NamedTuple):

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 
 import msgspec
 
+from schemas.columns import Count
+
 
 class Carried(msgspec.Struct, gc=False, omit_defaults=True):
     """Connections that have a stream, and those on which it was unsubscribed while others had it:
     what is still on its way there counts, and says no more of that connection. proven: those
     of which messages came in turn where nobody knows what is open."""
 
-    by: list[int] = []
-    left: list[int] = []
-    proven: list[int] = []
+    by: list[Count] = []
+    left: list[Count] = []
+    proven: list[Count] = []
 
     def without(self, conn: int) -> "Carried | None":
         """What is left when a connection is over."""

@@ -8,11 +8,12 @@ from market.carriers import Carried, Carriers
 from market.control import is_stop
 from market.gaps import LOSS, Ending, Hole, Place, Seen, gap_row
 from market.load import LoadState
+from schemas.columns import Count
 from schemas.frames import Frame, FramesLost
 from schemas.rows import Row
+from schemas.topics import Topic
 
 _RESUMED = "resumed"
-_INT64_MAX = 2**63 - 1
 
 
 class ConnectionState(msgspec.Struct):
@@ -20,17 +21,18 @@ class ConnectionState(msgspec.Struct):
 
     heard: the newest frame that a connection brought. ended: see `market.lanes.Lanes`; one number
     where it is one connection, 0 where it is none. carriers: see `market.carriers`.
-    wary: see `Connections`. load: see `market.load`.
+    wary, doubt: see `Connections`. load: see `market.load`.
     """
 
     heard: Seen | None = None
-    open: list[int] = []
+    open: list[Count] = []
     gap: Hole | None = None
     loss: Hole | None = None
-    ended: dict[str, int | list[int]] | msgspec.UnsetType = msgspec.UNSET
+    ended: dict[str, Count | list[Count]] | msgspec.UnsetType = msgspec.UNSET
     carriers: dict[str, Carried] | msgspec.UnsetType = msgspec.UNSET
     wary: bool | msgspec.UnsetType = msgspec.UNSET
     load: LoadState | msgspec.UnsetType = msgspec.UNSET
+    doubt: Seen | msgspec.UnsetType = msgspec.UNSET
 
 
 class Connections:
@@ -40,10 +42,10 @@ class Connections:
     socket that was half open is long before that close, and ends with the next open.
 
     open: those known to be. wary: what opened them was lost, so that others may be.
-    carriers: which streams they have.
+    carriers: which streams they have. doubt: since when nobody knows what is subscribed.
     """
 
-    __slots__ = ("_gap", "_loss", "carriers", "open", "wary")
+    __slots__ = ("_gap", "_loss", "carriers", "doubt", "open", "wary")
 
     def __init__(self) -> None:
         self.open: set[int] = set()
@@ -55,6 +57,7 @@ class Connections:
         self.open.clear()
         self.carriers.clear()
         self.wary = False
+        self.doubt: Seen | None = None
         self._gap: Hole | None = None
         self._loss: Hole | None = None
 
@@ -83,15 +86,15 @@ class Connections:
         self._gap = Hole("disconnect", Seen.at(heard or frame))
         return [] if is_stop(frame.payload) else [gap_row(Place(frame, None), self._gap)]
 
-    def lost(self, frame: Frame, before: Frame | Seen) -> list[Row]:
-        """Frames are missing from this one on, or up to it; raises MsgspecError for what cannot be
-        a loss.
+    def lost(self, frame: Frame, before: Frame | Seen, lost: FramesLost | None) -> list[Row]:
+        """Frames are missing from this one on, or up to it; None: it cannot be read, so it may be
+        either.
 
         before: the frame before this one, for a loss of which the beginning is lost too. After such
         a one nobody knows which connections are open.
         """
-        place, lost = Place(frame, None), _read_loss(frame.payload)
-        if not lost.ended:
+        place = Place(frame, None)
+        if lost is not None and not lost.ended:
             if self._loss is not None:
                 return []
             self._loss = Hole(LOSS, Seen.at(frame))
@@ -99,10 +102,18 @@ class Connections:
         if self._loss is None:
             self.open.clear()
             self.carriers.clear()
-            self.wary = True
+            self.wary, self.doubt = True, Seen.at(before)
         hole, self._loss = self._loss or Hole(LOSS, Seen.at(before)), None
-        hole.missing = lost.frames
+        hole.missing = None if lost is None else lost.frames
         return [gap_row(place, hole, Ending(_RESUMED, Seen.at(frame)))]
+
+    def heard_again(self, frame: Frame, topic: Topic) -> list[Row]:
+        """A stream that was unsubscribed before frames were lost is heard: it may have been
+        subscribed in between, or the frame comes late."""
+        if self.doubt is None:
+            return []
+        hole, ending = Hole(LOSS, self.doubt), Ending(_RESUMED, Seen.at(frame))
+        return [gap_row(Place(frame, topic), hole, ending)]
 
     def export(
         self,
@@ -118,6 +129,7 @@ class Connections:
             self.carriers.export() or msgspec.UNSET,
             self.wary or msgspec.UNSET,
             load,
+            self.doubt or msgspec.UNSET,
         )  # fmt: skip
         return b"" if state == ConnectionState() else msgspec.json.encode(state)
 
@@ -128,7 +140,7 @@ class Connections:
         self.open.clear()
         self.open.update(saved.open)
         self.carriers.restore(saved.carriers or {})
-        self.wary = bool(saved.wary)
+        self.wary, self.doubt = bool(saved.wary), saved.doubt or None
         self._gap = saved.gap
         self._loss = saved.loss
         return saved
@@ -146,8 +158,6 @@ def _one_or_all(conns: frozenset[int]) -> int | list[int]:
     return sorted(conns) if len(conns) > 1 else sum(conns)
 
 
-def _read_loss(payload: bytes) -> FramesLost:
-    lost = msgspec.json.decode(payload, type=FramesLost)
-    if not 0 <= lost.frames <= _INT64_MAX:
-        raise msgspec.ValidationError(f"{lost.frames} frames lost")
-    return lost
+def read_loss(payload: bytes) -> FramesLost:
+    """What a LOSS frame says; raises MsgspecError."""
+    return msgspec.json.decode(payload, type=FramesLost)

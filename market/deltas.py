@@ -5,6 +5,7 @@ import msgspec
 from market.book import PriceQty
 from market.gaps import Seen
 from schemas import wire
+from schemas.columns import Time
 from schemas.nesting import too_deep
 from schemas.numbers import PRICES, QUANTITIES
 from schemas.times import optional_micros
@@ -13,8 +14,8 @@ from schemas.times import optional_micros
 class Snapshot(msgspec.Struct, gc=False, frozen=True):
     """A REST depth reply; ``ts_engine`` in ns where the venue gave it."""
 
-    last: int
-    ts_engine: int | None
+    last: wire.Id
+    ts_engine: Time | None
     bids: list[PriceQty]
     asks: list[PriceQty]
 

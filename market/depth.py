@@ -10,10 +10,11 @@ from market.deltas import Snapshot, read_levels
 from market.depth_rows import apply_delta, clear_row, keyframe_rows, snapshot_rows
 from market.gaps import LOSS, Ending, Hole, Outage, Place, Seen, gap_row, shed_cause, shed_state
 from market.heard import Heard
-from market.held import Held, Span
+from market.held import Held, Span, Waiting
 from market.sync import BookSync, SyncState
 from market.sync_states import Event, State
 from schemas import wire
+from schemas.columns import Count
 from schemas.errors import InexactNumber
 from schemas.frames import Frame
 from schemas.requests import Request
@@ -24,9 +25,9 @@ from schemas.topics import Topic
 class DepthState(msgspec.Struct):
     """Keyframe of a depth stream. What has a default is not in those of format 1."""
 
-    conn: int
+    conn: Count
     fresh: bool
-    repeats: int
+    repeats: Count
     seen: Seen | None
     joined: Seen | None
     sync: SyncState
@@ -43,15 +44,8 @@ class DepthTracker:
     """
 
     __slots__ = (
-        "_heard",
-        "_outage",
-        "audits",
-        "conn",
-        "held",
-        "repeats",
-        "sync",
-        "topic",
-    )
+        "_heard", "_outage", "audits", "conn", "held", "repeats", "sync", "topic",
+    )  # fmt: skip
 
     def __init__(self, topic: Topic, outbox: deque[Request]) -> None:
         self.topic = topic
@@ -59,7 +53,7 @@ class DepthTracker:
         self.audits = Audits(self.sync.book, self.sync.ask)
         self._heard = Heard()
         self._outage = Outage()
-        self.held: list[Held[wire.Depth]] = []
+        self.held: Waiting[wire.Depth] = Waiting()
         self.conn = 0
         self.repeats = 0  # frames ignored, their ids having been seen
 
@@ -69,7 +63,7 @@ class DepthTracker:
         self.audits.restore(AuditState())
         self._heard.reset()
         self._outage.hole = None
-        self.held.clear()
+        self.held.load(msgspec.UNSET)
         self.conn = self.repeats = 0
 
     def opened(self, frame: Frame) -> list[Row]:
@@ -209,18 +203,20 @@ class DepthTracker:
             DepthState(
                 self.conn, heard.fresh, self.repeats, heard.newest, heard.joined,
                 self.sync.export(), shed_state(heard.shed), self._outage.hole,
-                self.audits.export(), self.held or msgspec.UNSET,
+                self.audits.export(), self.held.export(),
             )
         )  # fmt: skip
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
-        """Become what a keyframe says; raises MsgspecError if it cannot be read."""
+        """Become what a keyframe says; raises MsgspecError or InexactNumber if it cannot be."""
         saved, heard = msgspec.json.decode(payload, type=DepthState), self._heard
+        for delta in (*saved.sync.buffer, *(one.message for one in saved.held or ())):
+            self.check(delta)
         self.conn, self.repeats = saved.conn, saved.repeats
         heard.frame, heard.delta, heard.joined = saved.seen, None, saved.joined
         heard.fresh, heard.shed = saved.fresh, shed_cause(saved.shed)
         self._outage.hole = saved.outage
-        self.held = saved.held or []
+        self.held.load(saved.held)
         self.sync.restore(saved.sync)
         self.audits.restore(saved.audits)
         self._aim()

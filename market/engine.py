@@ -8,11 +8,11 @@ import msgspec
 from market.answers import Answers
 from market.book import Book
 from market.books import Books
-from market.connections import Connections
+from market.connections import Connections, read_loss
 from market.control import UNREADABLE, event_name
 from market.depth import DepthTracker
 from market.gaps import Seen
-from market.lanes import Lane, Lanes
+from market.lanes import ANYWHERE, Lane, Lanes
 from market.load import Load
 from market.markets import Markets
 from market.notes import NOTES, note_rows, reject_row, session_row
@@ -137,6 +137,11 @@ class Engine:
         return sum(tracker.audits.unaudited for tracker in self._books.trackers())
 
     @property
+    def held(self) -> int:
+        """Bytes, about, of messages that wait for what belongs before them."""
+        return self._weave.held
+
+    @property
     def streams(self) -> list[str]:
         """Names of the streams heard of or waited for, but for those that were unsubscribed."""
         return [lane.name for lane in self._known() if lane.name not in self._lanes.ended]
@@ -259,17 +264,19 @@ class Engine:
         return [session_row(frame), *self._weave.opened(frame)]
 
     def _loss(self, frame: Frame) -> list[Row]:
-        """Frames are missing, so no book can be trusted."""
+        """Frames are missing, so no book can be trusted; whatever it is that they say."""
         result: list[Row] = [session_row(frame)]
+        lost = None
         known = [before for before in (self._heard, self._noted) if before is not None]
         before = max(known, key=lambda seen: seen.seq, default=frame)
         try:
-            result += self._connections.lost(frame, before)
+            lost = read_loss(frame.payload)
         except UNREADABLE as error:
-            return [*result, reject_row(frame, None, "bad_field", str(error))]
+            result.append(reject_row(frame, None, "bad_field", str(error)))
+        result += self._connections.lost(frame, before, lost)
         result += self._weave.release(frame)
         if not self._connections.open:
-            self._lanes.closed()
+            self._lanes.lost(self._connections.wary)
         for lane in self._known():
             result += lane.tracker.shed(frame)
         return result
@@ -287,11 +294,13 @@ class Engine:
     def _came_late(self, lane: Lane, frame: Frame, message: object) -> list[Row]:
         """A frame of a stream that has ended; on another connection it is one nobody announced."""
         del message
-        if frame.conn in self._lanes.ended[lane.name]:
+        conns = self._lanes.ended[lane.name]
+        if frame.conn in conns:
             self.late[lane.name] += 1
             return []
         self._lanes.begin(lane.name)
-        return self.feed(frame)
+        again = self._connections.heard_again(frame, lane.topic) if ANYWHERE in conns else []
+        return [*again, *self.feed(frame)]
 
     def _binary(self, frame: Frame) -> list[Row]:
         self._heard = frame

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.columns import Count, Time
 from schemas.frames import Frame
 from schemas.rows import Gap
 from schemas.topics import Topic
+from schemas.wire import Id
 
 LOSS = "loss"  # cause: frames that arrived are not on the tape
 BACKWARDS_NS = 1_000_000_000  # an old id with an engine time newer than this is no repeat
@@ -23,11 +25,11 @@ class Seen(msgspec.Struct, gc=False):
     ts_mono is None in keyframes of format 1, ts_engine where the venue did not say or is not asked.
     """
 
-    id: int
-    seq: int
-    ts_recv: int
-    ts_mono: int | None = None
-    ts_engine: int | None = None
+    id: Id
+    seq: Count
+    ts_recv: Time
+    ts_mono: Count | None = None
+    ts_engine: Time | None = None
 
     @classmethod
     def at(cls, frame: "Frame | Seen", last_id: int = 0, ts_engine: int | None = None) -> "Seen":
@@ -46,9 +48,9 @@ class Hole(msgspec.Struct, gc=False):
 
     cause: str
     since: Seen
-    expected_id: int | None = None
-    received_id: int | None = None
-    missing: int | None = None
+    expected_id: Count | None = None
+    received_id: Count | None = None
+    missing: Count | None = None
     session: str | None = None
 
     @classmethod
@@ -128,9 +130,11 @@ def shed_cause(state: bool | str) -> str:
 
 
 def _lasted(since: Seen, until: Seen | None) -> int | None:
+    """None where it is not known, or no column could hold it."""
     if until is None or until.ts_mono is None or since.ts_mono is None:
         return None
-    return until.ts_mono - since.ts_mono
+    lasted = until.ts_mono - since.ts_mono
+    return lasted if abs(lasted) <= _INT64_MAX else None
 
 
 def _sum(missing: int | None, more: int | None) -> int | None:

@@ -22,6 +22,8 @@ LARGEST_STATE = 48 << 20  # bytes of a keyframe: it fits into a batch of the jou
 LONGEST_NAME = 128  # of a stream that is followed; a market has 64 at most
 ALL_MARKETS_CHANNEL = "liquidation"  # the one public stream that may be about no market
 
+ANYWHERE = -1  # no number of a connection: frames were lost, and with them what was subscribed
+
 _NOWHERE: frozenset[int] = frozenset()
 
 Conns = frozenset[int]  # numbers of connections
@@ -102,7 +104,7 @@ class Lanes(dict[str | None, Lane | None]):
     of no known kind, or for one stream too many.
 
     ended: streams that were unsubscribed, and the connections on which frames of them may still be
-        on their way. Who hears of one elsewhere, hears of a stream nobody announced.
+        on their way, or `ANYWHERE`. Who hears of one elsewhere, hears of a stream nobody announced.
     """
 
     def __init__(self, outbox: deque[Request], late: Late) -> None:
@@ -167,10 +169,15 @@ class Lanes(dict[str | None, Lane | None]):
         lane.bury(self._late)
         return lane.tracker
 
-    def closed(self, conn: int | None = None) -> None:
-        """A connection is over, or perhaps any: nothing is on its way any more."""
+    def closed(self, conn: int) -> None:
+        """A connection is over: nothing is on its way there any more."""
         for name, conns in self.ended.items():
-            self.ended[name] = conns - {conn} if conn else _NOWHERE
+            self.ended[name] = conns - {conn}
+
+    def lost(self, doubt: bool) -> None:
+        """No connection is known to be open. doubt: as that was lost, and with it what streams were
+        subscribed again."""
+        self.ended = dict.fromkeys(self.ended, frozenset((ANYWHERE,)) if doubt else _NOWHERE)
 
     def restore(self, ended: dict[str, Conns]) -> None:
         """Streams that have ended, and no others."""

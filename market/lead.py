@@ -2,6 +2,8 @@
 
 import msgspec
 
+from schemas.columns import Count
+
 OVERDUE_NS = 10_000_000_000  # streams of one market differ by ms, a throttled one by a second
 
 
@@ -11,8 +13,8 @@ class Lead(msgspec.Struct, gc=False):
     The lowest, so that one absurd id does not make all that follows look overdue.
     """
 
-    id: int = 0
-    ts_mono: int = 0
+    id: Count = 0
+    ts_mono: Count = 0
 
     def is_overdue(self, said: int, book: int, ts_mono: int) -> bool:
         """The venue is at ``said`` while the book is at ``book``, before it; whether the book

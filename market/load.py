@@ -15,6 +15,7 @@ from market.depth import DepthTracker
 from market.gaps import Ending, Hole, Place, Seen, gap_row
 from market.lanes import LONGEST_NAME, Lane, Lanes
 from market.notes import reject_row, session_row
+from schemas.columns import Count
 from schemas.frames import Frame, LoadTurned
 from schemas.rows import Row
 from schemas.shedding import (
@@ -45,8 +46,8 @@ class LoadState(msgspec.Struct):
     """
 
     since: list[Seen] = []
-    skipped: dict[str, int] = {}
-    lost: dict[str, int] = {}
+    skipped: dict[str, Count] = {}
+    lost: dict[str, Count] = {}
 
 
 class _Ended(NamedTuple):

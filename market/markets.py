@@ -7,6 +7,7 @@ import msgspec
 
 from market.control import UNREADABLE
 from market.notes import reject_row
+from schemas.columns import Count, Price, Qty, Time
 from schemas.errors import InexactNumber
 from schemas.figures import figure_of_number
 from schemas.frames import Frame
@@ -32,15 +33,15 @@ class Listing(msgspec.Struct, gc=False, frozen=True, array_like=True):
     quote: str | None
     market_type: str | None
     order_book_state: str | None
-    tick_size: int | None
-    step_size: int | None
-    min_price: int | None
-    max_price: int | None
-    min_qty: int | None
-    max_qty: int | None
-    funding_interval_ns: int | None
+    tick_size: Price | None
+    step_size: Qty | None
+    min_price: Price | None
+    max_price: Price | None
+    min_qty: Qty | None
+    max_qty: Qty | None
+    funding_interval_ns: Count | None
     visible: bool | None
-    ts_created: int | None
+    ts_created: Time | None
     unfit: tuple[str, ...] = ()
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas import account_rows, rows
+from schemas.columns import Count
 from schemas.frames import Frame
 from schemas.rows import Row
 from schemas.topics import Topic
@@ -41,7 +42,7 @@ KeptRow = (
 class MemoryState(msgspec.Struct):
     """Keyframe of most memories."""
 
-    conn: int
+    conn: Count
     rows: list[KeptRow] = []
 
 

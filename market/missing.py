@@ -1,8 +1,12 @@
 """Ids that have not come, which may come yet: then what was missing has healed."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from market.gaps import Hole
+from schemas.columns import Count
 
 RANGES_LIMIT = 100  # of missing ids; the oldest are given up, and their gaps stay open
 
@@ -15,9 +19,9 @@ class Missing(msgspec.Struct, gc=False):
     """
 
     hole: Hole
-    left: int
-    ranges: list[tuple[int, int]]
-    tries: int = 0
+    left: Count
+    ranges: Annotated[list[tuple[Count, Count]], Meta(min_length=1)]
+    tries: Annotated[int, Meta(ge=0, le=100)] = 0
 
     def take(self, late: int) -> bool:
         """An id has come; whether it was missing."""

@@ -34,8 +34,8 @@ def _clock(frame: Frame) -> list[Row]:
     offset = None
     if ts_venue is not None and noted.round_trip_ns is not None:
         offset = ts_venue - (frame.ts_recv - noted.round_trip_ns // 2)
+    _check(offset)
     numbers = (noted.step_ns, ts_venue, noted.round_trip_ns, offset)
-    _check(*numbers)
     return [Clock(frame.seq, frame.ts_recv, None, None, frame.ts_mono, *numbers)]
 
 
@@ -50,7 +50,6 @@ def _copies(frame: Frame) -> list[Row]:
 
 def _copy(frame: Frame, seq: int, conn: int, late_ns: int, event_us: int | None) -> Row:
     event_late_ns = None if event_us is None else event_us * 1_000
-    _check(seq, conn, late_ns, event_late_ns)
     return Copy(frame.seq, frame.ts_recv, None, None, seq, conn, late_ns, event_late_ns)
 
 
@@ -60,7 +59,7 @@ def _silence(frame: Frame) -> list[Row]:
     since, until = noted.since, noted.until
     ts_until = None if until is None else until.ts_recv
     lasted_ns = None if until is None else until.ts_mono - since.ts_mono
-    _check(since.seq, since.ts_recv, ts_until, lasted_ns)
+    _check(lasted_ns)
     row = Silence(
         frame.seq, frame.ts_recv, None, Topic.parse(frame.topic).symbol or None, frame.topic,
         noted.judgement.value, noted.evidence, noted.action,
@@ -74,10 +73,9 @@ def _checkpoint(frame: Frame) -> list[Row]:
     return []
 
 
-def _check(*numbers: int | None) -> None:
-    for number in numbers:
-        if number is not None and not -(2**63) <= number < 2**63:
-            raise InexactNumber(f"{number} does not fit into 64 bits")
+def _check(difference: int | None) -> None:
+    if difference is not None and not -(2**63) <= difference < 2**63:
+        raise InexactNumber(f"{difference} does not fit into 64 bits")
 
 
 # Frames that say something and change nothing. What cannot be read raises as in `market.control`.

@@ -1,11 +1,10 @@
 """A stream with ids that several connections bring: its messages in order of their ids."""
 
-from bisect import insort
 from collections.abc import Set
 from typing import Any, Protocol
 
 from market.depth import DepthTracker
-from market.held import HELD_LIMIT, HOLD_NS, Held
+from market.held import HOLD_NS, Held, Waiting
 from market.trades import TradeTracker
 from schemas.frames import Frame, Kind
 from schemas.rows import Row
@@ -42,9 +41,9 @@ class Ordered:
         self._company = company
 
     @property
-    def held(self) -> list[Held[Any]]:
+    def held(self) -> Waiting[Any]:
         """What waits, by ids."""
-        held: list[Held[Any]] = self._tracker.held
+        held: Waiting[Any] = self._tracker.held
         return held
 
     def rows(self, frame: Frame, message: Any) -> list[Row]:
@@ -65,7 +64,7 @@ class Ordered:
         """Rows of what has waited long enough, and of what follows on it."""
         rows: list[Row] = []
         held = self.held
-        while held and min(one.ts_mono for one in held) + HOLD_NS <= frame.ts_mono:
+        while held and held.since + HOLD_NS <= frame.ts_mono:
             rows += self._force(frame)
         return rows
 
@@ -88,23 +87,25 @@ class Ordered:
     def _hold(self, frame: Frame, message: Any) -> list[Row]:
         held, span = self.held, self._tracker.span
         newest = Held(frame.conn, frame.seq, frame.ts_recv, frame.ts_mono, message)
-        insort(held, newest, key=lambda one: span(one.message))
+        held.add(newest, span)
         self._company.hold(self._name, self)
         rows: list[Row] = []
         if len(self._company.alive(self._name)) < 2:
-            while any(one is newest for one in held):
+            while newest in held:
                 rows += self._force(frame)
-        return rows if len(held) <= HELD_LIMIT else rows + self._force(frame)
+        while held.is_too_much:
+            rows += self._force(frame)
+        return rows
 
     def _force(self, frame: Frame) -> list[Row]:
         """Let the first go, and what follows on it."""
-        rows = self._let_go(frame, self.held.pop(0))
+        rows = self._let_go(frame, self.held.pop())
         return rows + self._follow(frame)
 
     def _follow(self, frame: Frame) -> list[Row]:
         held, rows = self.held, []
-        while held and self._in_turn(held[0].message):
-            rows += self._let_go(frame, held.pop(0))
+        while held and self._in_turn(held.first):
+            rows += self._let_go(frame, held.pop())
         return rows
 
     def _let_go(self, frame: Frame, held: Held[Any]) -> list[Row]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from market.memory import Memory, put_last
 from market.stretches import Stretch, common, length, without
 from schemas.account_rows import Order
+from schemas.columns import Count, Qty
 from schemas.frames import Frame
 from schemas.rows import Row
 
@@ -31,11 +32,11 @@ class OrderState(msgspec.Struct, frozen=True):
     """
 
     row: Order
-    executed_qty: int
+    executed_qty: Qty
     executed_quote_qty: Decimal
     sure: bool = True
     unheard: tuple[Stretch, ...] = ()
-    given_up: int = 0
+    given_up: Count = 0
 
     @property
     def open(self) -> bool:
@@ -89,7 +90,7 @@ class OrderState(msgspec.Struct, frozen=True):
 class OrdersState(msgspec.Struct):
     """Keyframe of a stream of orders."""
 
-    conn: int
+    conn: Count
     resting: list[OrderState] = []
     over: list[OrderState] = []
     fills: list[Order] = []

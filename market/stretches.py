@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-Stretch = tuple[int, int]
+from schemas.columns import Count
+
+Stretch = tuple[Count, Count]
 
 
 def without(stretches: Iterable[Stretch], hole: Stretch) -> list[Stretch]:

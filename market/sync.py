@@ -4,14 +4,17 @@ The rules and the table of states stand in `market.sync_states`.
 """
 
 from collections import deque
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from market.book import Book, PriceQty
 from market.deltas import Snapshot
 from market.gaps import BACKWARDS_NS, Seen
 from market.sync_states import TABLE, Act, Event, State
 from schemas import wire
+from schemas.columns import Count, Time
 from schemas.requests import Request, SnapshotRequest
 
 BUFFER_LIMIT = 10_000  # deltas kept while a snapshot is on its way; the oldest go first
@@ -20,6 +23,7 @@ QUIET_DELAY_NS = 2_000_000_000  # a market that has said nothing after subscribi
 RETRY_DELAY_NS = 500_000_000  # doubled by each further request..
 RETRY_DELAY_MAX_NS = 60_000_000_000  # ..up to this
 STEADY_NS = 10_000_000_000  # a book that lived this long starts again with short delays
+_ATTEMPTS = 16  # are counted
 _NOTHING = -1  # no id
 
 
@@ -27,16 +31,16 @@ class SyncState(msgspec.Struct):
     """Everything a BookSync remembers, so that a segment can begin with it."""
 
     state: State
-    attempts: int
+    attempts: Annotated[int, Meta(ge=0, le=_ATTEMPTS)]
     flying: list[bool]
-    joined_id: int
-    joined_mono: int
-    last_update_id: int
-    ts_engine: int | None
+    joined_id: Count
+    joined_mono: Count
+    last_update_id: wire.Id
+    ts_engine: Time | None
     bids: list[PriceQty]
     asks: list[PriceQty]
     buffer: list[wire.Depth]
-    spliced_id: int | msgspec.UnsetType = msgspec.UNSET
+    spliced_id: Count | msgspec.UnsetType = msgspec.UNSET
 
 
 class BookSync:
@@ -272,7 +276,7 @@ class BookSync:
 
     def _ask_again(self, patience_ns: int = 0) -> None:
         delay = min(RETRY_DELAY_NS << self._attempts, RETRY_DELAY_MAX_NS)
-        self._attempts = min(self._attempts + 1, 16)
+        self._attempts = min(self._attempts + 1, _ATTEMPTS)
         self.ask(max(delay, patience_ns))
 
     def ask(self, delay_ns: int) -> None:

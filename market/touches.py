@@ -11,6 +11,7 @@ import msgspec
 
 from market.book import Touch
 from market.lead import Lead
+from schemas.columns import Count
 
 TOUCHES = 64  # changes of the touch that are remembered
 WAITING = 64  # bookTickers ahead of the book
@@ -22,7 +23,7 @@ _id = itemgetter(0)  # of a touch
 class TouchState(msgspec.Struct):
     """Keyframe of Touches."""
 
-    since: int
+    since: Count
     before: list[Touch]
     waiting: list[Touch]
     lead: Lead = msgspec.field(default_factory=Lead)

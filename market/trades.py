@@ -18,12 +18,13 @@ from market.gaps import (
     shed_state,
 )
 from market.healing import Healing
-from market.held import Held, Span
+from market.held import Held, Span, Waiting
 from market.memory import TRADES_KEPT
 from market.missing import Missing, MissingIds
 from market.notes import reject_row
 from market.rest_trades import contradiction, read_trades, rest_row
 from schemas import wire
+from schemas.columns import Count, Time
 from schemas.errors import InexactNumber
 from schemas.frames import Frame, Kind
 from schemas.numbers import price, qty
@@ -35,14 +36,14 @@ from schemas.topics import Topic
 class TradeState(msgspec.Struct):
     """Keyframe of a trade stream. What has a default is not in those of format 1."""
 
-    conn: int
+    conn: Count
     seen: Seen | None
-    ts_engine: int
-    repeats: int
+    ts_engine: Time
+    repeats: Count
     shed: bool | str = False
     missing: list[Missing] = []
     recent: list[Trade] = []
-    asked: int = 0
+    asked: Count = 0
     held: list[Held[wire.Trade]] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -75,7 +76,7 @@ class TradeTracker:
         self._missing = MissingIds()
         self._healing.asked = 0
         self.recent: deque[Trade] = deque(maxlen=TRADES_KEPT)
-        self.held: list[Held[wire.Trade]] = []
+        self.held: Waiting[wire.Trade] = Waiting()
 
     @property
     def last_id(self) -> int | None:
@@ -274,14 +275,16 @@ class TradeTracker:
             TradeState(
                 self.conn, self.seen, self.ts_engine, self.repeats, shed_state(self._shed),
                 self._missing.gaps, list(self.recent), self._healing.asked,
-                self.held or msgspec.UNSET,
+                self.held.export(),
             )
         )  # fmt: skip
 
     def restore(self, frame: Frame, payload: bytes) -> list[Row]:
-        """Become what a keyframe says; raises MsgspecError if it cannot be read."""
+        """Become what a keyframe says; raises MsgspecError or InexactNumber if it cannot be."""
         del frame
         saved = msgspec.json.decode(payload, type=TradeState)
+        for one in saved.held or ():
+            self.check(one.message)
         self.conn = saved.conn
         self.seen = saved.seen
         self.ts_engine = saved.ts_engine
@@ -289,6 +292,6 @@ class TradeTracker:
         self._shed = shed_cause(saved.shed)
         self._missing.gaps = saved.missing
         self.recent = deque(saved.recent, TRADES_KEPT)
-        self.held = saved.held or []
+        self.held.load(saved.held)
         self._healing.asked = saved.asked
         return []

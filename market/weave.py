@@ -35,6 +35,11 @@ class Weave:
         self._holding: dict[str, Ordered] = {}
         self._on = False
 
+    @property
+    def held(self) -> int:
+        """Bytes of all that waits, about."""
+        return sum(ordered.held.bytes for ordered in self._holding.values())
+
     def alive(self, name: str) -> Set[int]:
         """Connections that may bring a stream: those that are open; where that is not known, those
         that have shown it by this stream. None is known by another, which may not be selected."""

@@ -51,7 +51,8 @@ class Venue(NamedTuple):
 class Capture:
     """links: keep the connections up. snapshots: fetches them. lists, audits: how often the market
     lists are looked at, and each live book is compared with a fresh snapshot. folding, numbers: of
-    what the connections bring, and their own."""
+    what the connections bring, and their own. vigil: over topics that say nothing; None: nobody
+    watches over them."""
 
     def __init__(self, parts: Parts, venue: Venue) -> None:
         self._parts = parts
@@ -64,7 +65,7 @@ class Capture:
         self.links = Links(venue.subscriptions, context)
         self._leaving: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         venue.program.forget = self.snapshots.forget
-        self._vigil = self._watching() if parts.settings.silence is not OnSilence.OFF else None
+        self.vigil = self._watching() if parts.settings.silence is not OnSilence.OFF else None
 
     async def run(self) -> None:
         """Until cancelled; the first task to fail ends all."""
@@ -74,8 +75,8 @@ class Capture:
             self._keep(tasks)
             self._listen(tasks)
             self._follow(tasks)
-            if self._vigil is not None:
-                tasks.create_task(self._vigil.run())
+            if self.vigil is not None:
+                tasks.create_task(self.vigil.run())
 
     def _watching(self) -> Vigil:
         """Over topics that say nothing."""

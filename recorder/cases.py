@@ -50,6 +50,17 @@ class Case:
         if self.judgement is not Judgement.DEAD:
             self.due = 0
 
+    def pause(self, patience_ns: int, most: int, longest_ns: int) -> int:
+        """Until a topic that is not dead is judged again, ns: its patience, doubled each time that
+        nothing new was found, up to so many times that, and so long; but no less than that."""
+        later = patience_ns * growing(self.looks, most)
+        return min(later, max(longest_ns, patience_ns))
+
+
+def growing(count: int, most: int) -> int:
+    """What a delay is multiplied with when it comes again."""
+    return min(1 << min(count, 30), most)
+
 
 class Outlook:
     """All topics at one moment. now: monotonic, ns."""
@@ -104,10 +115,12 @@ class Witnesses:
             case.base, case.checked = answer.mark, answer.landed
 
     def look(self, name: str, ask: Ask, case: Case) -> None:
-        """See whether another stream of the market has gone on, which costs nothing."""
+        """See whether another stream of the market has gone on, or REST has told somebody else that
+        it is further, which costs nothing."""
         if case.base is not None and case.ahead is None:
             found = self._sibling(name, ask, case.begin, case.base)
             case.ahead, case.ahead_by = found or (None, "")
+            self._hear(case, self._answer(ask, max(case.begin, case.checked)))
 
     def word(self, ask: Ask, case: Case) -> tuple[Word, str]:
         """What the venue says of a silent topic; one that it is ahead of stays so."""
@@ -115,8 +128,7 @@ class Witnesses:
         if answer is not None and answer.word is Word.NO_MARKET:
             return answer.word, answer.detail
         mark = None if answer is None else answer.mark
-        if case.ahead is None and answer and mark and case.base and mark.is_ahead(case.base):
-            case.ahead, case.ahead_by = answer.landed, _apart("REST", mark.id, case.base)
+        self._hear(case, answer)
         if case.ahead is not None:
             return Word.AHEAD, case.ahead_by
         if answer is None:
@@ -126,6 +138,12 @@ class Witnesses:
         if mark is not None:
             case.base, case.checked = mark, answer.landed
         return answer.word, answer.detail
+
+    def _hear(self, case: Case, answer: Answer | None) -> None:
+        """An answer of REST may show that the venue is further."""
+        mark = None if answer is None else answer.mark
+        if case.ahead is None and answer and mark and case.base and mark.is_ahead(case.base):
+            case.ahead, case.ahead_by = answer.landed, _apart("REST", mark.id, case.base)
 
     def _sibling(self, name: str, ask: Ask, begin: int, base: Mark) -> tuple[int, str] | None:
         """Another stream of the market that has gone on; since when that is known, and its words.

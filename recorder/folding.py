@@ -10,10 +10,11 @@ from recorder.hold import Arrival
 from recorder.intake import Intake
 from recorder.stamp import Stamp
 from schemas.frames import Frame, Kind, to_json
-from tape.copies import HORIZON_NS, Copies, Message
+from tape.copies import BYTES, HORIZON_NS, Copies, Message
 from tape.copy_notes import CopyNotes, Found
 
 NOTE_EVERY_S = 0.05
+COPIES_SHARE = 4  # one part in so many of the bound on memory is for what copies are known by
 
 _STREAM = b'"stream"'  # all else, such as an error reply, is said to one connection
 
@@ -28,6 +29,7 @@ class Folding:
         self._noted = CopyNotes()
         self._due: asyncio.TimerHandle | None = None
         intake.endings.append(self.note)
+        intake.memory.beside.append(self)
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -58,6 +60,7 @@ class Folding:
         if original is None:
             seq = self.intake.take(kind, payload, conn=conn, stamp=stamp)
             if seq:
+                copies.most = self._most
                 copies.add(conn, message, seq, stamp.ts_mono)
             return False
         ahead = None
@@ -71,7 +74,13 @@ class Folding:
         """While it is on: these are on the tape, as another process took them."""
         for frame in frames:
             if self._copies is not None and frame.kind is Kind.DATA and _STREAM in frame.payload:
+                self._copies.most = self._most
                 self._copies.add(frame.conn, Message(frame.payload), frame.seq, frame.ts_mono)
+
+    @property
+    def held(self) -> int:
+        """Bytes of what is remembered, about."""
+        return 0 if self._copies is None else self._copies.held
 
     def note(self) -> None:
         """What was collected goes onto the tape."""
@@ -87,6 +96,10 @@ class Folding:
             self.note()
         elif self._due is None:
             self._due = asyncio.get_running_loop().call_later(NOTE_EVERY_S, self.note)
+
+    @property
+    def _most(self) -> int:
+        return min(BYTES, self.intake.memory.bound // COPIES_SHARE)
 
     def _less(self) -> None:
         self._sides -= 1

@@ -4,6 +4,7 @@
 import msgspec
 
 from schemas.errors import BackpackError
+from schemas.frames import SilenceNoted
 from schemas.requests import SnapshotRequest, TradesRequest
 
 VERSION = 1  # of what is said in the three steps
@@ -43,7 +44,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     """Answer to ``give``: where the recording ended, and what the engine remembers there.
 
     newest: of all connections; open: those that are. snapshots, trades: what was asked of
-    REST and has not come.
+    REST and has not come. silences: topics that are silent, by the newest word on each.
     """
 
     segment: int
@@ -53,3 +54,4 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     open: list[int]
     snapshots: list[SnapshotRequest]
     trades: list[TradesRequest]
+    silences: list[tuple[str, SilenceNoted]] = []

@@ -117,6 +117,7 @@ class Handover:
             open=capture.links.open,
             snapshots=[one for one in asked if isinstance(one, SnapshotRequest)],
             trades=[one for one in asked if isinstance(one, TradesRequest)],
+            silences=[] if capture.vigil is None else capture.vigil.silences,
         )
 
     def _done(self, pid: int) -> None:

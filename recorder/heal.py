@@ -4,7 +4,9 @@ What is sealed is not touched. What REST says becomes a session of its own, whos
 engine what is missing, so that it makes of the replies what it had made while recording.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -22,7 +24,7 @@ from recorder.session import new_session
 from recorder.stamp import Clock, now
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind, SegmentHead
-from schemas.rows import SCHEMA, Reject, Row
+from schemas.rows import SCHEMA, Reject, Row, Trade
 from tape.journal import JournalWriter
 from tape.lacking import Lack
 from tape.layout import SegmentName, Tape
@@ -36,8 +38,8 @@ Progress = Callable[[int, int], None]
 
 
 class Piece(NamedTuple):
-    """A gap, or some of its ranges, where it has too many for one segment: of such no row says that
-    all have come."""
+    """A gap, or some of its ranges, where it has too many for one segment: then the last of its
+    segments knows what of the others has come."""
 
     lack: Lack
     ranges: Sequence[tuple[int, int]]
@@ -61,6 +63,7 @@ class Heal:
         self._rest = rest
         self._show = show
         self._clock = clock
+        self._came: Counter[Lack] = Counter()
         self._seq = self._done = self._total = 0
 
     async def run(self, lacks: Sequence[Lack]) -> list[Manifest]:
@@ -84,7 +87,7 @@ class Heal:
         intake.begin(self._head(name), journal)
         streams = {t: list(some) for t, some in groupby(pieces, key=attrgetter("topic"))}
         for topic, some in streams.items():
-            intake.take(Kind.KEYFRAME, _state(some), topic=topic)
+            intake.take(Kind.KEYFRAME, self._state(some), topic=topic)
         for topic, some in streams.items():
             await self._stream(topic, some, intake)
             journal.flush()
@@ -99,7 +102,8 @@ class Heal:
     async def _stream(self, topic: str, pieces: Sequence[Piece], intake: Intake) -> None:
         ranges = [span for piece in pieces for span in piece.ranges]
         missing = MissingTrades(pieces[0].lack.symbol, ranges)
-        intake.listeners += (missing.see, self._doubt)
+        listeners = (missing.see, self._doubt, partial(self._count, pieces))
+        intake.listeners += listeners
         before = missing.left
         while (path := missing.path()) is not None:
             await self._rest.turn()
@@ -111,8 +115,26 @@ class Heal:
             self._show(self._done + before - missing.left, self._total)
         self._done += before
         self.left[topic] = self.left.get(topic, 0) + missing.left
-        for listener in (missing.see, self._doubt):
+        for listener in listeners:
             intake.listeners.remove(listener)
+
+    def _count(self, pieces: Sequence[Piece], frame: Frame, rows: list[Row]) -> None:
+        """What has come of each gap."""
+        del frame
+        ids = [row.trade_id for row in rows if isinstance(row, Trade)]
+        for lack, ranges in pieces:
+            self._came[lack] += sum(a <= number <= b for number in ids for a, b in ranges)
+
+    def _state(self, pieces: Sequence[Piece]) -> bytes:
+        """Keyframe of a stream of which this is missing, and nothing else is known."""
+        missing = [
+            Missing(_hole(lack), lack.left - self._came[lack], list(ranges))
+            for lack, ranges in pieces
+        ]
+        last = pieces[-1].lack
+        newest = Seen(last.received_id, last.since_seq, last.ts_since, None, last.ts_engine_since)
+        state = TradeState(0, newest, last.ts_engine_since or 0, 0, missing=missing)
+        return msgspec.json.encode(state)
 
     def _doubt(self, frame: Frame, rows: list[Row]) -> None:
         """The first thing in a reply that could not be."""
@@ -155,15 +177,6 @@ def _portions(lacks: Iterable[Lack]) -> Iterator[list[Piece]]:
             size += len(some)
     if portion:
         yield portion
-
-
-def _state(pieces: Sequence[Piece]) -> bytes:
-    """Keyframe of a stream of which this is missing, and nothing else is known."""
-    missing = [Missing(_hole(lack), lack.left, list(ranges)) for lack, ranges in pieces]
-    last = pieces[-1].lack
-    newest = Seen(last.received_id, last.since_seq, last.ts_since, None, last.ts_engine_since)
-    state = TradeState(0, newest, last.ts_engine_since or 0, 0, missing=missing)
-    return msgspec.json.encode(state)
 
 
 def _hole(lack: Lack) -> Hole:

@@ -58,6 +58,7 @@ class Intake:
     ) -> None:
         self.engine = Engine()
         self.memory = memory or Memory()
+        self.memory.beside.append(self.engine)
         self.seq = 0
         self.listeners: list[Listener] = []
         self.endings: list[Callable[[], None]] = []

@@ -7,11 +7,11 @@ _FRAME_BYTES = 64  # of a frame in a journal, beside its payload; rather too man
 
 
 class Holder(Protocol):
-    """A journal, as far as it matters here."""
+    """A journal, or what else fills memory, as far as it matters here."""
 
     @property
     def held(self) -> int:
-        """Bytes in memory that are not safely on disk."""
+        """Bytes in memory; of a journal, those that are not safely on disk."""
 
 
 class Lost(NamedTuple):
@@ -28,6 +28,7 @@ class Memory:
     taken even then, such as the keyframes of a roll: they count as much as the others.
 
     shedding: whether frames are being shed. lost: since the start.
+    beside: what grows with the messages too, though it is in no journal.
     """
 
     def __init__(self, bound: int = MEMORY) -> None:
@@ -35,13 +36,19 @@ class Memory:
         self.shedding = False
         self.lost = Lost(0, 0)
         self._lost_before = Lost(0, 0)
+        self.beside: list[Holder] = []
         self._journals: list[Holder] = []
-        self._left = 0  # bytes that fit for certain; less than 0 when what is never shed came
+        self._left = 0  # that journals may take for certain; less than 0 if what is never shed came
 
     @property
     def held(self) -> int:
         """Bytes held by all journals."""
         return sum(journal.held for journal in self._journals)
+
+    @property
+    def used(self) -> int:
+        """The same with what is beside them."""
+        return self.held + sum(one.held for one in self.beside)
 
     def change(self, bound: int) -> None:
         """Another bound from now on."""
@@ -57,8 +64,8 @@ class Memory:
         self._journals.remove(journal)
 
     def has_room(self, size: int) -> bool:
-        """Whether so large a frame may be taken. Measured only when it might not."""
-        size += _FRAME_BYTES
+        """Whether so large a frame may be taken. Journals are measured only when it might not."""
+        size += _FRAME_BYTES + sum(one.held for one in self.beside)
         if self._left < size:
             self._left = self.bound - self.held
         return self._left >= size
@@ -70,7 +77,7 @@ class Memory:
     @property
     def is_relieved(self) -> bool:
         """Whether shedding may end."""
-        return self.held < self.bound // 2
+        return self.used < self.bound // 2
 
     def begin_shedding(self) -> None:
         """From here on frames are lost."""

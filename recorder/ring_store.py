@@ -177,7 +177,7 @@ class RingStore(Store):
         since = self.dumps.triggers.since
         now = self._mono() if since is None else since
         self._forget(self._ring.expire(now))
-        while len(self._ring) and self._is_over(ROOM, self._intake.memory.held):
+        while len(self._ring) and self._is_over(ROOM, self._intake.memory.used):
             self._forget([self._ring.shorten()])
             self._tell_short()
         if self._held_since() <= now - self._ring.reach:

@@ -29,6 +29,11 @@ def _pruned_bytes(watch: Watch) -> int | None:
     return None if retention is None else retention.freed
 
 
+def _copies(watch: Watch) -> int:
+    capture = watch.recorder.capture
+    return 0 if capture is None else capture.folding.held
+
+
 def _queue(watch: Watch) -> int | None:
     sealer = watch.recorder.sealer
     return None if sealer is None else sealer.waiting + sealer.is_at_work
@@ -78,8 +83,19 @@ STORAGE: tuple[Metric, ...] = (
         one(lambda watch: watch.recorder.intake.memory.held),
     ),
     gauge(
+        "copies_bytes",
+        "Bytes, about, of what copies on other connections are known by: at most a quarter of"
+        " --memory. Of what is forgotten sooner than after 10 s a copy is a frame of its own.",
+        one(_copies),
+    ),
+    gauge(
+        "waiting_bytes",
+        "Bytes, about, of messages that wait for what another connection may bring.",
+        one(lambda watch: watch.recorder.intake.engine.held),
+    ),
+    gauge(
         "held_limit_bytes",
-        "How many may be (--memory); beyond that frames are shed.",
+        "How many there may be of those three together (--memory); beyond that frames are shed.",
         one(lambda watch: watch.recorder.intake.memory.bound),
     ),
     gauge(

@@ -21,6 +21,7 @@ from recorder.control_socket import Request
 from recorder.failure import failure_of
 from recorder.handing import COMMAND, VERSION, Given, Welcome
 from recorder.handover_store import HandoverStore
+from recorder.inherited import Inherited, Watchers
 from recorder.intake import Intake
 from recorder.link import Link
 from recorder.messages import Level, Message
@@ -60,6 +61,7 @@ class TakeOver:
         self._place = place
         self.welcome = welcome
         self._given: Given | None = None
+        self._inherited: Inherited | None = None
 
     def agree(self, wanted: Wanted, settings: Settings) -> None:
         """Want what was asked for by hand there too; raises UsageError where the two of us would
@@ -88,8 +90,9 @@ class TakeOver:
 
     def close(self, capture: Capture) -> None:
         """The session has gone on: the connections of the other recorder end with it, and what it
-        has asked for is asked for by us."""
-        if self._given is not None:
+        has asked for is asked for by us, and what was silent is watched over by us."""
+        if self._given is not None and self._inherited is not None:
+            self._inherited.tell()
             capture.numbers.newest = max(capture.numbers.newest, self._given.newest)
             for conn in self._given.open:
                 capture.intake.take(Kind.CLOSE, TAKEN_OVER, conn=conn)
@@ -134,6 +137,7 @@ class TakeOver:
         capture.folding.remember(taped)
         capture.intake.follow(given.seq, given.keyframes)
         self._given = given
+        self._inherited = Inherited(given.silences, Watchers(capture.intake, capture.vigil))
         return last
 
     def _taped(self) -> list[Frame]:

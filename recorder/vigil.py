@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from recorder.asked import Ask, Asked, moment
-from recorder.cases import Case, Outlook, Witnesses
+from recorder.cases import Case, Outlook, Witnesses, growing
 from recorder.intake import Intake
 from recorder.judge import Finding, Word, judge
 from recorder.questions import Questions
@@ -21,6 +21,7 @@ QUESTIONS = 2  # asked in one look at most, of the 5 requests a second that the 
 LONGEST_EVIDENCE = 200  # it may have words of the venue
 # To how many times the first delay the later ones grow: of a patience, and of remedies.
 QUIET_LONGEST, UNKNOWN_LONGEST, DEAD_LONGEST = 15, 4, 60
+LONGEST_S = 900.0  # and no later, as a topic that is dropped while it is quiet is found so late
 
 
 class Remedies(NamedTuple):
@@ -54,6 +55,7 @@ class Vigil:
         self._patience = patience
         self._grace_ns = int(patience.grace * 1e9)
         self._late_ns = int((patience.look + LATE_S * patience.silence) * 1e9)
+        self._longest_ns = int(LONGEST_S * patience.silence * 1e9)
         self._asked = Asked(patience.silence)
         self._witnesses = Witnesses(intake.engine, traffic, self._asked, questions)
         self._cases: dict[str, Case] = {}
@@ -66,6 +68,33 @@ class Vigil:
         self._whole = False  # and whether nothing comes at all
         self._told: list[tuple[str, Case]] = []
         intake.listeners += (self._asked.hear, questions.hear)
+
+    @property
+    def silences(self) -> list[tuple[str, SilenceNoted]]:
+        """Those that are on the tape and not their end, by topic; with it where that is known."""
+        found: list[tuple[str, SilenceNoted]] = []
+        for name, case in self._cases.items():
+            if case.judgement is not None:
+                noted = SilenceNoted(case.judgement, case.evidence, case.action, case.since)
+                dropped, woken = self._asked.dropped.get(name), self._traffic.woken(name)
+                if woken is not None:
+                    noted = _ended(case, Judgement.HEARD, moment(woken))
+                elif dropped is not None:
+                    noted = _ended(case, Judgement.UNSUBSCRIBED, dropped)
+                found.append((name, noted))
+        return found
+
+    def adopt(self, name: str, noted: SilenceNoted) -> None:
+        """A silence that another process has found and that goes on: its next message ends it."""
+        case = self._cases[name] = Case(noted.since, noted.since.ts_mono)
+        case.judgement, case.evidence = noted.judgement, noted.evidence
+        case.action = noted.action
+        self._traffic.wait_for(name)
+
+    def repeat(self, name: str) -> None:
+        """Tape the verdict of a silence again, unless that has ended by now."""
+        if self._traffic.woken(name) is None:
+            self._note(name, self._cases[name])
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -85,6 +114,8 @@ class Vigil:
         if now - self._looked > self._late_ns:
             self._resumed = now
         self._looked, self._left = now, QUESTIONS
+        if self._intake.held is not None:
+            return  # what is found now may be found in another process's stead
         for name, at in self._asked.dropped.items():
             self._end(name, Judgement.UNSUBSCRIBED, at)
         self._asked.dropped.clear()
@@ -162,11 +193,11 @@ class Vigil:
         case.checked = now
         if judgement is Judgement.DEAD:
             action = self._remedy(name, case, finding)
-            case.due = now + self._grace_ns * _growing(case.tries, DEAD_LONGEST)
+            case.due = now + self._grace_ns * growing(case.tries, DEAD_LONGEST)
         else:
             action = ""
             most = UNKNOWN_LONGEST if judgement is Judgement.UNKNOWN else QUIET_LONGEST
-            case.due = now + ask.patience_ns * _growing(case.looks, most)
+            case.due = now + case.pause(ask.patience_ns, most, self._longest_ns)
             case.looks += 1
         vaguer = judgement is Judgement.UNHEARD and case.judgement is not None
         if not vaguer and (judgement, action) != (case.judgement, case.action):
@@ -219,11 +250,11 @@ class Vigil:
         case = self._cases.pop(name, None)
         if case is None or case.judgement is None:
             return
-        was = case.judgement.value
-        case.judgement, case.evidence, case.action = judgement, f"it was {was}", ""
+        noted = _ended(case, judgement, until)
+        case.judgement, case.evidence, case.action = judgement, noted.evidence, ""
         self._note(name, case, until)
 
 
-def _growing(count: int, most: int) -> int:
-    """What a delay is multiplied with when it comes again."""
-    return min(1 << min(count, 30), most)
+def _ended(case: Case, judgement: Judgement, until: Moment) -> SilenceNoted:
+    was = "" if case.judgement is None else case.judgement.value
+    return SilenceNoted(judgement, f"it was {was}", "", case.since, until)

@@ -60,9 +60,9 @@ class Copy(Row, tag="copy"):
 class Silence(Row, tag="silence"):
     """A topic that says nothing for longer than its channel may, and what it is taken for.
 
-    A row for each change of verdict or action, and one that ends it (`heard`, `unsubscribed`). The
-    rows of one silence have the same topic and ``since_seq``. One that goes on at the end of a
-    session has no end.
+    A row for each change of verdict or action, one where another process takes the recording over,
+    and one that ends it (`heard`, `unsubscribed`). The rows of one silence have the same topic and
+    ``since_seq``. One that goes on at the end of a session has no end.
     """
 
     topic: Annotated[Word, Doc("stream")]

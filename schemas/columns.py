@@ -4,6 +4,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, NamedTuple
 
+from msgspec import Meta
+
 from schemas.numbers import PRICE_DIGITS, QTY_DIGITS, RATE_DIGITS, WIDE_DIGITS
 
 
@@ -34,10 +36,13 @@ class Added(NamedTuple):
     value: str | None = None
 
 
-Count = Annotated[int, Unit.COUNT]
-Time = Annotated[int, Unit.TIME]
-Price = Annotated[int, Unit.PRICE]
-Qty = Annotated[int, Unit.QTY]
+# What fits no column is refused where it is read from a tape. Made of other numbers, it is not.
+_INT64 = Meta(ge=-(2**63), le=2**63 - 1)
+_DIGITS_18 = Meta(gt=-(10**18), lt=10**18)
+Count = Annotated[int, Unit.COUNT, _INT64]
+Time = Annotated[int, Unit.TIME, _INT64]
+Price = Annotated[int, Unit.PRICE, _DIGITS_18]
+Qty = Annotated[int, Unit.QTY, _DIGITS_18]
 Wide = Annotated[Decimal, Unit.WIDE]
 Rate = Annotated[Decimal, Unit.RATE]
 Flag = Annotated[bool, Unit.FLAG]

@@ -1,10 +1,22 @@
 """The frame: one thing that arrived, was sent or was noted, in order of arrival."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from schemas.columns import Count, Time
+from schemas.wire import Millis
 
 DUMP = "dump: "  # the end of a segment begins so, if nothing behind it was to be kept then
+
+# Numbers that a manifest repeats are bounded as there (`tape.bounds`), others as columns are.
+_Exact = Annotated[int, Meta(ge=0, le=2**53)]
+_Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Conn = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+_Late = Annotated[int, Meta(ge=-(2**62), le=2**62)]  # a union adds two of them
+_Micros = Annotated[int, Meta(ge=-(2**63) // 1_000 + 1, le=(2**63 - 1) // 1_000)]
 
 
 class Kind(StrEnum):
@@ -41,10 +53,10 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     payload: the untouched bytes.
     """
 
-    seq: int
-    ts_recv: int
-    ts_mono: int
-    conn: int
+    seq: _Exact
+    ts_recv: _Natural
+    ts_mono: Count
+    conn: _Conn
     kind: Kind
     topic: str
     payload: bytes
@@ -58,8 +70,8 @@ class UnionInput(msgspec.Struct, frozen=True):
     """
 
     session: str
-    segments: int
-    certified: int
+    segments: _Exact
+    certified: _Exact
     manifests: str
 
 
@@ -76,14 +88,14 @@ class SegmentHead(msgspec.Struct, frozen=True):
     """
 
     session: str
-    number: int
-    format: int
+    number: Count
+    format: Count
     code: str
     topics: tuple[str, ...]
     ws_url: str
     rest_url: str
-    rows_schema: int = 1
-    ring: int | msgspec.UnsetType = msgspec.UNSET
+    rows_schema: Count = 1
+    ring: _Exact | msgspec.UnsetType = msgspec.UNSET
     heals: bool | msgspec.UnsetType = msgspec.UNSET
     shard: str | msgspec.UnsetType = msgspec.UNSET
     union: tuple[UnionInput, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -101,7 +113,7 @@ class ConnectionClosed(msgspec.Struct, frozen=True):
     stopped: we hung up as we were told to stop, so nothing is missing after it.
     """
 
-    code: int
+    code: Count
     reason: str
     stopped: bool = False
 
@@ -109,7 +121,7 @@ class ConnectionClosed(msgspec.Struct, frozen=True):
 class RequestFailed(msgspec.Struct, frozen=True):
     """Payload of a FAILED frame. status 0: no HTTP reply (time-out, refused, cut)."""
 
-    status: int
+    status: Count
     error: str
     body: str
 
@@ -122,9 +134,9 @@ class ClockNoted(msgspec.Struct, frozen=True):
     round_trip_ns: from asking to the answer, by the monotonic clock.
     """
 
-    step_ns: int
-    venue_ms: int | None = None
-    round_trip_ns: int | None = None
+    step_ns: Count
+    venue_ms: Millis | None = None
+    round_trip_ns: Count | None = None
 
 
 class MessagesCopied(msgspec.Struct, frozen=True):
@@ -135,10 +147,10 @@ class MessagesCopied(msgspec.Struct, frozen=True):
     the monotonic clock. event_us: by how much `E` is later, microseconds; None where it has none.
     """
 
-    seq: list[int]
-    conn: list[int]
-    late_ns: list[int]
-    event_us: list[int | None]
+    seq: list[Count]
+    conn: list[Count]
+    late_ns: list[_Late]
+    event_us: list[_Micros | None]
 
 
 class Judgement(StrEnum):
@@ -156,9 +168,9 @@ class Judgement(StrEnum):
 class Moment(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A frame as a bound of time: its number and both clocks, as in `Frame`."""
 
-    seq: int
-    ts_recv: int
-    ts_mono: int
+    seq: Count
+    ts_recv: Time
+    ts_mono: Count
 
 
 class SilenceNoted(msgspec.Struct, frozen=True):
@@ -186,8 +198,8 @@ class FramesLost(msgspec.Struct, frozen=True):
     """
 
     cause: str
-    frames: int = 0
-    bytes: int = 0
+    frames: _Natural = 0
+    bytes: _Natural = 0
     ended: bool = False
 
 
@@ -199,9 +211,9 @@ class LoadTurned(msgspec.Struct, frozen=True, omit_defaults=True):
     kind, where there were too many streams). bytes: of their payloads.
     """
 
-    level: int
-    lost: dict[str, int] = {}
-    bytes: int = 0
+    level: Count
+    lost: dict[str, Count] = {}
+    bytes: Count = 0
 
 
 class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True):

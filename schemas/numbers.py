@@ -18,6 +18,7 @@ _INT64_DIGITS = 18  # decimal(18, s) is what one int64 holds
 _WIDE_PRECISION = 38  # decimal128
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
 _MEMO_LIMIT = 65_536
+_MEMO_TEXT = 40  # characters; a number may have any number of zeros before it
 _POWERS: list[int] = [10**n for n in range(_INT64_DIGITS + 1)]
 _EXACT = Context(prec=_WIDE_PRECISION, traps=[Inexact, InvalidOperation])
 
@@ -69,7 +70,8 @@ class Memo(dict[str, int]):
         value = scaled(text, self._digits)
         if value < 0:
             raise InexactNumber(f"{text[:40]!r} is negative")
-        self[text] = value
+        if len(text) <= _MEMO_TEXT:
+            self[text] = value
         return value
 
 

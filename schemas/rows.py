@@ -173,8 +173,9 @@ class Gap(Row, tag="gap"):
             "`depth_ids`, `trade_ids`: ids are missing; `ids_backwards`: the numbering went back;"
             " `disconnect`: no connection, or ids missing because of that; `unreadable`: a frame"
             " of a book could not be read; `audit`: the book was not the venue's; `loss`: frames"
-            " that arrived could not be kept (disk full, journal damaged); `unrecorded`: nobody"
-            " recorded, between two sessions; `load`: ids missing as the recorder did not keep up;"
+            " that arrived could not be kept (disk full, journal damaged), or nobody knows for that"
+            " whether the stream was subscribed; `unrecorded`: nobody recorded, between two"
+            " sessions; `load`: ids missing as the recorder did not keep up;"
             " `load_frames`, `load_rows`: frames that it did not keep for that, or kept without"
             " making rows"
         ),
@@ -193,9 +194,11 @@ class Gap(Row, tag="gap"):
     state: Annotated[
         Word,
         Doc(
-            "`open`: what is missing never came so far; `resynced`: the book was made anew from a"
-            " snapshot; `resumed`: frames arrive again; `healed`: all trades that were missing came"
-            " late, or by REST; `unsubscribed`: nobody asked for the stream any more"
+            "`open`: what is missing never came so far (of what is missing in more than 100"
+            " stretches of a stream, nothing is waited for in the oldest); `resynced`: the book was"
+            " made anew from a snapshot; `resumed`: frames arrive again; `healed`: all trades that"
+            " were missing came late, or by REST; `unsubscribed`: nobody asked for the stream any"
+            " more"
         ),
         Added(2, "open"),
     ]

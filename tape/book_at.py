@@ -13,6 +13,7 @@ import msgspec
 
 from schemas import wire
 from schemas.check_rows import Audit
+from schemas.columns import Count, Price, Qty, Time
 from schemas.frames import Kind
 from schemas.requests import depth_symbol
 from schemas.rows import Depth
@@ -42,10 +43,10 @@ class BookAt(NamedTuple):
 
 class _Sync(msgspec.Struct):
     state: str
-    last_update_id: int
-    ts_engine: int | None
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
+    last_update_id: Count
+    ts_engine: Time | None
+    bids: list[tuple[Price, Qty]]
+    asks: list[tuple[Price, Qty]]
 
 
 class _Keyframe(msgspec.Struct):

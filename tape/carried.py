@@ -8,6 +8,7 @@ from itertools import takewhile
 
 import msgspec
 
+from schemas.columns import Count, Time
 from schemas.frames import Frame, Kind
 from schemas.gaps import GapKey
 from tape.ends import Carried
@@ -19,14 +20,14 @@ _HEAD = (Kind.SEGMENT, Kind.KEYFRAME)
 
 
 class _Since(msgspec.Struct):
-    seq: int
-    ts_recv: int
+    seq: Count
+    ts_recv: Time
 
 
 class _Hole(msgspec.Struct):
     cause: str
     since: _Since
-    missing: int | None = None
+    missing: Count | None = None
 
 
 class _Keyframe(msgspec.Struct):

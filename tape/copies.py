@@ -8,12 +8,16 @@ did not change is sent once a second, and each of these has copies of its own.
 
 import re
 from collections import deque
+from hashlib import sha256
 
 import msgspec
 
 HORIZON_NS = 10_000_000_000  # a connection that is further behind brings frames of its own
 SAME_EVENT_US = 500_000  # as far may `E` of two servers lie apart; a ticker comes once a second
 LIMIT = 100_000  # frames remembered: ten seconds of the venue's peak
+BYTES = 64_000_000  # that these take, about
+LONG = 256  # bytes of a key; of what is longer sha256 stands for it
+ORIGINAL_BYTES = 400  # of a frame in memory, beside its key
 ALIKE_AT_MOST = 100  # frames looked at; a ticker that does not change comes ten times
 
 _EVENT = re.compile(rb'"E":(0|[1-9]\d{0,17})')  # what a number can be written as in one way only
@@ -22,7 +26,8 @@ _EVENT = re.compile(rb'"E":(0|[1-9]\d{0,17})')  # what a number can be written a
 class Message:
     """A message as it came: what identifies its event, and when its server sent it.
 
-    key: the bytes without `E`. start: where that was; -1, and event_us None, where there is none.
+    key: the bytes without `E`, or their sha256. start: where that was; -1, and event_us None, where
+        there is none.
     """
 
     __slots__ = ("event_us", "key", "start")
@@ -36,6 +41,8 @@ class Message:
             start, end = found.span(1)
             self.key, self.start = payload[:start] + payload[end:], start
             self.event_us = int(payload[start:end])
+        if len(self.key) > LONG:
+            self.key = sha256(self.key).digest()
 
 
 class Original(msgspec.Struct, gc=False):
@@ -66,9 +73,15 @@ class Original(msgspec.Struct, gc=False):
 
 
 class Copies:
-    """Remembers what came within the horizon, at most `limit` frames."""
+    """Remembers what came within the horizon, at most `limit` frames. What is forgotten earlier is
+    the oldest; a copy of that becomes a frame of its own, as one beyond the horizon does.
+
+    most: bytes that may be remembered. held: that are, about.
+    """
 
     def __init__(self, horizon_ns: int = HORIZON_NS, limit: int = LIMIT) -> None:
+        self.most = BYTES
+        self.held = 0
         self._horizon_ns = horizon_ns
         self._limit = limit
         self._oldest: dict[bytes, Original] = {}  # of each key; the others follow on it
@@ -104,7 +117,8 @@ class Copies:
             self._newest.get(key, oldest).newer = original
             self._newest[key] = original
         self._order.append(original)
-        if len(self._order) > self._limit:
+        self.held += len(key) + ORIGINAL_BYTES
+        while len(self._order) > self._limit or self.held > self.most:
             self._drop()
         return original
 
@@ -115,6 +129,7 @@ class Copies:
     def _drop(self) -> None:
         """The oldest frame is the oldest of its key as well."""
         original = self._order.popleft()
+        self.held -= len(original.key) + ORIGINAL_BYTES
         if original.newer is None:
             del self._oldest[original.key]
             self._newest.pop(original.key, None)

@@ -56,6 +56,8 @@ class Everywhere:
         self._open: set[int] = set()
         self._down: tuple[Gap, int] | None = None
         self._loss: tuple[Gap, int] | None = None
+        self.unsure = False  # what is open, and subscribed, as frames were lost since..
+        self.doubt: Frame | None = None
 
     @property
     def any_open(self) -> bool:
@@ -73,6 +75,7 @@ class Everywhere:
         if frame.kind is Kind.CLOSE:
             self._open -= {frame.conn}
             told = msgspec.json.decode(frame.payload, type=ConnectionClosed).stopped
+            self.unsure = self.unsure and bool(self._open)
             if not self._open and self._down is None:
                 since = self._heard or frame
                 self._down = begun(frame, None, "disconnect", Bound(since)), since.ts_mono
@@ -93,6 +96,7 @@ class Everywhere:
         if self._loss is None:
             self._open.clear()
             before = self._before or frame
+            self.unsure, self.doubt = True, before
             self._loss = begun(frame, None, "loss", Bound(before)), before.ts_mono
         row = ended(at(frame, self._loss[0]), "resumed", Bound(frame), self._loss[1])
         self._loss = None

@@ -49,6 +49,8 @@ class Oracle:
         self._outage: list[tuple[Gap, int]] = []  # open rows, and when the gap began
         self._comparison: Comparison | None = None
         self._left = 0  # the connection on which we unsubscribed, and frames may be on their way
+        self._gone = False  # unsubscribed, and not heard of since
+        self._doubt: Frame | None = None  # whether it was subscribed since then, as that was lost
 
     def see(self, step: Step) -> list[Said]:
         """Take a frame in."""
@@ -56,6 +58,7 @@ class Oracle:
         rows: list[Said] = [*self._everywhere.see(frame)]
         if self._left == frame.conn and isinstance(note, Delta | Spoiled):
             return rows
+        rows += self._again(frame, isinstance(note, Delta | Spoiled))
         if frame.kind is Kind.SENT and b"UNSUBSCRIBE" in frame.payload:
             return rows + self._leave(frame)
         if frame.kind is Kind.SENT or isinstance(note, Delta):
@@ -65,6 +68,7 @@ class Oracle:
             self._left = 0
         if frame.kind is Kind.LOSS and not self._everywhere.any_open:
             self._left = 0
+            self._doubt = self._everywhere.doubt if self._everywhere.unsure else None
         if frame.kind is Kind.CLOSE and frame.conn == self.conn:
             self._distrust()
             self._open = False
@@ -90,8 +94,19 @@ class Oracle:
         rows: list[Said] = [*self._over("unsubscribed", Bound(frame))]
         self._distrust()
         self._open, self._left, self.conn = False, frame.conn, 0
+        self._gone, self._doubt = True, None
         self._came, self._interrupted = None, ""
         return rows
+
+    def _again(self, frame: Frame, is_heard: bool) -> list[Said]:
+        """A stream that was unsubscribed is heard, or subscribed, again."""
+        gone, doubt = self._gone, self._doubt
+        if is_heard or (frame.kind is Kind.SENT and b"UNSUBSCRIBE" not in frame.payload):
+            self._gone, self._doubt = False, None
+        if not (is_heard and gone and doubt):
+            return []
+        gap = begun(frame, self._topic, "loss", Bound(doubt))
+        return [ended(gap, "resumed", Bound(frame), doubt.ts_mono)]
 
     def _open_on(self, conn: int) -> None:
         if not self._open or conn != self.conn:

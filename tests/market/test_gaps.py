@@ -154,11 +154,19 @@ class TestLosses:
     @pytest.mark.parametrize(
         "payload", [b"", b"{}", b'{"cause":"memory","frames":-1}', b'{"cause":7}']
     )
-    def test_what_cannot_be_a_loss_is_rejected(self, live: Hand, payload: bytes) -> None:
-        """Nobody but us writes one."""
+    def test_what_a_loss_says_may_be_lost_too(self, live: Hand, payload: bytes) -> None:
+        """Frames are missing all the same: nobody knows how many, and no book is trusted."""
         rows = live.noted(Kind.LOSS, payload)
-        assert [row.TABLE for row in rows] == ["session", "reject"]
-        assert gaps(rows) == []
+        assert [row.TABLE for row in rows] == ["session", "reject", "gap", "depth"]
+        assert gaps(rows) == [(None, "loss", "resumed", 6)]
+        assert [row.missing for row in rows if isinstance(row, Gap)] == [None]
+        assert live.id is None
+
+    def test_it_is_the_end_of_one_that_has_begun(self, live: Hand) -> None:
+        begun = only(shed(live, 1, ended=False))
+        over = only(live.noted(Kind.LOSS, b"?"))
+        assert (over.since_seq, over.state, over.missing) == (begun.since_seq, "resumed", None)
+        assert only(shed(live, 1, ended=False)).state == "open"
 
 
 class TestOutages:

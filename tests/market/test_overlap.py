@@ -3,7 +3,7 @@
 import pytest
 
 from market.engine import Engine
-from market.held import HELD_LIMIT, HOLD_NS
+from market.held import HELD_BYTES, HELD_LIMIT, HOLD_NS
 from market.sync_states import State
 from schemas.frames import (
     ConnectionOpened,
@@ -25,6 +25,7 @@ from tests.market.test_rolls import head, rolled
 
 DEPTH, TRADE, QUOTE, TICKER = (f"{c}.{SYMBOL}" for c in ("depth", "trade", "bookTicker", "ticker"))
 ALL = (DEPTH, TRADE, QUOTE, TICKER)
+TWO_MISSING = [("trade_ids", 14, 2)]
 BID, ASK = [("100.7", "1")], [("100.8", "1")]
 MS = 1_000_000
 NO_COPIES = to_json(MessagesCopied([], [], [], []))
@@ -226,6 +227,35 @@ def test_too_many_do_not_wait(hand: Hand) -> None:
         hand.stamper.seq = begun  # all at one time
     last = 7 + 2 * HELD_LIMIT
     assert ids(trade(hand, last, conn=1)) == [("trade_ids", 6, 1), 7]
+
+
+@pytest.mark.parametrize("rolls", [False, True])
+def test_nor_do_large_ones(hand: Hand, rolls: bool) -> None:
+    """As many as fit, whichever engine holds them; one that is too large for that, not at all."""
+    price = "0" * (HELD_BYTES // 4) + "1"
+    begun = hand.stamper.seq
+    for number in (7, 9, 11):
+        assert ids(trade(hand, number, price=price)) == []
+        if rolls:
+            rolled(hand)
+        hand.stamper.seq = begun
+    assert 3 * len(price) < hand.engine.held < HELD_BYTES
+    assert ids(trade(hand, 13, price=price)) == [("trade_ids", 6, 1), 7]
+    assert ids(trade(hand, 8)) == [8, 9]
+    huge = trade(hand, 16, price="0" * HELD_BYTES + "1")
+    assert ids(huge) == [*(("trade_ids", 10, 1), 11), *(("trade_ids", 12, 1), 13), *TWO_MISSING, 16]
+    assert hand.engine.held == 0
+    assert ids(trade(hand, 12)) == [12, ("trade_ids", 12, 1)]  # it has healed
+
+
+def test_what_one_stream_holds_matters_to_no_other(hand: Hand) -> None:
+    """Else a replay of some streams would let go what the recorder held."""
+    price = "0" * (HELD_BYTES // 2) + "1"
+    trade(hand, 7, price=price)
+    for number in range(12, 400, 2):
+        assert hand.delta(number, bids=[("0" * (HELD_BYTES // 500) + "1", "1")] * 2) == []
+    assert hand.engine.held > HELD_BYTES
+    assert ids(trade(hand, 6, conn=2)) == [6, 7]
 
 
 def test_what_cannot_be_read_is_told_at_once(hand: Hand) -> None:

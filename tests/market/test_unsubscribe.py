@@ -124,12 +124,24 @@ def test_nothing_is_on_its_way_once_its_connection_is_over(live: Hand) -> None:
     assert (live.wanted(), live.engine.late) == ([2_000, 0], {})
 
 
-def test_nor_where_nobody_knows_what_is_missing(live: Hand) -> None:
-    """We may have subscribed again."""
+@pytest.mark.parametrize("rolls", [False, True])
+@pytest.mark.parametrize(
+    "lost", [to_json(FramesLost("damaged", 3, 300, ended=True)), b"unreadable"]
+)
+def test_nor_where_nobody_knows_what_is_missing(live: Hand, lost: bytes, rolls: bool) -> None:
+    """We may have subscribed again, or the frame comes late: a row says that this is in doubt, once
+    for each stream."""
     leave(live)
-    live.noted(Kind.LOSS, to_json(FramesLost("damaged", 3, 300, ended=True)))
-    live.delta(11)
+    before = live.stamper.seq
+    live.noted(Kind.LOSS, lost)
+    if rolls:
+        rolled(live)
+    (doubt,) = live.delta(11)
+    assert isinstance(doubt, Gap)
+    assert (doubt.topic, doubt.cause, doubt.state) == (live.topic, "loss", "resumed")
+    assert (doubt.since_seq, doubt.missing, doubt.lasted_ns is not None) == (before, None, True)
     assert live.wanted() == [2_000, 0]
+    assert live.delta(12) == []
 
 
 @pytest.mark.parametrize("rolls", [False, True])

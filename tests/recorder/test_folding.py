@@ -11,18 +11,22 @@ from typing import NamedTuple
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from recorder.folding import Folding
+from recorder.folding import COPIES_SHARE, Folding
 from recorder.intake import Intake
+from recorder.memory import Memory
 from recorder.stamp import Stamp
 from schemas.frames import Frame, Kind, SegmentHead
 from schemas.rows import Row
+from tape.copies import ORIGINAL_BYTES
 from tape.copy_notes import MOST
+from tests.market.stamps import event
 
 HEAD = SegmentHead("20261122T063000Z-0000", 1, 1, "0", (), "ws://venue", "http://venue")
 ERROR = '{"id":null,"error":{"code":4003,"message":"Invalid signature"}}'
 SOME = '{"data":{"E":%s,"e":"ticker","s":"SOL_USDC"},"stream":"ticker.SOL_USDC"}'
 
 
+TINY = COPIES_SHARE * ORIGINAL_BYTES  # bytes of memory: there is no room for one original
 Message = tuple[int, Kind, bytes, int]  # with its connection and its time
 
 
@@ -181,3 +185,51 @@ def test_with_one_connection_there_are_no_copies() -> None:
         assert [frame.kind for frame in frames] == [Kind.DATA, Kind.DATA, Kind.CHECKPOINT]
 
     asyncio.run(scene())
+
+
+@given(st.lists(st.tuples(st.integers(1, 2), st.integers(0, 5)), max_size=40))
+def test_where_copies_are_forgotten_ids_tell_repeats(order: list[tuple[int, int]]) -> None:
+    """With room for none: each copy is a frame of its own, and makes no row and no gap."""
+
+    async def scene() -> None:
+        whole, forgetful = (replayed(order, bound) for bound in (10**6, TINY))
+        assert len(whole) == max(at(order).values())
+        assert len(forgetful) == sum(at(order).values())
+        made = [[row for rows in told for row in rows] for told in (whole, forgetful)]
+        assert made[0] == made[1] == [("trade", number) for number in range(len(whole))]
+
+    asyncio.run(scene())
+
+
+def at(order: list[tuple[int, int]]) -> dict[int, int]:
+    """How many each of two connections brings."""
+    return {conn: sum(steps for one, steps in order if one == conn) for conn in (1, 2)}
+
+
+def replayed(order: list[tuple[int, int]], bound: int) -> list[list[tuple[str, int]]]:
+    """Trades on two connections, in steps; table and id of the rows of each frame of a message."""
+    taken = Taken()
+    intake = Intake(lambda request: None, Memory(bound))
+    rows: list[list[tuple[str, int]]] = []
+    intake.listeners += (taken, lambda frame, made: rows.append(told(frame, made)))
+    intake.begin(HEAD, None)
+    folding, before = Folding(intake), {1: 0, 2: 0}
+    for conn in before:
+        intake.take(Kind.OPEN, b'{"url":"ws://venue"}', conn=conn)
+    with folding.on():
+        for conn, steps in order:
+            for number in range(before[conn], before[conn] + steps):
+                folding.take(Kind.DATA, trade(number), conn, Stamp(number, number))
+            before[conn] += steps
+    assert folding.held <= bound // COPIES_SHARE
+    intake.end("stop")
+    return [one for one, frame in zip(rows, taken.frames, strict=True) if frame.kind is Kind.DATA]
+
+
+def told(frame: Frame, rows: list[Row]) -> list[tuple[str, int]]:
+    return [(row.TABLE, getattr(row, "trade_id", 0)) for row in rows]
+
+
+def trade(number: int) -> bytes:
+    members = {"E": 9, "T": 5 + number, "t": number, "p": "1", "q": "1", "m": True}
+    return event("trade.SOL_USDC", e="trade", s="SOL_USDC", **members).encode()

@@ -178,15 +178,25 @@ def test_nothing_is_done_beside_a_recorder(tmp_path: Path) -> None:
 
 
 def test_a_gap_of_many_pieces_takes_several_segments(tmp_path: Path) -> None:
-    """The engine remembers so many ranges of a stream; every one of them is asked for."""
+    """The engine remembers so many ranges of a stream; every one of them is asked for, and the last
+    segment says that all have come."""
     recorded(tmp_path, [1, 300, *range(3, 300, 2)], [400])
     result = healed(tmp_path, range(1, 500))
     assert result.exit_code == 0, result.output
+    assert _gaps(tmp_path) == [("trade_ids", 1, {"healed": 1}), ("unrecorded", 1, {"healed": 1})]
     assert [m.end for m in segments(Tape(tmp_path)) if m.heals] == ["roll", "stop"]
     (stream,) = trade_ids(Tape(tmp_path), segments(Tape(tmp_path)))
     assert (stream.trades, stream.missing, stream.rest) == (400, 0, 149 + 99)
     assert len(trades(Tape(tmp_path))) == 400
     check_whole(Tape(tmp_path))
+
+
+def test_what_one_segment_lacks_no_later_one_heals(tmp_path: Path) -> None:
+    """Of the first pieces of a gap one cannot be had."""
+    recorded(tmp_path, [1, 300, *range(3, 300, 2)])
+    result = healed(tmp_path, range(1, 500), forget=[4])
+    assert result.exit_code == 3, result.output
+    assert _gaps(tmp_path) == [("trade_ids", 1, {"open": 1})]
 
 
 def test_what_a_killed_recorder_left_is_not_fetched(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from recorder.intake import Intake
 from recorder.memory import Memory
-from schemas.frames import Kind
+from schemas.frames import ConnectionOpened, Frame, Kind, to_json
 from tape.journal import JournalWriter
+from tests.market.stamps import event
 from tests.recorder.test_intake import HEAD
 
 LARGE = (Kind.DATA, Kind.BINARY, Kind.REPLY)
@@ -66,3 +67,26 @@ def test_no_message_is_taken_beyond_the_bound(steps: list[tuple[Kind, int, bool]
                 assert journal.held <= bound
         assert shed <= sum(kind in LARGE for kind, _, _ in steps)
         journal.abandon()
+
+
+def test_what_waits_for_other_connections_counts_as_well() -> None:
+    """Messages far ahead of their streams, on one of two connections: what no longer fits is lost,
+    and then nothing waits for it."""
+    intake = Intake(lambda request: None, Memory(3_000_000))
+    frames: list[Frame] = []
+    intake.listeners.append(lambda frame, rows: frames.append(frame))
+    intake.begin(HEAD, None)
+    for conn in (1, 2):
+        intake.take(Kind.OPEN, to_json(ConnectionOpened("ws://a")), conn=conn)
+    for number in (1, 3, 5, 7, 9):
+        for market in "ABCDE":
+            members = {"E": 1, "T": 1, "t": number, "p": f"{0:0200000}1", "q": "1", "m": True}
+            text = event(f"trade.{market}", e="trade", s=market, **members)
+            intake.take(Kind.DATA, text.encode(), conn=1)
+            assert intake.engine.held < 3_000_000
+    losses = [frame for frame in frames if frame.kind is Kind.LOSS]
+    assert len(losses) == 1
+    assert intake.memory.lost.frames > 0
+    assert intake.engine.held == 0
+    intake.relieve()
+    assert not intake.memory.shedding

@@ -19,7 +19,7 @@ from recorder.control_client import ask
 from recorder.control_socket import NAME, Carry, Request
 from recorder.handing import COMMAND, Welcome
 from recorder.handover import Handover
-from recorder.settings import Patience, Settings
+from recorder.settings import OnSilence, Patience, Settings
 from recorder.summary import exit_code
 from schemas.errors import BackpackError, UsageError
 from tape.console import WHOLE
@@ -28,7 +28,7 @@ from tape.manifest import Manifest, Verdict
 from tape.reader import segments
 from tape.verify import verify
 from tests.recorder import plain
-from tests.recorder.market import FIRST_ID, SNAPSHOTS, SOL, TRADES, bid, trade
+from tests.recorder.market import FIRST_ID, SNAPSHOTS, SOL, TRADES, bid, envelope, trade
 from tests.recorder.runs import Played, Run, play
 from tests.venue import Instance, Options, Venue
 from tests.venue.link import cue_of
@@ -37,6 +37,11 @@ SOAK = bool(os.environ.get("SOAK"))
 STEP_S = 0.005  # between two moves of the market
 MOVES_AFTER = 100
 QUICK = Patience(overlap=0.15, proof=2.0)
+TICKER = "externalTicker.SOL_USDC"  # which says nothing for long
+WATCHFUL: dict[str, Any] = {
+    "patience": QUICK._replace(silence=0.02, look=0.02, grace=0.1),
+    "silence": OnSilence.TELL,
+}
 GIVEN_UP = ("begin", "give")
 
 
@@ -108,6 +113,8 @@ def check_tape(folder: Path, *ends: str, sessions: int = 1) -> list[Manifest]:
     for payload in plain.payloads(folder, "data"):
         message = json.loads(payload)
         data = message["data"]
+        if message["stream"] == TICKER:
+            continue
         seen[message["stream"]].append(data["u"] if data["e"] == "depth" else data["t"])
     for ids in seen.values():
         assert ids == list(range(ids[0], ids[0] + len(ids)))
@@ -125,17 +132,21 @@ async def taken(folder: Path) -> tuple[Run, Run, list[str]]:
     who want it meanwhile, even of the same number in another container, are refused: how."""
     refusals: list[str] = []
     async with moving() as far:
-        old = start(far, folder, SOL)
+        old = start(far, folder, SOL, TICKER, **WATCHFUL)
         old.recorder.carry = _contested(old.recorder.carry, refusals)
         await old.until(lambda: old.is_live(SOL) and (folder / NAME).exists())
         assert await old.recorder.subscribe([TRADES]) == [TRADES]
         await far.moved(old)
-        new = start(far, folder, SOL, take_over=True, connections=2)
+        await old.until(lambda: TICKER in old.recorder.tally.silences.open)
+        new = start(far, folder, SOL, TICKER, take_over=True, connections=2, **WATCHFUL)
         await old.ended()
         await far.moved(new)
+        assert TICKER in new.recorder.tally.silences.open
+        far.venue.post([cue_of(envelope(TICKER, {"E": 1, "e": "externalTicker", "s": "SOL_USDC"}))])
+        await new.until(lambda: TICKER not in new.recorder.tally.silences.open)
         await new.until((folder / NAME).exists)
         assert (await asyncio.to_thread(ask, folder, Request("status")))["pid"] == os.getpid()
-        assert new.recorder.topics == (SOL, TRADES)
+        assert new.recorder.topics == (SOL, TICKER, TRADES)
         await new.finish()
     return old, new, refusals
 
@@ -286,6 +297,21 @@ def test_a_session_goes_on_in_another_recorder(played: Played[Any]) -> None:
     brought = {frame["seq"]: frame["conn"] for frame in plain.frames(folder, "data")}
     assert any(brought[copy["copied_seq"]] == 1 for copy in copies)
     assert not (folder / NAME).exists()
+
+
+def test_a_silence_ends_in_the_process_that_has_taken_over(played: Played[Any]) -> None:
+    """It goes on there, as the rows say, and ends with the first message."""
+    folder = played.folder("taken")
+    rows = [row for row in plain.table(folder, "silence") if row["topic"] == TICKER]
+    handed = plain.frames(folder, "segment")[2]["seq"]
+    verdicts = [row["verdict"] for row in rows if row["seq"] > handed]
+    assert len({row["since_seq"] for row in rows}) == 1
+    assert "heard" not in verdicts[:-1]
+    assert len(verdicts) > 1
+    assert (rows[-1]["verdict"], rows[-1]["evidence"]) == ("heard", f"it was {verdicts[-2]}")
+    assert rows[-1]["lasted_ns"] > 0
+    (message,) = [f for f in plain.frames(folder, "data") if TICKER.encode() in f["payload"]]
+    assert rows[-1]["ts_until"] == message["ts_recv"]
 
 
 @soak

@@ -1,9 +1,12 @@
 """What is a copy and what is not, against a list that is searched from end to end."""
 
+import gc
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tape.copies import SAME_EVENT_US, Copies, Message
+from tape.copies import LONG, ORIGINAL_BYTES, SAME_EVENT_US, Copies, Message
 
 HORIZON_NS = 50
 
@@ -77,3 +80,50 @@ def test_only_the_time_of_sending_may_differ() -> None:
     assert copies.find(2, Message(b'{"data":{"E":6,"U":1,"u":1},"stream":"depth.Y"}'), 2) is None
     assert copies.find(1, Message(b'{"data":{"E":6,"U":1,"u":1},"stream":"depth.X"}'), 2) is None
     assert copies.find(2, Message(b'{"data":{"E":6,"U":1,"u":1},"stream":"depth.X"}'), 2)
+
+
+def _large(number: int, size: int) -> bytes:
+    return b'{"data":"%d%s","stream":"x"}' % (number, bytes(size).hex().encode())
+
+
+def test_large_messages_are_remembered_by_what_they_hash_to() -> None:
+    """As exact, and of 1 MiB each no larger than any other."""
+    copies = Copies()
+    for seq in range(1, 9):
+        copies.add(1, Message(_large(seq, 1 << 19)), seq, seq)
+    assert copies.held < 8 * (LONG + ORIGINAL_BYTES)
+    found = copies.find(2, Message(_large(3, 1 << 19)), 9)
+    assert found is not None
+    assert found.seq == 3
+    assert copies.find(2, Message(_large(3, (1 << 19) + 1)), 9) is None
+
+
+@given(st.lists(st.integers(0, 2 * LONG), max_size=40), st.integers(0, 5 * ORIGINAL_BYTES))
+def test_the_oldest_go_where_there_is_no_room(sizes: list[int], most: int) -> None:
+    copies = Copies()
+    copies.most = most
+    for seq, size in enumerate(sizes, 1):
+        copies.add(1, Message(_large(seq, size)), seq, seq)
+        assert copies.held <= most
+    known = [
+        copies.find(2, Message(_large(seq, size)), len(sizes)) is not None
+        for seq, size in enumerate(sizes, 1)
+    ]
+    assert known == sorted(known)
+    assert sum(known) == len(copies)
+    assert len(copies) >= min(len(sizes), most // (LONG + ORIGINAL_BYTES))
+
+
+def test_what_is_said_to_be_held_is_about_what_it_takes() -> None:
+    messages = [Message(_text(number, number)) for number in range(3_000)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        copies = Copies()
+        for seq, message in enumerate(messages, 10**6):
+            copies.add(1, message, seq, seq * 10**9)
+            copies.find(2, message, seq)
+        taken = tracemalloc.get_traced_memory()[0] + sum(len(m.key) + 64 for m in messages)
+    finally:
+        tracemalloc.stop()
+    assert copies.held // 2 < taken < copies.held
