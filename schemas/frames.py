@@ -53,8 +53,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False, array_like=True):
     payload: the untouched bytes.
     """
 
-    seq: _Exact
-    ts_recv: _Natural
+    seq: Count
+    ts_recv: Time
     ts_mono: Count
     conn: _Conn
     kind: Kind
