@@ -38,7 +38,8 @@ class Weave:
     @property
     def held(self) -> int:
         """Bytes of all that waits, about."""
-        return sum(ordered.held.bytes for ordered in self._holding.values())
+        waiting = self._holding  # mostly nothing, and asked for each frame
+        return sum(ordered.held.bytes for ordered in waiting.values()) if waiting else 0
 
     def alive(self, name: str) -> Set[int]:
         """Connections that may bring a stream: those that are open; where that is not known, those

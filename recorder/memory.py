@@ -65,7 +65,9 @@ class Memory:
 
     def has_room(self, size: int) -> bool:
         """Whether so large a frame may be taken. Journals are measured only when it might not."""
-        size += _FRAME_BYTES + sum(one.held for one in self.beside)
+        size += _FRAME_BYTES
+        for one in self.beside:
+            size += one.held
         if self._left < size:
             self._left = self.bound - self.held
         return self._left >= size
