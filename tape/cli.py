@@ -17,7 +17,7 @@ from tape.forecast import pretty_days
 from tape.layout import SegmentName, Tape
 from tape.plugins import plugins
 from tape.prunings import Pruned, pruned
-from tape.recordings import Recording, missing_shards, recordings, tapes
+from tape.recordings import Recording, missing_shards, notes, recordings, tapes
 from tape.stored import stored_bytes
 from tape.summary import Summary, summarize_all
 from tape.totals import Totals, tables
@@ -93,7 +93,7 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
     there = recordings(data)
     lines = [line for each in there for line in _segment_lines(each, data)]
     console.show_lines(_SEGMENT_COLUMNS, lines, as_json)
-    _say_notes(there)
+    console.say_notes(notes(there))
 
 
 @cli.command()
@@ -167,11 +167,6 @@ _SEGMENT_COLUMNS = (
 def _place(tape: Tape, data: Path) -> str:
     """What stands before names in a shard; nothing where the recording is the folder itself."""
     return "" if tape.root == data else f"{tape.root.name}/"
-
-
-def _say_notes(there: Sequence[Recording]) -> None:
-    console.say_notes(missing_shards(each.tape for each in there))
-    console.say_notes(note for each in there for note in each.away.notes())
 
 
 def _segment_lines(recording: Recording, data: Path) -> list[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from schemas.errors import BackpackError, TapeError, TooNew, UsageError
 from tape import console
 from tape.again import seal_again
 from tape.batches import PrunedFile
+from tape.cli_shards import EachShard
 from tape.draft import SealEngine
 from tape.generations import Generations, all_generations
 from tape.layout import DAMAGED_ENDING, SegmentName, Tape
@@ -27,7 +28,7 @@ _STEP = 1_024  # frames between two words to the progress bar
 Line = tuple[object, ...]
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option("--again", is_flag=True, help="Make the rows of sealed segments anew.")
 @click.option("--segment", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
@@ -61,7 +62,7 @@ def seal(
     context.exit(_sealed_code({str(line[2]) for line in lines}, again))
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @console.as_json

@@ -28,6 +28,7 @@ LOSSES = 3  # done, but with losses that are recorded
 
 _PATIENCE = 2.0  # seconds
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_KEPT = "tape.console"  # in the context of a command: JSON that is not to be printed
 
 
 class _Failure(click.ClickException):
@@ -51,11 +52,11 @@ class Command(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _reported(None):
+        with reported(None):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reported(ctx.params.get("data")):
+        with reported(ctx.params.get("data")):
             return super().invoke(ctx)
 
 
@@ -68,11 +69,26 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    context = click.get_current_context(silent=True)
+    kept: list[Any] | None = None if context is None else context.meta.get(_KEPT)
+    if kept is None:
+        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    else:
+        kept.append(value)
 
 
 @contextmanager
-def _reported(data: Path | None) -> Iterator[None]:
+def kept_json(context: click.Context) -> Iterator[list[Any]]:
+    """What `print_json` is given meanwhile, instead of printing it."""
+    context.meta[_KEPT] = documents = list[Any]()
+    try:
+        yield documents
+    finally:
+        del context.meta[_KEPT]
+
+
+@contextmanager
+def reported(data: Path | None) -> Iterator[None]:
     """Our errors as those that click shows. data: the recording, where one is known."""
     try:
         yield

@@ -25,6 +25,7 @@ from tape.cli import cli
 from tape.layout import Tape
 from tape.lock import lock
 from tape.reader import read_rows, segments
+from tape.recordings import recordings
 from tape.trade_ids import trade_ids
 from tape.verify import verify
 from tests.recorder.market import SNAPSHOTS, TRADES, trade
@@ -117,7 +118,7 @@ def test_after_healing_every_id_is_there_once(said: list[set[int]]) -> None:
         found = trades(tape)
         assert sorted(row.trade_id for row in found) == every
         assert {row.trade_id for row in found if row.source == "stream"} == set(heard)
-        (stream,) = trade_ids(tape, segments(tape))
+        (stream,) = trade_ids(recordings(tape.root))
         assert (len(stream.stretches), stream.missing) == (1, 0)
         assert (stream.trades, stream.rest) == (len(every), len(every) - len(heard))
         check_whole(tape)
@@ -183,7 +184,7 @@ def test_a_gap_of_many_pieces_takes_several_segments(tmp_path: Path) -> None:
     result = healed(tmp_path, range(1, 500))
     assert result.exit_code == 0, result.output
     assert [m.end for m in segments(Tape(tmp_path)) if m.heals] == ["roll", "stop"]
-    (stream,) = trade_ids(Tape(tmp_path), segments(Tape(tmp_path)))
+    (stream,) = trade_ids(recordings(tmp_path))
     assert (stream.trades, stream.missing, stream.rest) == (400, 0, 149 + 99)
     assert len(trades(Tape(tmp_path))) == 400
     check_whole(Tape(tmp_path))
