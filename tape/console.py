@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.errors import BackpackError, UsageError
+from tape.quantities import pretty_span
 
 WHOLE = 0
 FAILED = 1
@@ -120,14 +121,26 @@ class Group(Command, click.Group):
 
 
 class Progress:
-    """A bar on stderr for what lasts: shown on a terminal only, after two seconds."""
+    """A bar on stderr for what lasts: shown on a terminal only, after two seconds.
 
-    def __init__(self, what: str) -> None:
+    unit: of what is done, where it may last for hours: how many in a second is shown too, and for
+    how long it will do at that rate.
+    """
+
+    def __init__(self, what: str, unit: str = "") -> None:
+        columns = progress.Progress.get_default_columns()
+        if unit:
+            columns = (*columns[:3], progress.TextColumn("{task.fields[pace]}"))
         self._bar = progress.Progress(
-            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task(what, total=None)
-        self._due = monotonic() + _PATIENCE
+        self._task = self._bar.add_task(what, total=None, pace="")
+        self._unit = unit
+        self._began = monotonic()
+        self._due = self._began + _PATIENCE
 
     def __enter__(self) -> "Progress":
         return self
@@ -137,9 +150,15 @@ class Progress:
 
     def show(self, done: float, total: float) -> None:
         """Say how far it is."""
-        self._bar.update(self._task, completed=done, total=total)
+        pace = self._pace(done, total) if self._unit and done else ""
+        self._bar.update(self._task, completed=done, total=total, pace=pace)
         if monotonic() > self._due:
             self._bar.start()
+
+    def _pace(self, done: float, total: float) -> str:
+        spent = monotonic() - self._began
+        left = pretty_span(spent * (total - done) / done)
+        return f"{done / max(spent, 0.001):,.0f} {self._unit}/s, {left} left"
 
 
 def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
