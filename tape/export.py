@@ -257,10 +257,10 @@ def _may_be_private(manifests: Sequence[Manifest], table: str) -> bool:
 def _check_out(there: Sequence[Recording], order: Order, targets: Iterable[Target]) -> None:
     if any(order.out.resolve().is_relative_to(each.tape.root.resolve()) for each in there):
         raise UsageError(f"{order.out} is in the recording itself: name a folder of its own")
-    there = [target.path.name for target in targets if os.path.lexists(target.path)]
-    if there and not order.force:
+    taken = [target.path.name for target in targets if os.path.lexists(target.path)]
+    if taken and not order.force:
         raise UsageError(
-            f"{order.out} has {', '.join(there)} already: name another folder, or --force"
+            f"{order.out} has {', '.join(taken)} already: name another folder, or --force"
         )
 
 

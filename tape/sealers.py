@@ -1,4 +1,4 @@
-"""Journals on their way to be sealed in other processes: to seal takes twice as long as to write."""
+"""Journals on their way to be sealed in other processes: it takes twice as long as to write one."""
 
 import os
 import signal

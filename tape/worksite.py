@@ -20,8 +20,8 @@ def worksite(out: Path) -> Iterator[Path]:
     """The folder to make a recording in, locked; it gets its name after that, and is gone where
     that fails.
 
-    out: not there yet, or an empty folder. Raises UsageError where the place is taken, OSError where
-    the disk refuses.
+    out: not there yet, or an empty folder. Raises UsageError where the place is taken, and OSError
+    where the disk refuses.
     """
     aside = _aside(out)
     if aside.exists() or aside.is_symlink():
