@@ -20,13 +20,14 @@ class Heard(msgspec.Struct):
     stream: str
 
 
-def record(root: Path, plan: Plan, of: int, rolls: int = 0) -> None:
-    """All shards, each in its folder, in ``rolls`` + 1 segments."""
+def record(root: Path, plan: Plan, of: int, rolls: int = 0, lost: int = 0) -> None:
+    """All shards, each in its folder, in ``rolls`` + 1 segments. lost: the one that loses its
+    connection in the midst of it."""
     for number in range(1, of + 1):
-        _record_one(root, plan, Shard(number, of), rolls)
+        _record_one(root, plan, Shard(number, of), rolls, number == lost)
 
 
-def _record_one(root: Path, plan: Plan, shard: Shard, rolls: int) -> None:
+def _record_one(root: Path, plan: Plan, shard: Shard, rolls: int, loses: bool) -> None:
     session = simulate(plan)
     began = datetime.fromtimestamp(plan.start_ns // 10**9, UTC)
     setting = Setting(f"{began:%Y%m%dT%H%M%SZ}-{shard.number}{shard.of}")
@@ -45,6 +46,9 @@ def _record_one(root: Path, plan: Plan, shard: Shard, rolls: int) -> None:
         recording.pass_(max(frame.ts_ns - recording.wall, 0))
         if index and index % size == 0:
             recording.roll()
+        if loses and index == len(session.frames) // 2:
+            recording.disconnect()
+            recording.connect()
         if shard.takes(msgspec.json.decode(frame.text, type=Heard).stream):
             recording.data(frame.text)
     recording.hang_up()
