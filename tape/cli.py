@@ -11,7 +11,7 @@ from tape.cli_ids import ids
 from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
-from tape.coverage import coverage
+from tape.coverage import covered_by
 from tape.finding import Finding
 from tape.forecast import pretty_days
 from tape.layout import SegmentName, Tape
@@ -44,7 +44,8 @@ def cli() -> None:
     """Look after recordings that bp-record made.
 
     DATA is a recording's folder, data/tape if you name none. Where it holds several shards, ls,
-    info and verify read them as one, union makes one of them; the other commands take one.
+    info, verify, ids, export and union read them as one; the other commands take one after another,
+    and exit as the worst of them.
 
     \b
     Examples:
@@ -239,7 +240,7 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
 
 def _show_coverage(there: Sequence[Recording], as_json: bool) -> None:
     console.say_notes(missing_shards(each.tape for each in there))
-    days = [day for tape, found, _ in there for day in coverage(tape, found)]
+    days = covered_by(there)
     if as_json:
         console.print_json(days)
     else:

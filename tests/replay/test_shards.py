@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from tape.cli import cli
 from tests.shards import record
 from tests.simulate import Plan
 
-DAY_NS = 86_400 * 10**9
-PLANS = (Plan(seconds=4), Plan(seed=2, seconds=3, start_ns=Plan().start_ns + DAY_NS))
+HOUR_NS = 3_600 * 10**9
+PLANS = (Plan(seconds=4), Plan(seed=2, seconds=3, start_ns=Plan().start_ns + HOUR_NS))
 # Of each recorder's own: its connections and requests, and how it numbers frames.
 OWN = ("session", "clock")
 OWN_COLUMNS = ("seq", "conn")
@@ -25,8 +26,8 @@ OWN_COLUMNS = ("seq", "conn")
 def roots(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
-    """What one has recorded in two days, and what several have, of whom there were more or fewer on
-    the next day."""
+    """What one has recorded in two sessions, and what several have, of whom there were more or
+    fewer in the next one."""
     root = tmp_path_factory.mktemp("shards")
     for plan, of in zip(PLANS, request.param, strict=True):
         record(root / "one", plan, 1, rolls=1)
@@ -75,3 +76,33 @@ def test_an_export_may_be_of_some_of_it(roots: tuple[Path, Path], tmp_path: Path
         counts.append({file["table"]: file["rows"] for file in made if file["table"] not in OWN})
     assert counts[0] == counts[1]
     assert counts[0]["depth"]
+
+
+def test_ids_and_coverage_are_those_of_all(roots: tuple[Path, Path]) -> None:
+    """Also of a market that moved from one to another."""
+    for command in (("ids",), ("ls", "--coverage")):
+        one, many = (json.loads(bp_tape(*command, "--json", root).stdout) for root in roots)
+        assert one == many
+        assert len(one) > 1
+    told = [bp_tape("info", "--json", root).stdout for root in roots]
+    assert json.loads(told[0])["topics"] == json.loads(told[1])["topics"]
+
+
+def test_a_union_of_them_is_one_recording(roots: tuple[Path, Path], tmp_path: Path) -> None:
+    _, many = roots
+    assert bp_tape("union", many, "--out", tmp_path / "whole").exit_code == 0
+    topics = [
+        json.loads(bp_tape("info", "--json", root).stdout)["topics"]
+        for root in (many, tmp_path / "whole")
+    ]
+    assert topics[0] == topics[1]
+
+
+def test_a_union_that_fails_leaves_nothing(roots: tuple[Path, Path], tmp_path: Path) -> None:
+    """Also where a segment was on its way to be sealed by then."""
+    many = shutil.copytree(roots[1], tmp_path / "many")
+    newest = max((many / "shard-1-of-2" / "frames").rglob("*.parquet"), key=str)
+    newest.write_bytes(b"x" * newest.stat().st_size)
+    told = bp_tape("union", many, "--out", tmp_path / "whole")
+    assert (told.exit_code, newest.name in told.stderr) == (1, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["many"]
