@@ -81,8 +81,11 @@ def heal(
 def _lacks(tape: Tape, every: Sequence[Path], wanted: Patterns) -> list[Lack]:
     """What is missing since something that is in this one, and is not in another shard: there a
     market may have gone on when their number changed. every: this one and the others."""
-    sessions = {manifest.session for manifest in segments(tape, merge=True)}
-    return [lack for lack in lacking(recordings(every), wanted) if lack.session in sessions]
+    found = lacking(recordings(every), wanted)
+    if len(every) == 1:
+        return found
+    here = {(m.session, entry.symbol) for m in segments(tape, merge=True) for entry in m.files}
+    return [lack for lack in found if (lack.session, lack.symbol) in here]
 
 
 def _seal(tape: Tape) -> None:

@@ -97,8 +97,8 @@ def _patterns(
 def replay(**options: Any) -> None:
     """Replay a recording that bp-record made: the same frames through the same code.
 
-    DATA is its folder, data/tape if you name none. Of several shards in it all are replayed
-    together, but for --serve, which takes one.
+    DATA is its folder, data/tape if you name none. Of several shards in it all are replayed, or
+    served, together.
 
     \b
     Examples:

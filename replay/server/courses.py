@@ -105,7 +105,8 @@ class Courses:
                 f"nothing was recorded at {stamp(ts)}: these recordings run from"
                 f" {stamp(self.first_ts)} to {stamp(self.last_ts)}"
             )
-        return self._moment([_at_time(course, ts) for course in self._courses])
+        marks = [_at_time(course, ts) for course in self._courses]
+        return self._moment(marks, self._newest(marks))
 
     def at_seq(self, session: str, seq: int) -> Moment:
         """Before a frame of a session, and where the others were when it came."""
@@ -223,6 +224,12 @@ class Courses:
                 latest = max(latest, time)
                 found.append((latest, recording, filed, part))
             yield found
+
+    def _newest(self, marks: Sequence[Mark]) -> int:
+        """The one that began last of those that have by then; what is shown of a position."""
+        each = enumerate(zip(self._courses, marks, strict=True))
+        begun = [(c.first_ts, at) for at, (c, mark) in each if mark != c.start]
+        return max(begun, default=(0, 0))[1]
 
     def _moment(self, marks: Sequence[Mark], last: int = 0) -> Moment:
         """Of positions in each."""

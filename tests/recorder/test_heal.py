@@ -298,3 +298,18 @@ def test_a_rest_that_does_not_answer_is_not_asked_for_every_stretch() -> None:
         asked += 1
         missing.see(Frame(1, 1, 1, 0, Kind.FAILED, path, b"{}"), [])
     assert (asked, missing.left) == (3, 499)
+
+
+def test_what_is_missing_between_two_shards_is_healed_in_the_first(tmp_path: Path) -> None:
+    """As when the number of shards was changed, and the market went on in another."""
+    recorded(tmp_path / "shard-1-of-1", [1, 2, 5])
+    recorded(tmp_path / "shard-2-of-2", [], [9, 10])
+    dry = healed(tmp_path, range(1, 20), "--dry-run", "--json")
+    found = json.loads(dry.stdout)
+    spans = {n: [(one["first_id"], one["last_id"]) for one in some] for n, some in found.items()}
+    assert (dry.exit_code, spans) == (3, {"shard-1-of-1": [(3, 4), (6, 8)], "shard-2-of-2": []})
+    assert healed(tmp_path, range(1, 20)).exit_code == 0
+    (stream,) = trade_ids(recordings(tmp_path))
+    assert (stream.trades, stream.missing) == (10, 0)
+    assert [m.heals for m in segments(Tape(tmp_path / "shard-1-of-1"))] == [False, True]
+    check_whole(Tape(tmp_path / "shard-1-of-1"))
