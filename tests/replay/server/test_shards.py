@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from replay import Replay
 from replay.server.playback import State
 from schemas.errors import UsageError
+from schemas.frames import Kind
 from tape.layout import Tape
 from tape.reader import segments
 from tests.replay.server.stage import Stage, run, serving
@@ -65,6 +67,12 @@ def test_a_client_hears_the_same_of_each_topic(roots: tuple[Path, Path]) -> None
         one, many = [await heard(root) for root in roots]
         assert one == many
         assert {SOL, BTC, "trade.BTC_USDC_PERP", "markPrice.AAPL.US_USDC_PERP"} <= one.keys()
+        async with serving(roots[1]) as stage, stage.client(*stage.server.topics) as client:
+            await stage.server.ended()
+            stage.server.audience.close(1001, "")
+            await client.ended()
+            played = [f.payload for f, _ in Replay(roots[1]).frames() if f.kind is Kind.DATA]
+            assert client.payloads == played
         some = [await heard(root, SOL, *MADE) for root in roots]
         assert some[0] == some[1]
         assert some[0].keys() >= {SOL, MADE[0]}
@@ -128,7 +136,13 @@ def test_markets_that_moved_go_on_in_another_recording(tmp_path: Path) -> None:
                 await stage.server.ended()
                 await client.ended()
                 assert client.closed is not None
-                found.append((client.payloads, client.closed[0], await answers(stage)))
+                heard_and_said = client.payloads, client.closed[0], await answers(stage)
+            async with serving(root) as stage:
+                await stage.command(command="pause")
+                await stage.command(command="seek", to="2026-09-03T16:43:12")
+                amid = await answers(stage)
+                assert amid[PATHS[0]][0] == 200
+                found.append((*heard_and_said, amid))
         assert found[0] == found[1]
 
     run(scene)
