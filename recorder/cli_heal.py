@@ -13,20 +13,21 @@ from recorder.rest import Rest
 from recorder.settings import PATIENCE, REST_URL
 from tape import console
 from tape.cli_ids import topics
+from tape.cli_shards import EachShard, together
 from tape.lacking import Lack, lacking
 from tape.layout import Tape
 from tape.lock import lock
 from tape.manifest import Manifest, Verdict
 from tape.patterns import Patterns
 from tape.reader import segments
+from tape.recordings import recordings
 from tape.seal import seal_alone
-from tape.view import permitted
 
 _PLANNED = ("topic", "session", "cause", "first_id", "last_id", "missing")
 _HEALED = ("topic", "missing", "healed", "left")
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @topics
 @click.option("--rest-url", default=REST_URL, show_default=True, help="REST URL of the exchange.")
@@ -64,8 +65,7 @@ def heal(
         if not dry_run:
             held.enter_context(lock(data))
             _seal(tape)
-        manifests = segments(tape, merge=True)
-        lacks = lacking(permitted(tape, manifests), manifests, Patterns(patterns))
+        lacks = _lacks(tape, together(context), Patterns(patterns))
         if dry_run or not lacks:
             lines = [line for lack in lacks for line in _planned(lack)]
             console.show_lines(_PLANNED, lines, as_json, nothing="no trade is missing")
@@ -76,6 +76,16 @@ def heal(
     diverged = any(manifest.verdict is Verdict.DIVERGENT for manifest in made)
     left = console.LOSSES if any(outcome.left.values()) else console.WHOLE
     context.exit(console.FAILED if diverged else left)
+
+
+def _lacks(tape: Tape, every: Sequence[Path], wanted: Patterns) -> list[Lack]:
+    """What is missing since something that is in this one, and is not in another shard: there a
+    market may have gone on when their number changed. every: this one and the others."""
+    found = lacking(recordings(every), wanted)
+    if len(every) == 1:
+        return found
+    here = {(m.session, entry.symbol) for m in segments(tape, merge=True) for entry in m.files}
+    return [lack for lack in found if (lack.session, lack.symbol) in here]
 
 
 def _seal(tape: Tape) -> None:

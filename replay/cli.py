@@ -98,8 +98,8 @@ def _patterns(
 def replay(**options: Any) -> None:
     """Replay a recording made by bp-record: the same frames through the same code.
 
-    DATA is its folder; the default is data/tape. If it holds several shards, all are replayed
-    together, except with --serve, which takes one.
+    DATA is its folder; the default is data/tape. If it holds several shards, all are replayed, or
+    served, together.
 
     \b
     Examples:

@@ -11,13 +11,13 @@ from tape.cli_ids import ids
 from tape.cli_prune import prune
 from tape.cli_rows import compact, diff
 from tape.cli_seal import recover, seal
-from tape.coverage import coverage
+from tape.coverage import covered_by
 from tape.finding import Finding
 from tape.forecast import pretty_days
 from tape.layout import SegmentName, Tape
 from tape.plugins import plugins
 from tape.prunings import Pruned, pruned
-from tape.recordings import Recording, missing_shards, recordings, tapes
+from tape.recordings import Recording, missing_shards, notes, recordings, tapes
 from tape.stored import stored_bytes
 from tape.summary import Summary, summarize_all
 from tape.totals import Totals, tables
@@ -43,8 +43,9 @@ class _Commands(console.Group):
 def cli() -> None:
     """Inspect, check, repair and export recordings made by bp-record.
 
-    DATA is a recording's folder; the default is data/tape. If it holds several shards, ls, info and
-    verify read them as one and union merges them; the other commands take one shard.
+    DATA is a recording's folder; the default is data/tape. If it holds several shards, ls, info,
+    verify, ids, export and union read them as one; the other commands take one after another, and
+    exit as the worst of them.
 
     \b
     Examples:
@@ -93,7 +94,7 @@ def ls(data: Path, as_json: bool, covered: bool) -> None:
     there = recordings(data)
     lines = [line for each in there for line in _segment_lines(each, data)]
     console.show_lines(_SEGMENT_COLUMNS, lines, as_json)
-    _say_notes(there)
+    console.say_notes(notes(there))
 
 
 @cli.command()
@@ -169,11 +170,6 @@ def _place(tape: Tape, data: Path) -> str:
     return "" if tape.root == data else f"{tape.root.name}/"
 
 
-def _say_notes(there: Sequence[Recording]) -> None:
-    console.say_notes(missing_shards(each.tape for each in there))
-    console.say_notes(note for each in there for note in each.away.notes())
-
-
 def _segment_lines(recording: Recording, data: Path) -> list[tuple[object, ...]]:
     tape, manifests, away = recording
     place = _place(tape, data)
@@ -244,7 +240,7 @@ def _show_counts(columns: Sequence[str], counts: Mapping[str, int]) -> None:
 
 def _show_coverage(there: Sequence[Recording], as_json: bool) -> None:
     console.say_notes(missing_shards(each.tape for each in there))
-    days = [day for tape, found, _ in there for day in coverage(tape, found)]
+    days = covered_by(there)
     if as_json:
         console.print_json(days)
     else:

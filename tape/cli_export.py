@@ -11,14 +11,12 @@ from tape import console
 from tape.choice import Choice
 from tape.export import Order, export
 from tape.generations import rows_files
-from tape.layout import Tape
 from tape.manifest import Manifest
 from tape.moment import moment
 from tape.outfile import FORMATS
 from tape.patterns import Patterns, nearest
-from tape.prunings import pruned
-from tape.reader import segments
 from tape.recorded import recorded_topics
+from tape.recordings import notes, recordings
 
 _FIRST_NS, _LAST_NS = 0, 2**63 - 1
 
@@ -75,8 +73,9 @@ class Asked:
 def command(**options: Any) -> None:
     """Export the rows of a recording as plain files: one per table, in OUT.
 
-    Lines stand in the order of the recording: sessions one after another, and in each by seq. The
-    symbol is a column. Nothing is rounded: in CSV and JSON prices, quantities and rates are decimal
+    Lines stand in the order of the recording: sessions one after another, and in each by seq. Of
+    several shards they are by time of receipt, those of each shard in its order. The symbol is a
+    column. Nothing is rounded: in CSV and JSON prices, quantities and rates are decimal
     texts, times ISO 8601 with nanoseconds; an empty field of CSV is null, an empty text is "".
     Rows are those of the generation that counts; what is not sealed, or was pruned, is left out,
     and a note says so.
@@ -98,17 +97,17 @@ def command(**options: Any) -> None:
     recording's first day), or nanoseconds since 1970.
     """
     asked = Asked(**options)
-    tape = Tape.open(asked.data)
-    found = segments(tape, merge=True)
+    there = recordings(asked.data, everything=True)
+    found = [manifest for each in there for manifest in each.segments]
     if not found:
-        raise NotARecording(f"{tape.root} holds journals only: nothing is sealed yet")
+        raise NotARecording(f"{asked.data} holds journals only: nothing is sealed yet")
     tables = asked.tables or None
     order = Order(tables, _choice(asked, found), asked.out, asked.form, asked.force)
     with console.Progress("exporting") as progress:
-        made = export(tape, found, order, progress.show)
-    if waiting := len(tape.journals()):
+        made = export(there, order, progress.show)
+    if waiting := sum(len(each.tape.journals()) for each in there):
         click.echo(f"journals that are not sealed are left out: {waiting}", err=True)
-    console.say_notes(pruned(tape).notes())
+    console.say_notes(notes(there))
     console.show_lines(_COLUMNS, made, asked.as_json, nothing="nothing to export")
 
 

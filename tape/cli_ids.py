@@ -5,12 +5,9 @@ from pathlib import Path
 import click
 
 from tape import console
-from tape.layout import Tape
 from tape.patterns import Patterns
-from tape.prunings import pruned
-from tape.reader import segments
+from tape.recordings import notes, recordings
 from tape.trade_ids import TradeIds, trade_ids
-from tape.view import permitted
 
 _COLUMNS = ("topic", "first_id", "last_id", "trades", "from_rest", "then_missing")
 
@@ -31,9 +28,9 @@ def ids(context: click.Context, data: Path, patterns: tuple[str, ...], as_json: 
     """Show ranges of trade ids without a hole.
 
     The exchange numbers the trades of a market consecutively. Each line is a range of ids that are
-    all recorded, over all sessions: how many of them came by REST instead of the stream, and how
-    many are missing before the next range. Where the exchange restarted its numbering, so does the
-    list.
+    all recorded, over all sessions and shards: how many of them came by REST instead of the stream,
+    and how many are missing before the next range. Where the exchange restarted its numbering, so
+    does the list.
 
     Exits 0 if no id is missing between the first and the last, 3 if some are.
 
@@ -42,15 +39,14 @@ def ids(context: click.Context, data: Path, patterns: tuple[str, ...], as_json: 
       bp-tape ids data/tape
       bp-tape ids -t trade.SOL_USDC --json data/tape
     """
-    tape = Tape.open(data)
-    manifests = segments(tape, merge=True)
-    found = trade_ids(permitted(tape, manifests), manifests, Patterns(patterns))
+    there = recordings(data)
+    found = trade_ids(there, Patterns(patterns))
     if as_json:
         console.print_json(found)
     else:
         lines = [line for stream in found for line in _lines(stream)]
         console.show_lines(_COLUMNS, lines, False, nothing="no trades here")
-    console.say_notes(pruned(tape).notes())
+    console.say_notes(notes(there))
     lacking = any(stream.missing for stream in found)
     context.exit(console.LOSSES if lacking else console.WHOLE)
 

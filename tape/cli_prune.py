@@ -9,6 +9,7 @@ import click
 
 from schemas.errors import UsageError
 from tape import console
+from tape.cli_shards import EachShard, together
 from tape.keep import Keep
 from tape.layout import Tape
 from tape.lock import upkeep
@@ -16,12 +17,12 @@ from tape.prune import Order, finish
 from tape.prune import prune as pruning
 from tape.prunings import What
 from tape.quantities import pretty_size
-from tape.retention import Aim, Choice, choose, take_stock
+from tape.retention import Aim, Choice, choose, take_stock, within
 
 Line = tuple[object, ...]
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option(
     "--keep",
@@ -54,7 +55,8 @@ def prune(
     """Delete the oldest segments, until what is left satisfies every --keep.
 
     The age of a segment is that of its last frame. The size is that of all files of the recording,
-    but for manifests; it is the whole that has to fit, whatever is removed of it. The newest
+    of all shards together, but for manifests; it is the whole that has to fit, whatever is removed
+    of it. The newest
     segment stays in any case, and a segment that is not certified unless you say --force. Files
     that were compacted go with the last of the segments that share them.
 
@@ -85,7 +87,10 @@ def prune(
             held.enter_context(upkeep(data))
             _say_finished(finish(tape))
         stock = take_stock(tape, aim.what)
-        choice = choose(stock, aim)
+        others = [take_stock(Tape(root), aim.what) for root in together(context) if root != data]
+        its = within([stock, *others], aim)
+        choice = choose(stock, its)
+        left = choice.bytes + sum(choose(other, its).bytes for other in others)
         if dry_run:
             planned = zip(choice.going, choice.freed, strict=True)
             whole = aim.what is What.ALL  # manifests go, even if others share all that is left
@@ -95,8 +100,9 @@ def prune(
             done = pruning(tape, stock, choice.going, order)
             lines = [(str(one.name), one.what.value, one.files, one.bytes) for one in done]
     console.show_lines(_PLANNED if dry_run else _DONE, lines, as_json, nothing="nothing to prune")
-    _say_left(choice, aim.keep)
-    context.exit(console.LOSSES if choice.spared or not choice.fits else console.WHOLE)
+    fits = aim.keep.size is None or left <= aim.keep.size
+    _say_left(choice, "" if fits else f"{pretty_size(left)} are left, more than {aim.keep.told}")
+    context.exit(console.LOSSES if choice.spared or not fits else console.WHOLE)
 
 
 _PLANNED = ("segment", "what", "bytes")
@@ -109,11 +115,8 @@ def _say_finished(paths: Sequence[str]) -> None:
         click.echo(f"removed {len(paths)} files of a pruning that was cut off", err=True)
 
 
-def _say_left(choice: Choice, keep: Keep) -> None:
+def _say_left(choice: Choice, too_much: str) -> None:
     for holding in choice.spared:
         click.echo(f"spared: {holding.name}: {holding.doubt}", err=True)
-    if not choice.fits:
-        click.echo(
-            f"{pretty_size(choice.bytes)} are left, more than {keep.told}: nothing else may go",
-            err=True,
-        )
+    if too_much:
+        click.echo(f"{too_much}: nothing else may go", err=True)

@@ -9,6 +9,7 @@ import click
 
 from schemas.errors import UsageError
 from tape import console
+from tape.cli_shards import EachShard
 from tape.compact import compact as compacting
 from tape.compact import finish
 from tape.days import Day, day_of
@@ -22,7 +23,7 @@ _SHOWN = 20
 Line = tuple[object, ...]
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option("--from", "old", type=int, metavar="N", help="Generation; default: the first.")
 @click.option("--to", "new", type=int, metavar="N", help="Generation; default: the last.")
@@ -77,7 +78,7 @@ def diff(
     context.exit(console.FAILED if differ else console.WHOLE)
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option("--day", metavar="DATE", help="Only this day, such as 2026-11-22.")
 @click.option("--all", "all_days", is_flag=True, help="Also days that are still being recorded.")

@@ -13,6 +13,7 @@ from schemas.errors import BackpackError, TapeError, TooNew, UsageError
 from tape import console
 from tape.again import seal_again
 from tape.batches import PrunedFile
+from tape.cli_shards import EachShard, together
 from tape.draft import SealEngine
 from tape.generations import Generations, all_generations
 from tape.layout import DAMAGED_ENDING, SegmentName, Tape
@@ -27,7 +28,7 @@ _STEP = 1_024  # frames between two words to the progress bar
 Line = tuple[object, ...]
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option("--again", is_flag=True, help="Rebuild the rows of segments that are sealed already.")
 @click.option("--segment", "names", multiple=True, metavar="NAME", help="Only this; repeatable.")
@@ -57,12 +58,13 @@ def seal(
         raise UsageError("--segment goes with --again: journals are sealed all together")
     tape, engine = Tape.open(data), _engine(context)
     with upkeep(data) if again else lock(data):
-        lines = list(_sealed_again(tape, names, engine) if again else _sealed(tape, engine))
+        chosen = _named(tape, names, together(context)) if again else []
+        lines = list(_sealed_again(tape, chosen, engine) if again else _sealed(tape, engine))
     console.show_lines(_SEALED, lines, as_json, nothing="nothing to seal")
     context.exit(_sealed_code({str(line[2]) for line in lines}, again))
 
 
-@click.command(cls=console.Command)
+@click.command(cls=EachShard)
 @console.folder
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @console.as_json
@@ -139,9 +141,8 @@ def _sealed_line(name: SegmentName, manifest: Manifest) -> Line:
 
 
 def _sealed_again(
-    tape: Tape, names: Sequence[str], engine: Callable[[], SealEngine]
+    tape: Tape, chosen: Sequence[Generations], engine: Callable[[], SealEngine]
 ) -> Iterator[Line]:
-    chosen = _named(all_generations(tape), names)
     total = sum(one.current.frames for one in chosen if one.current is not None)
     done = 0
     with console.Progress("sealing again") as progress:
@@ -164,14 +165,15 @@ def _sealed_again(
                 yield line if again.made else (*line[:-1], "its rows are those already")
 
 
-def _named(segments: Sequence[Generations], names: Sequence[str]) -> list[Generations]:
+def _named(tape: Tape, names: Sequence[str], every: Sequence[Path]) -> list[Generations]:
+    """Those of one that are named, or all. every: where they may be, as in another shard."""
     try:
         wanted = set(map(SegmentName.parse, names))
     except TapeError as error:
         raise UsageError(f"--segment: {error}") from None
-    if unknown := wanted - {one.name for one in segments}:
+    if unknown := wanted - {name for root in every for name in Tape(root).generations()}:
         raise UsageError(f"no segment {', '.join(map(str, sorted(unknown)))} here: see bp-tape ls")
-    return [one for one in segments if not wanted or one.name in wanted]
+    return [one for one in all_generations(tape) if not wanted or one.name in wanted]
 
 
 def _sealed_code(verdicts: set[str], again: bool) -> int:

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.errors import BackpackError, UsageError
+from tape.quantities import pretty_span
 
 WHOLE = 0
 FAILED = 1
@@ -31,6 +32,7 @@ _WIDEST = (
     10_000  # characters: a terminal folds what is too long for it, and a name cut short is none
 )
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_KEPT = "tape.console"  # in the context of a command: JSON that is not to be printed
 
 
 class _Failure(click.ClickException):
@@ -54,11 +56,11 @@ class Command(click.Command):
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _reported(None):
+        with reported(None):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reported(ctx.params.get("data")):
+        with reported(ctx.params.get("data")):
             return super().invoke(ctx)
 
 
@@ -71,11 +73,26 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON d
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    context = click.get_current_context(silent=True)
+    kept: list[Any] | None = None if context is None else context.meta.get(_KEPT)
+    if kept is None:
+        click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    else:
+        kept.append(value)
 
 
 @contextmanager
-def _reported(data: Path | None) -> Iterator[None]:
+def kept_json(context: click.Context) -> Iterator[list[Any]]:
+    """What `print_json` is given meanwhile, instead of printing it."""
+    context.meta[_KEPT] = documents = list[Any]()
+    try:
+        yield documents
+    finally:
+        del context.meta[_KEPT]
+
+
+@contextmanager
+def reported(data: Path | None) -> Iterator[None]:
     """Our errors as those that click shows. data: the recording, where one is known."""
     try:
         yield
@@ -107,14 +124,26 @@ class Group(Command, click.Group):
 
 
 class Progress:
-    """A bar on stderr for what lasts: shown on a terminal only, after two seconds."""
+    """A bar on stderr for what lasts: shown on a terminal only, after two seconds.
 
-    def __init__(self, what: str) -> None:
+    unit: of what is done, where it may last for hours: how many in a second is shown too, and for
+    how long it will do at that rate.
+    """
+
+    def __init__(self, what: str, unit: str = "") -> None:
+        columns = progress.Progress.get_default_columns()
+        if unit:
+            columns = (*columns[:3], progress.TextColumn("{task.fields[pace]}"))
         self._bar = progress.Progress(
-            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task(what, total=None)
-        self._due = monotonic() + _PATIENCE
+        self._task = self._bar.add_task(what, total=None, pace="")
+        self._unit = unit
+        self._began = monotonic()
+        self._due = self._began + _PATIENCE
 
     def __enter__(self) -> "Progress":
         return self
@@ -124,9 +153,15 @@ class Progress:
 
     def show(self, done: float, total: float) -> None:
         """Say how far it is."""
-        self._bar.update(self._task, completed=done, total=total)
+        pace = self._pace(done, total) if self._unit and done else ""
+        self._bar.update(self._task, completed=done, total=total, pace=pace)
         if monotonic() > self._due:
             self._bar.start()
+
+    def _pace(self, done: float, total: float) -> str:
+        spent = monotonic() - self._began
+        left = pretty_span(spent * (total - done) / done)
+        return f"{done / max(spent, 0.001):,.0f} {self._unit}/s, {left} left"
 
 
 def show_table(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tape.days import day_of
 from tape.doubts import Hole, read_holes
 from tape.ends import Ends
 from tape.laps import DAMAGED, PRUNED, Lap, breaks, damage, ends, holes_of_pruned, laps
@@ -22,6 +23,7 @@ from tape.layout import DAY_NS, Tape, date_folder
 from tape.manifest import Manifest
 from tape.prunings import Pruned, Pruning, pruned
 from tape.reader import Part
+from tape.recordings import Recording
 from tape.spans import Stretch, by_day, length, union, without
 
 UNRECORDED = "unrecorded"  # nobody was to record it then
@@ -62,6 +64,18 @@ class Taken(NamedTuple):
     cause: str
     lap: Lap
     stretch: Stretch
+
+
+def covered_by(there: Sequence[Recording]) -> list[Covered]:
+    """Of several recordings, as of shards: what any of them covers is covered.
+
+    Raises TapeError for what cannot be read.
+    """
+    found: defaultdict[tuple[str, str], list[Covered]] = defaultdict(list)
+    for tape, manifests, _ in there:
+        for each in coverage(tape, manifests):
+            found[each.topic, each.day].append(each)
+    return [parts[0] if len(parts) == 1 else _joined(parts) for _, parts in sorted(found.items())]
 
 
 def coverage(tape: Tape, manifests: Sequence[Manifest]) -> list[Covered]:
@@ -138,6 +152,22 @@ def _part(hole: Hole, lap: Lap) -> Stretch:
     if hole.ts_until is not None and hole.until_seq is not None and hole.until_seq <= lap.last_seq:
         until = min(until, hole.ts_until)
     return Stretch(start, until)
+
+
+def _joined(parts: Sequence[Covered]) -> Covered:
+    """One topic on one day, of which several recordings have something."""
+    day = day_of(parts[0].day)
+    whole = [Stretch(day * DAY_NS, (day + 1) * DAY_NS)]
+    gaps: defaultdict[str, list[Stretch]] = defaultdict(list)
+    covered: list[Stretch] = []
+    for part in parts:
+        stretches = [Stretch(gone.ts_since, gone.ts_until) for gone in part.missing]
+        covered += without(whole, stretches)
+        for gone, stretch in zip(part.missing, stretches, strict=True):
+            gaps[gone.cause].append(stretch)
+    gaps.pop(UNRECORDED, None)
+    causes = [(cause, union(gone)) for cause, gone in gaps.items()]
+    return _day(parts[0].topic, day, union(covered), causes)
 
 
 def _days(

@@ -1,4 +1,7 @@
-"""Export: the rows and frames of a recording as plain files, one for each table, in its order."""
+"""Export: the rows and frames of a recording as plain files, one for each table, in its order.
+
+Of several recordings, as of shards, those of all by when they were received, each in its own order.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,13 +28,14 @@ from tape.columns import whole_batch
 from tape.confluence import Source, confluence
 from tape.files import make_folder
 from tape.generations import rows_files
-from tape.layout import FRAMES, Tape
+from tape.layout import FRAMES
 from tape.manifest import FileEntry, Manifest
 from tape.outfile import FORMATS, Outfile, Target
-from tape.prunings import pruned
 from tape.reader import read_batches
+from tape.recordings import Recording
+from tape.row_frames import not_of, of_frames
 from tape.segment import labels
-from tape.stored import Left, left_of
+from tape.stored import left_of
 from tape.view import seen, without_account
 
 Progress = Callable[[float, float], None]
@@ -40,6 +44,7 @@ _ROWS_AT_A_TIME = 262_144  # of all files that are open
 _LEAST_ROWS = 64  # of one
 _FRAMES_AT_A_TIME = 4_096
 _STREAMS = ("seq", "kind", "topic")
+_PLACE = "place"  # a column, while lines of several recordings are put in order
 
 
 class Exported(NamedTuple):
@@ -68,32 +73,29 @@ class Order:
 
 
 def export(
-    tape: Tape,
-    manifests: Sequence[Manifest],
+    there: Sequence[Recording],
     order: Order,
     progress: Progress = lambda done, total: None,
 ) -> list[Exported]:
     """Make the files; they get their names when all are whole. What was pruned is left out.
 
-    manifests: segments, in recording order. Raises UsageError for what cannot be asked for,
-    TapeError for what cannot be read, pruned frames among it that would say which rows are asked
-    for, and OSError where the disk refuses.
+    Raises UsageError for what cannot be asked for, TapeError for what cannot be read, pruned frames
+    among it that would say which rows are asked for, and OSError where the disk refuses.
     """
-    view = without_account(tape) if order.choice.public_only else tape
+    manifests = [manifest for each in there for manifest in each.segments]
     tables = _tables(manifests, order)
     targets = {table: _target(manifests, order, table) for table in tables}
-    _check_out(tape, order, targets.values())
-    left = left_of(tape, manifests, pruned(tape))
+    _check_out(there, order, targets.values())
     meter = _Meter(progress, sum(_size(m, order, table) for m in manifests for table in tables))
+    views = [_View(each, order.choice, meter, len(there)) for each in there]
     make_folder(order.out)
     made: list[tuple[Outfile, Exported]] = []
     with ExitStack() as unfinished:
         for table, target in targets.items():
             file = FORMATS[order.form](target)
             unfinished.callback(file.abandon)
-            for manifest in manifests:
-                for batch in _Lines(view, manifest, order.choice, left, meter).of(table):
-                    file.write(batch)
+            for batch in _together(views, table):
+                file.write(batch)
             size = file.complete()
             if file.rows or order.tables is not None:
                 shown = str(target.path), table, file.rows, size, target.private
@@ -118,17 +120,56 @@ class _Meter:
             yield batch
 
 
+class _View:
+    """What is asked for of one of ``count`` recordings."""
+
+    def __init__(self, recording: Recording, choice: Choice, meter: _Meter, count: int) -> None:
+        tape, self.segments, _ = recording
+        self.left = left_of(*recording)
+        self.tape = without_account(tape) if choice.public_only else tape
+        self.choice = choice
+        self.meter = meter
+        self.rows_at_a_time = _ROWS_AT_A_TIME // count
+
+    def of(self, table: str) -> Iterator[pa.RecordBatch]:
+        """The lines of a table, or frames, in order; no batch is empty."""
+        for manifest in self.segments:
+            for batch in _Lines(self, manifest).of(table):
+                if batch.num_rows:
+                    yield batch
+
+    def placed(self, table: str) -> Iterator[pa.RecordBatch]:
+        """The same with one more column: the latest time at which any line so far was received, so
+        that a clock that was set back changes no order."""
+        latest = 0
+        for batch in self.of(table):
+            received = batch.column("ts_recv").cast(pa.int64())
+            places = pc.cumulative_max(received, start=latest)
+            latest = places[-1].as_py()
+            yield batch.append_column(_PLACE, places)
+
+
+def _together(views: Sequence[_View], table: str) -> Iterator[pa.RecordBatch]:
+    if len(views) == 1:
+        return views[0].of(table)
+    sources = [
+        Source(min(m.first_ts for m in view.segments), partial(view.placed, table))
+        for view in views
+        if view.segments
+    ]
+    return (batch.drop_columns([_PLACE]) for batch in confluence(sources, _PLACE))
+
+
 class _Lines:
     """The lines of one segment that are asked for, in order."""
 
-    def __init__(
-        self, tape: Tape, manifest: Manifest, choice: Choice, left: Left, meter: _Meter
-    ) -> None:
-        self._tape = tape
+    def __init__(self, view: _View, manifest: Manifest) -> None:
+        self._tape = view.tape
         self._manifest = manifest
-        self._choice = choice
-        self._left = left
-        self._meter = meter
+        self._choice = view.choice
+        self._left = view.left
+        self._meter = view.meter
+        self._rows_at_a_time = view.rows_at_a_time
 
     def of(self, table: str) -> Iterator[pa.RecordBatch]:
         """Of a table, or frames."""
@@ -146,14 +187,14 @@ class _Lines:
         total = sum(entry.rows for entry in files)
         sources = []
         for entry in files:
-            share = _ROWS_AT_A_TIME * entry.rows // max(total, 1)
+            share = self._rows_at_a_time * entry.rows // max(total, 1)
             excerpt = Excerpt(batch_rows=max(share, _LEAST_ROWS))
             sources.append(Source(entry.first_seq, partial(self._file, entry, excerpt)))
         lines = confluence(sources)
         if self._choice.needs_streams(table):
-            lines = _of_frames(lines, self._choice.streams(self._frames(_STREAMS)))
+            lines = of_frames(lines, self._choice.streams(self._frames(_STREAMS)))
         if self._choice.public_only and self._may_be_mixed(table):
-            lines = _without(lines, (seqs for seqs, _ in marked(self._frames())))
+            lines = not_of(lines, (seqs for seqs, _ in marked(self._frames())))
         return (batch for batch in lines if batch.num_rows)
 
     def _may_be_mixed(self, table: str) -> bool:
@@ -181,45 +222,6 @@ class _Lines:
 
         files = seen(self._tape, self._manifest.files_of(FRAMES))
         return confluence([Source(entry.first_seq, partial(read, entry)) for entry in files])
-
-
-def _of_frames(
-    lines: Iterator[pa.RecordBatch], frames: Iterator[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    """Rows that were made of some frames; both in order."""
-    known = _Seqs(batch.column("seq") for batch in frames)
-    for batch in lines:
-        yield batch.filter(pc.is_in(batch.column("seq"), known.upto(batch)))
-
-
-def _without(
-    lines: Iterator[pa.RecordBatch], private: Iterator[pa.Array]
-) -> Iterator[pa.RecordBatch]:
-    """Rows that were not made of some frames."""
-    known = _Seqs(private)
-    for batch in lines:
-        yield batch.filter(pc.invert(pc.is_in(batch.column("seq"), known.upto(batch))))
-
-
-class _Seqs:
-    """Seqs of frames, in order; read on as they are asked for."""
-
-    def __init__(self, arrays: Iterator[pa.Array]) -> None:
-        self._arrays = arrays
-        self._kept: list[pa.Array] = []
-
-    def upto(self, batch: pa.RecordBatch) -> pa.Array:
-        """At least all from the first line of a batch to its last; batches come in order."""
-        seqs = batch.column("seq")
-        first, last = (seqs[at].as_py() if len(seqs) else 0 for at in (0, -1))
-        self._kept = [kept for kept in self._kept if kept[-1].as_py() >= first]
-        while not self._kept or self._kept[-1][-1].as_py() < last:
-            following = next(self._arrays, None)
-            if following is None:
-                break
-            if len(following):
-                self._kept.append(following)
-        return pa.concat_arrays([pa.array([], pa.int64()), *self._kept])
 
 
 def _tables(manifests: Sequence[Manifest], order: Order) -> list[str]:
@@ -252,13 +254,13 @@ def _may_be_private(manifests: Sequence[Manifest], table: str) -> bool:
     return any(m.private or any(map(is_private, m.topics)) for m in manifests)
 
 
-def _check_out(tape: Tape, order: Order, targets: Iterable[Target]) -> None:
-    if order.out.resolve().is_relative_to(tape.root.resolve()):
+def _check_out(there: Sequence[Recording], order: Order, targets: Iterable[Target]) -> None:
+    if any(order.out.resolve().is_relative_to(each.tape.root.resolve()) for each in there):
         raise UsageError(f"{order.out} is in the recording itself: name a folder of its own")
-    there = [target.path.name for target in targets if os.path.lexists(target.path)]
-    if there and not order.force:
+    taken = [target.path.name for target in targets if os.path.lexists(target.path)]
+    if taken and not order.force:
         raise UsageError(
-            f"{order.out} has {', '.join(there)} already: name another folder, or --force"
+            f"{order.out} has {', '.join(taken)} already: name another folder, or --force"
         )
 
 

@@ -70,7 +70,7 @@ class History:
     def __init__(
         self, tape: Tape, segments: Sequence[Manifest], cache_bytes: int = 256 << 20
     ) -> None:
-        self._segments = segments
+        self.segments = segments
         self._decoded = Decoded(tape, segments, cache_bytes)
         self._frames = FramesAt(self._decoded)
         self._books = BooksAt(self._decoded, self._frames)
@@ -81,9 +81,14 @@ class History:
 
         The first time this reads the manifests of all segments, some ms each.
         """
-        every = {self._decoded.kinds(index) for index in range(len(self._segments))}
+        every = {self._decoded.kinds(index) for index in range(len(self.segments))}
         symbols = {symbol for kinds in every for table, symbol in kinds if table == row.TABLE}
         return sorted(symbol for symbol in symbols if symbol is not None)
+
+    def has_market(self, symbol: str) -> bool:
+        """Whether anything was recorded about a market."""
+        every = {self._decoded.kinds(index) for index in range(len(self.segments))}
+        return any(symbol == of for kinds in every for _, of in kinds)
 
     def last(
         self, row: type[R], symbol: str | None, mark: Mark, where: Where | None = None
@@ -127,7 +132,7 @@ class History:
         """
         found: list[R] = []
         for index in range(mark.segment + 1):
-            segment = self._segments[index]
+            segment = self.segments[index]
             if segment.format >= _LOWEST_TS and segment.last_ts < ts_recv:
                 continue
             for lot in self._lots(row, symbol, mark, index):

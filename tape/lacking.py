@@ -10,11 +10,9 @@ import pyarrow.compute as pc
 from schemas.rows import Gap, Trade
 from tape.batches import Excerpt
 from tape.doubts import read_table
-from tape.layout import Tape
-from tape.manifest import Manifest
 from tape.patterns import Patterns
-from tape.prunings import pruned
 from tape.reader import read_batches
+from tape.recordings import Recording, in_order
 from tape.stored import left_of
 from tape.trade_ids import CHANNEL, TradeIds, trade_ids
 from tape.view import seen
@@ -52,22 +50,20 @@ class Lack(msgspec.Struct, frozen=True):
         return sum(last - first + 1 for first, last in self.ranges)
 
 
-def lacking(
-    tape: Tape, manifests: Sequence[Manifest], wanted: Patterns | None = None
-) -> list[Lack]:
+def lacking(there: Sequence[Recording], wanted: Patterns | None = None) -> list[Lack]:
     """The gaps of all streams of trades, by topic and id. Of a stream whose numbering began again
     those since then: the venue's REST knows no others.
 
     Raises TapeError for a file that cannot be read.
     """
-    newest = {found.topic: found for found in trade_ids(tape, manifests, wanted)}
+    newest = {found.topic: found for found in trade_ids(there, wanted)}
     streams = [found for found in newest.values() if found.missing]
-    shown = _shown(tape, manifests, streams)
+    shown = _shown(there, streams)
     split = {found.topic: _assigned(found, shown[found.topic]) for found in streams}
     alone = {
         topic: {first - 1 for first, _ in ranges} for topic, (_, ranges) in split.items() if ranges
     }
-    known = _neighbours(tape, manifests, alone)
+    known = _neighbours(there, alone)
     lacks = [lack for of_rows, _ in split.values() for lack in of_rows]
     for topic, (_, ranges) in split.items():
         lacks += (_unshown(topic, span, known[topic, span[0] - 1]) for span in ranges)
@@ -75,12 +71,12 @@ def lacking(
 
 
 def _shown(
-    tape: Tape, manifests: Sequence[Manifest], streams: Iterable[TradeIds]
+    there: Sequence[Recording], streams: Iterable[TradeIds]
 ) -> defaultdict[str, list[tuple[str, Gap]]]:
     """Rows that show gaps of these streams, and the sessions they are of, the newest first."""
     since = {found.topic: found.since or 0 for found in streams}
     found: defaultdict[str, list[tuple[str, Gap]]] = defaultdict(list)
-    for manifest in reversed(manifests):
+    for (tape, _, _), manifest in reversed(in_order(there)):
         for row in read_table(tape, manifest, Gap):
             of_ids = row.topic in since and row.missing and row.expected_id is not None
             if of_ids and row.topic and (row.ts_engine_since or 0) >= since[row.topic]:
@@ -122,16 +118,16 @@ def _unshown(topic: str, span: tuple[int, int], since: tuple[str, int, int, int]
 
 
 def _neighbours(
-    tape: Tape, manifests: Sequence[Manifest], wanted: dict[str, set[int]]
+    there: Sequence[Recording], wanted: dict[str, set[int]]
 ) -> dict[tuple[str, int], tuple[str, int, int, int]]:
     """Session, seq, time of receipt and engine time of trades, by topic and id; of several of one
     id the newest."""
     found: dict[tuple[str, int], tuple[str, int, int, int]] = {}
-    left = left_of(tape, manifests, pruned(tape))
-    for manifest in manifests:
+    left = {each.tape.root: left_of(*each) for each in there}
+    for (tape, _, _), manifest in in_order(there):
         for entry in seen(tape, manifest.files_of(Trade.TABLE)):
             topic = f"{CHANNEL}{entry.symbol}"
-            if topic in wanted and left.has(entry):
+            if topic in wanted and left[tape.root].has(entry):
                 for batch in read_batches(tape, entry, _NEIGHBOUR):
                     for number, seq, ts_recv, ts_engine in _among(batch, wanted[topic]):
                         found[topic, number] = manifest.session, seq, ts_recv, ts_engine

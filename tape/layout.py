@@ -26,6 +26,8 @@ DAMAGED_ENDING = ".damaged"
 PARQUET_ENDING = ".parquet"
 MANIFEST_ENDING = ".json"
 LOSS_ENDING = ".loss"  # before .parquet: frames that say what a frames file had that is gone
+# What a folder has at least one of in which there is anything of a recording, damaged as it may be.
+MARKS = ("manifest/*.json*", f"journal/*{JOURNAL_ENDING}*", f"{FRAMES}/*/*/*.parquet*")
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"  # what Hive readers take for null
 _LONGEST_NAME = 200  # file systems end a name at 255 bytes

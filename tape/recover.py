@@ -16,8 +16,7 @@ from tape.compact import compact
 from tape.generations import Generations, all_generations
 from tape.layout import (
     DAMAGED_ENDING,
-    FRAMES,
-    JOURNAL_ENDING,
+    MARKS,
     SegmentName,
     Tape,
     generation_of,
@@ -48,9 +47,8 @@ def open_damaged(root: Path) -> Tape:
     """A folder in which there is at least something of a recording; raises NotARecording."""
     if not root.is_dir():
         raise NotARecording(f"no folder {root}; name the folder that bp-record wrote to")
-    marks = ("manifest/*.json*", f"journal/*{JOURNAL_ENDING}*", f"{FRAMES}/*/*/*.parquet*")
     tape = Tape(root)
-    if not any(any(tape.glob(mark)) for mark in marks):
+    if not any(any(tape.glob(mark)) for mark in MARKS):
         refuse_shards(root)
         raise NotARecording(f"{root} holds no recording, nor what is left of one")
     return tape

@@ -5,6 +5,7 @@ does one that a journal continues that is still to be sealed. A file that severa
 gone with the last of them.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -105,6 +106,28 @@ def choose(stock: Stock, aim: Aim) -> Choice:
         freed.append(holding.bytes + sum(last))
         left -= freed[-1]
     return Choice(going, freed, spared, left, keep.size is None or left <= keep.size)
+
+
+def within(stocks: Sequence[Stock], aim: Aim) -> Aim:
+    """What is to be done to each of several recordings that are to fit into a size all together:
+    they are kept up to the same age, the longest for which they do, or as long as nothing may go
+    any more."""
+    size = aim.keep.size
+    if size is None or len(stocks) == 1:
+        return aim
+    ages = sorted({max(aim.now - each.last_ts - 1, 0) for s in stocks for each in s.holdings})
+    longest = aim._replace(keep=aim.keep._replace(size=None))
+
+    def up_to(age: int) -> Aim:
+        least = age if aim.keep.age is None else min(age, aim.keep.age)
+        return aim._replace(keep=longest.keep._replace(age=least))
+
+    def too_much(aim: Aim) -> bool:
+        return sum(choose(stock, aim).bytes for stock in stocks) > size
+
+    if not ages or not too_much(longest):
+        return longest
+    return up_to(ages[max(bisect_left(ages, True, key=lambda age: too_much(up_to(age))) - 1, 0)])
 
 
 def take_stock(tape: Tape, what: What = What.ALL) -> Stock:

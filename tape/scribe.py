@@ -11,7 +11,9 @@ from tape.draft import SealEngine
 from tape.journal import JournalWriter
 from tape.layout import HOUR_NS, LARGEST_SEGMENT_FRAMES, SegmentName, Tape
 from tape.manifest import Manifest
+from tape.reader import segments
 from tape.seal import seal
+from tape.sealers import Sealers
 
 _FLUSH_FRAMES = 10_000  # that wait in memory
 
@@ -44,16 +46,17 @@ class Scribe:
     """Takes frames one by one; the segment ends with the hour of the union's clock.
 
     head: of the segment that begins; its number and topics are filled in. private: only its owner
-    may read the journals. sealed: manifests so far.
+    may read the journals. seq: of the newest frame. ended: of the newest one in a segment that has
+    ended.
     """
 
     def __init__(
         self, tape: Tape, engine: Callable[[], LiveEngine], head: SegmentHead, private: bool
     ) -> None:
-        self.sealed: list[Manifest] = []
-        self.seq = 0
+        self.seq = self.ended = 0
         self._tape = tape
         self._make = engine
+        self._sealers = Sealers(tape, engine)
         self._engine = engine()
         self._base = head
         self._private = private
@@ -69,7 +72,11 @@ class Scribe:
 
     def begin(self, stamp: Stamp, topics: Iterable[str]) -> None:
         """End the segment, if one is open, and begin the next."""
-        keyframes = self._end("roll") if self._number else []
+        keyframes: list[tuple[str, bytes]] = []
+        if self._number:
+            keyframes = self._end("roll")
+            self._sealers.begin(self._tape.journal(self._name))
+            self.ended = self.seq
         self._stamp = stamp
         self._number += 1
         self._until = (stamp.at // HOUR_NS + 1) * HOUR_NS
@@ -96,12 +103,16 @@ class Scribe:
             self.take(Content(Kind.CHECKPOINT, to_json(self._witness.checkpoint())), stamp)
         return frame.seq
 
-    def finish(self) -> None:
-        """The last segment ends."""
+    def finish(self) -> list[Manifest]:
+        """The last segment ends; all of them, sealed."""
         self._end("stop")
+        seal(self._tape.journal(self._name), self._tape, self._make())
+        self._sealers.finish()
+        return segments(self._tape, merge=True)
 
     def abandon(self) -> None:
-        """Leave the journal as it is."""
+        """Leave the journals as they are."""
+        self._sealers.abandon()
         if self._journal is not None:
             self._journal.abandon()
 
@@ -113,9 +124,6 @@ class Scribe:
         self.take(Content(Kind.CHECKPOINT, to_json(noted)), self._stamp)
         self._journal.close()
         self._journal = None
-        sealed = seal(self._tape.journal(self._name), self._tape, self._make())
-        assert sealed is not None, "it has a head"
-        self.sealed.append(sealed)
         return keyframes
 
     @property

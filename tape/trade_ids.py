@@ -18,8 +18,8 @@ from tape.doubts import read_table
 from tape.layout import Tape
 from tape.manifest import FileEntry, Manifest
 from tape.patterns import Patterns
-from tape.prunings import pruned
 from tape.reader import read_batches
+from tape.recordings import Recording, in_order
 from tape.stored import left_of
 from tape.view import seen
 
@@ -64,20 +64,18 @@ class TradeIds(msgspec.Struct, frozen=True):
         return [(a.last_id + 1, b.first_id - 1) for a, b in pairwise(self.stretches)]
 
 
-def trade_ids(
-    tape: Tape, manifests: Sequence[Manifest], wanted: Patterns | None = None
-) -> list[TradeIds]:
-    """Of each stream of trades that is asked for, by topic and numbering. What was pruned is not
-    there.
+def trade_ids(there: Sequence[Recording], wanted: Patterns | None = None) -> list[TradeIds]:
+    """Of each stream of trades that is asked for, by topic and numbering, over all recordings: its
+    market may have moved from shard to shard. What was pruned is not there.
 
     Raises TapeError for a file that cannot be read.
     """
     streams: dict[str, _Stream] = {}
-    left = left_of(tape, manifests, pruned(tape))
-    for manifest in manifests:
+    left = {each.tape.root: left_of(*each) for each in there}
+    for (tape, _, _), manifest in in_order(there):
         for entry in seen(tape, manifest.files_of(Trade.TABLE)):
             topic = f"{CHANNEL}{entry.symbol}"
-            if left.has(entry) and (wanted is None or wanted.wants(topic)):
+            if left[tape.root].has(entry) and (wanted is None or wanted.wants(topic)):
                 streams.setdefault(topic, _Stream()).read(tape, manifest, entry)
         for row in read_table(tape, manifest, Gap):
             if row.cause == _BACKWARDS and row.topic in streams and row.ts_engine_until is not None:

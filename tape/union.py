@@ -1,8 +1,6 @@
 """A recording made of several: what any of them heard, each message once."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
 from itertools import groupby, pairwise
@@ -14,15 +12,16 @@ from schemas.errors import NotARecording, UsageError
 from schemas.frames import SegmentHead, UnionInput
 from schemas.rows import SCHEMA
 from tape.blend import Blend
-from tape.files import ASIDE, make_folder, rename
 from tape.layout import Tape
 from tape.manifest import Manifest
 from tape.prunings import pruned
 from tape.reader import segments
+from tape.recordings import tapes
 from tape.scribe import LiveEngine, Scribe
 from tape.side import Heard, Side
 from tape.version import FORMAT, code_version
 from tape.view import permitted, without_account
+from tape.worksite import worksite
 
 _STEP = 1_024  # frames between two words to the progress bar
 
@@ -40,17 +39,18 @@ class Made(NamedTuple):
 
 
 def sides(roots: Sequence[Path], public: bool) -> list[Side]:
-    """The sessions of some recordings, by name. public: without what is of an account.
+    """The sessions of some recordings, and of the shards in their folders, by name. public: without
+    what is of an account.
 
     Raises NotARecording where there is nothing, and UsageError where two have the same session.
     """
     found: list[Side] = []
-    for root in roots:
-        tape = Tape.open(root)
+    for tape in (tape for root in roots for tape in tapes(root)):
         all_of_it = segments(tape, merge=True)
         away = pruned(tape).unplayable
         there = [manifest for manifest in all_of_it if manifest.name not in away]
         if not there:
+            root = tape.root
             raise NotARecording(f"{root} has no sealed segment with frames: nothing to unite")
         tape = without_account(tape) if public else permitted(tape, there)
         sessions = groupby(there, key=attrgetter("session"))
@@ -73,43 +73,36 @@ def union(
 ) -> Made:
     """Make one recording of all sides, in a folder that is not there yet, or empty.
 
-    It is written aside, and has its name when all of it is sealed. Raises UsageError where the
+    It is written aside, and has its name when all of it is sealed. To seal counts twice as much for
+    the progress as to weave. Raises UsageError where the
     folder has something or is in a side's, TapeError for frames that cannot be read, OSError where
     the disk refuses.
     """
-    aside = _place(out, found)
+    _check_out(out, found)
     inputs = tuple(side.input() for side in found)
     private = not public and any(m.private for side in found for m in side.segments)
-    scribe = Scribe(Tape(aside), engine, _head(found, inputs), private)
-    make_folder(aside)
-    blend = Blend(scribe, public)
-    try:
-        _feed(found, blend, progress)
-        if not scribe.seq:
-            raise NotARecording("nothing was heard of the venue in these recordings")
-        scribe.finish()
-        rename(aside, out)
-    except BaseException:
-        scribe.abandon()
-        with suppress(OSError):
-            shutil.rmtree(aside)
-        raise
-    return Made(inputs, scribe.sealed, blend.copies, blend.replies.left_out)
+    with worksite(out) as aside:
+        scribe = Scribe(Tape(aside), engine, _head(found, inputs), private)
+        blend = Blend(scribe, public)
+        try:
+            for done, total in _feed(found, blend):
+                progress((done + 2 * done * scribe.ended // max(scribe.seq, 1)) // 3, total)
+            if not scribe.seq:
+                raise NotARecording("nothing was heard of the venue in these recordings")
+            made = scribe.finish()
+        except BaseException:
+            scribe.abandon()
+            raise
+    return Made(inputs, made, blend.copies, blend.replies.left_out)
 
 
-def _place(out: Path, found: Sequence[Side]) -> Path:
-    """Where it is made. A recording in another is damage to that."""
+def _check_out(out: Path, found: Sequence[Side]) -> None:
+    """A recording in another is damage to that."""
     for root in {side.root for side in found}:
         if out.resolve().is_relative_to(root.resolve()):
             raise UsageError(f"{out} is in {root}, one of those to be united: name another folder")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out} is there already, and not empty: name a new folder")
-    aside = out.with_name(out.name + ASIDE)
-    if aside.exists():
-        raise UsageError(
-            f"{aside} is there: another union is at work on it, or was cut off; remove it then"
-        )
-    return aside
 
 
 def _head(found: Sequence[Side], inputs: tuple[UnionInput, ...]) -> SegmentHead:
@@ -134,9 +127,9 @@ def _head(found: Sequence[Side], inputs: tuple[UnionInput, ...]) -> SegmentHead:
     )
 
 
-def _feed(found: Sequence[Side], blend: Blend, progress: Progress) -> None:
+def _feed(found: Sequence[Side], blend: Blend) -> Iterator[tuple[int, int]]:
     """All frames by the time they came, and those of one time by session; a side is opened when it
-    begins."""
+    begins. Now and then how many, and of how many."""
     total, done = sum(side.frames for side in found), 0
     waiting = [(side.begins(), number) for number, side in enumerate(found)]
     heapify(waiting)
@@ -156,5 +149,5 @@ def _feed(found: Sequence[Side], blend: Blend, progress: Progress) -> None:
         else:
             coming[number] = following
             heappush(waiting, (following.at, number))
-        if done % _STEP == 0:
-            progress(done, total)
+            if done % _STEP == 0:
+                yield done, total

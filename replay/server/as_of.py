@@ -2,12 +2,13 @@
 
 from functools import cached_property
 
+from replay.server.histories import Known
 from replay.server.market_list import MarketList
 from replay.server.replies import INVALID_SYMBOL, Refused
 from replay.server.shift import Shift
 from schemas import rows
 from schemas.requests import MARKETS_PATH
-from tape.history import History, Mark
+from tape.history import Mark
 
 _KNOWN_BY = (
     *(rows.Depth, rows.BookTicker, rows.Trade, rows.Ticker),
@@ -24,7 +25,7 @@ class AsOf:
     now: tape time, ns since the epoch, UTC.
     """
 
-    def __init__(self, history: History, mark: Mark, now: int, shift: Shift | None) -> None:
+    def __init__(self, history: Known, mark: Mark, now: int, shift: Shift | None) -> None:
         self.history = history
         self.mark = mark
         self.now = now

@@ -65,12 +65,15 @@ class Audience:
         """Queue a binary message for all that listen at all."""
         self.deliver([(None, payload)], BINARY)
 
-    def close(self, code: int | None, reason: str) -> None:
-        """End all connections, what is queued first; code None: without a Close frame. They are no
-        longer counted."""
+    def close(
+        self, code: int | None, reason: str, about: Callable[[str], bool] | None = None
+    ) -> None:
+        """End all connections, or those with topics of a kind, what is queued first; code None:
+        without a Close frame. They are no longer counted."""
         for client in list(self.clients):
-            client.close(code, reason)
-            self.leave(client)
+            if about is None or any(map(about, client.topics)):
+                client.close(code, reason)
+                self.leave(client)
 
     def drained(self) -> None:
         """A queue has become shorter."""

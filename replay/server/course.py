@@ -1,7 +1,8 @@
 """The frames of a recording from any position on, and where a time or a number is in it."""
 
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from schemas.errors import UsageError
@@ -13,30 +14,31 @@ from tape.moment import moment, stamp
 from tape.reader import Filed, read_filed, read_frames, read_rows, seq_at, unkept
 from tape.view import seen
 
+STOPPED = "the recorder had stopped here"
+UNKEPT = "nothing was kept behind this"
 
-class Stretch(NamedTuple):
-    """Some frames of a segment, in order.
+About = Callable[[str], bool] | None  # whether a topic, or market, is concerned; None: all are
 
-    segment: its index. zero: tape time at which its session's monotonic clock showed 0, so that
-    ``zero + frame.ts_mono`` is the frame's: wall time at the session's beginning, and monotonic
-    from there, so that a wall clock that was set neither stops nor hurries it.
-    """
+
+class Part(NamedTuple):
+    """A segment: its index in the course, its session, and of which recording it is."""
 
     segment: int
     session: str
-    zero: int
+    recording: int = 0
+
+
+class Stretch(NamedTuple):
+    """Some frames in order, and of each its tape time and its segment. Only its first frame may be
+    the first of a segment.
+
+    Tape time is wall time at the session's beginning, and monotonic from there, so that a wall
+    clock that was set neither stops nor hurries it.
+    """
+
     frames: list[Filed]
-
-    def time(self, index: int) -> int:
-        """Tape time of one of its frames."""
-        return self.zero + self.frames[index].frame.ts_mono
-
-    def until(self, end: Mark) -> "Stretch":
-        """What of it is not behind a position."""
-        if (self.segment, self.frames[-1].frame.seq) <= end:
-            return self
-        kept = [filed for filed in self.frames if (self.segment, filed.frame.seq) <= end]
-        return self._replace(frames=kept)
+    times: list[int]
+    parts: list[Part]
 
 
 class Course:
@@ -118,13 +120,37 @@ class Course:
             after = mark.seq if index == mark.segment else 0
             if after >= segment.last_seq:
                 continue
-            zero = self._zero(segment.session)
-            for frames in read_filed(self._tape, segment, after + 1):
-                stretch = Stretch(index, segment.session, zero, frames).until(self.end)
-                if stretch.frames:
-                    yield stretch
-                if len(stretch.frames) < len(frames):
+            zero, part = self._zero(segment.session), Part(index, segment.session)
+            for filed in read_filed(self._tape, segment, after + 1):
+                frames = self._upto_end(index, filed)
+                if frames:
+                    times = [zero + frame.ts_mono for frame, _ in frames]
+                    yield Stretch(frames, times, [part] * len(frames))
+                if len(frames) < len(filed):
                     return
+
+    def _upto_end(self, segment: int, frames: list[Filed]) -> list[Filed]:
+        if (segment, frames[-1].frame.seq) <= self.end:
+            return frames
+        return [filed for filed in frames if (segment, filed.frame.seq) <= self.end]
+
+    def passed(self, mark: Mark, part: Part, seq: int) -> Mark:
+        """The position behind a frame, which is the next one of its recording."""
+        del mark
+        return Mark(part.segment, seq)
+
+    def is_behind(self, mark: Mark, part: Part, seq: int) -> bool:
+        """Whether a frame lies behind a position."""
+        return (part.segment, seq) > mark
+
+    def spans(self, *marks: Mark) -> bool:
+        """Whether positions are in order, and within what is served."""
+        return all(one <= other for one, other in pairwise([self.start, *marks, self.end]))
+
+    def about(self, recording: int) -> About:
+        """What is of a recording; None: everything."""
+        del recording
+        return None
 
     def gaps(self, segment: int) -> dict[int, Gap]:
         """The rows of gaps of a segment, by the frame that showed them; the first one of each."""
@@ -139,7 +165,7 @@ class Course:
     def time(self, mark: Mark) -> int:
         """Tape time of the next frame behind a position; that of the last one at the end."""
         for stretch in self.read(mark):
-            return stretch.zero + stretch.frames[0].frame.ts_mono
+            return stretch.times[0]
         segment = self.segments[self.end.segment]
         last = next(read_frames(self._tape, segment, self.end.seq), None)
         if last is None:  # it is of an account
@@ -155,11 +181,14 @@ class Course:
         pruned = any(SegmentName(segment.session, n) in self._left_out for n in numbers)
         return pruned or unkept(before, segment)
 
-    def begins_anew(self, stretch: Stretch) -> bool:
-        """Whether a stretch is the first of such a segment."""
-        first = stretch.frames[0].frame.seq
-        at_head = first == self.segments[stretch.segment].first_seq
-        return at_head and self.is_apart(stretch.segment)
+    def seam(self, mark: Mark, stretch: Stretch) -> str:
+        """Why clients have to begin anew before a stretch that follows on a position: the recorder
+        was started again, or the first segment of it is such a one. Empty where they have not."""
+        part = stretch.parts[0]
+        if part.session != self.session(mark):
+            return STOPPED
+        at_head = stretch.frames[0].frame.seq == self.segments[part.segment].first_seq
+        return UNKEPT if at_head and self.is_apart(part.segment) else ""
 
     def _before(self, index: int, seq: int) -> Mark:
         """The position in front of a frame. In front of a segment that goes on where another ended

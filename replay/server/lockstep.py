@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from replay.selection import Selection
+from replay.server.course import About
+from replay.server.histories import Known
 from schemas.frames import Frame, Kind
 from schemas.requests import depth_symbol, subscribed
 from schemas.topics import WINDOWS, depth_topic
-from tape.history import History, Mark
+from tape.history import Mark
 
 SUBSCRIPTIONS_S = 5.0
 BOOK_S = 15.0
@@ -35,23 +37,23 @@ class Lockstep:
     """
 
     def __init__(
-        self, history: History, selection: Selection, wanted: Callable[[], Collection[str]]
+        self, history: Known, selection: Selection, wanted: Callable[[], Collection[str]]
     ) -> None:
         self._history = history
         self._selection = selection
         self._wanted = wanted
         self.asked: set[str] = set()
 
-    def restart(self) -> None:
-        """All clients begin anew."""
-        self.asked.clear()
+    def restart(self, about: About = None) -> None:
+        """All clients begin anew, or those of some markets."""
+        self.asked -= {symbol for symbol in self.asked if about is None or about(symbol)}
 
-    def condition(self, frame: Frame, before: Mark) -> Waits | None:
-        """What has to be so before the frame behind a position may pass; None if nothing."""
+    def condition(self, frame: Frame, before: Mark, after: Mark) -> Waits | None:
+        """What has to be so before the frame between two positions may pass; None if nothing."""
         if frame.kind is Kind.SENT:
             return self._subscribed(frame)
         symbol = depth_symbol(frame.topic)
-        if symbol is None or not self._joins(symbol, frame, before):
+        if symbol is None or not self._joins(symbol, before, after):
             return None
         topics = {depth_topic(symbol, window) for window in ("", *WINDOWS)}
         if topics.isdisjoint(self._wanted()):
@@ -79,9 +81,8 @@ class Lockstep:
 
         return Waits(what, lambda: not missing(), SUBSCRIPTIONS_S)
 
-    def _joins(self, symbol: str, frame: Frame, before: Mark) -> bool:
+    def _joins(self, symbol: str, before: Mark, after: Mark) -> bool:
         """Whether a reply makes a book that was not there."""
-        after = Mark(before.segment, frame.seq)
         return (
             self._history.book(symbol, before) is None
             and self._history.book(symbol, after) is not None

@@ -8,6 +8,7 @@ from replay.server.audience import Audience
 from replay.server.breakpoints import Hit
 from replay.server.clock import TapeClock
 from replay.server.course import Course
+from replay.server.courses import Courses
 from replay.server.log import Say, unsaid
 from replay.speeds import FASTEST, SLOWEST
 from schemas.errors import UsageError
@@ -41,7 +42,7 @@ class Playback:
 
     def __init__(
         self,
-        course: Course,
+        course: Course | Courses,
         audience: Audience,
         clock: TapeClock,
         *,
@@ -51,7 +52,7 @@ class Playback:
         self.course = course
         self.clock = clock
         self.audience = audience
-        self.mark = course.start
+        self.mark: Mark = course.start
         self.session = course.session(course.start)
         self.state = State.WAITING if on_subscribe else State.PLAYING
         self.hit: Hit | None = None
@@ -96,7 +97,7 @@ class Playback:
         """Go on behind another position. All connections are closed, as nothing that a client
         has kept of before would be true. Raises UsageError outside of what is served, TapeError for
         what cannot be read; nothing has changed then."""
-        if not self.course.start <= mark <= self.course.end:
+        if not self.course.spans(mark):
             raise UsageError("that lies outside of what is served: see --from and --until")
         time = self.course.time(mark)  # first, as it may be that this cannot be read
         self.mark = mark
@@ -114,7 +115,7 @@ class Playback:
 
     def repeat(self, loop: tuple[Mark, Mark] | None) -> None:
         """Play between two positions over and over; None: no more. Raises UsageError."""
-        if loop is not None and not self.course.start <= loop[0] < loop[1] <= self.course.end:
+        if loop is not None and (loop[0] == loop[1] or not self.course.spans(*loop)):
             raise UsageError("a loop ends after it begins, within what is served")
         self.loop = loop
         if loop is not None:

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import WSCloseCode
 
 from market.control import UNREADABLE, is_stop
-from replay.server.course import Stretch
+from replay.server.course import STOPPED, About, Stretch
 from replay.server.lockstep import ACTS, Lockstep
 from replay.server.playback import Playback, State
 from replay.server.relay import Relay
@@ -37,7 +37,7 @@ class Player:
         self._playback = playback
         self._relay = relay
         self._lockstep = lockstep
-        self._last: Frame | None = None  # that passed, since it was moved
+        self._last: dict[int, Frame] = {}  # of each recording that passed, since it was moved
 
     async def run(self) -> None:
         """Play, for ever; raises TapeError for what cannot be read."""
@@ -52,10 +52,13 @@ class Player:
                 await self._ended(jumps)
 
     def _restart(self) -> None:
-        self._relay.restart()
-        self._last = None
+        self._last.clear()
+        self._begin_anew(None)
+
+    def _begin_anew(self, about: About) -> None:
+        self._relay.restart(about)
         if self._lockstep is not None:
-            self._lockstep.restart()
+            self._lockstep.restart(about)
 
     async def _subscribed(self) -> None:
         """Wait for the first subscription, and until no more of them come for a while."""
@@ -85,21 +88,22 @@ class Player:
     def _stretches(self) -> Iterator[Stretch]:
         playback = self._playback
         for stretch in playback.course.read(playback.mark):
-            if stretch.session != playback.session:
-                self._next_session(stretch)
-            elif self._last is not None and playback.course.begins_anew(stretch):
-                playback.audience.close(WSCloseCode.GOING_AWAY, "nothing was kept behind this")
-                self._restart()
+            seam = playback.course.seam(playback.mark, stretch)
+            if seam == STOPPED or (seam and self._last):
+                self._seam(stretch, seam)
             yield stretch
 
-    def _next_session(self, stretch: Stretch) -> None:
-        """The recorder was started again. How long it was away only the wall clock can say."""
-        playback, first = self._playback, stretch.frames[0].frame
-        away = 0 if self._last is None else max(first.ts_recv - self._last.ts_recv, 0)
-        playback.session = stretch.session
-        playback.clock.set(stretch.zero + first.ts_mono - away)
-        playback.audience.close(WSCloseCode.GOING_AWAY, "the recorder had stopped here")
-        self._restart()
+    def _seam(self, stretch: Stretch, why: str) -> None:
+        """Clients begin anew. How long a recorder was away only the wall clock can say; where
+        others were at work meanwhile, time has gone on with them."""
+        playback, recording = self._playback, stretch.parts[0].recording
+        about, last = playback.course.about(recording), self._last.pop(recording, None)
+        if why == STOPPED and about is None:
+            first = stretch.frames[0].frame
+            away = 0 if last is None else max(first.ts_recv - last.ts_recv, 0)
+            playback.clock.set(stretch.times[0] - away)
+        playback.audience.close(WSCloseCode.GOING_AWAY, why, about)
+        self._begin_anew(about)
 
     async def _advance(self, stretch: Stretch, at: int) -> int:
         """Pass the frames that are due, or wait for the next one; where it is then."""
@@ -109,7 +113,7 @@ class Player:
         playback, relay = self._playback, self._relay
         passed = relay.passing(stretch, at, until)
         if passed > at:
-            self._passed(stretch, stretch.frames[passed - 1].frame)
+            self._passed(stretch, at, passed)
         relay.flush()
         if passed < until and relay.hit is None and relay.is_event(stretch.frames[passed].frame):
             passed = await self._event(stretch, passed)
@@ -121,12 +125,17 @@ class Player:
             playback.become(State.PAUSED)  # the last step: says so to who waits for it
         return passed
 
-    def _passed(self, stretch: Stretch, frame: Frame) -> None:
-        playback = self._playback
-        playback.mark = Mark(stretch.segment, frame.seq)
-        self._last = frame
+    def _passed(self, stretch: Stretch, at: int, until: int) -> None:
+        """Some frames have."""
+        playback, course, parts = self._playback, self._playback.course, stretch.parts
+        newest = {parts[index].recording: index for index in range(at, until)}
+        for index in sorted(newest.values()):
+            frame, part = stretch.frames[index].frame, parts[index]
+            playback.mark = course.passed(playback.mark, part, frame.seq)
+            playback.session = part.session
+            self._last[part.recording] = frame
         if playback.clock.speed is None or not playback.clock.running:
-            playback.clock.set(max(stretch.zero + frame.ts_mono, playback.clock.now()))
+            playback.clock.set(max(stretch.times[until - 1], playback.clock.now()))
 
     async def _allowed(self, stretch: Stretch, at: int) -> int:
         """Up to where frames may pass now; ``at`` if none may, after a while."""
@@ -152,27 +161,29 @@ class Player:
         if playback.loop is None:
             return last
         end = playback.loop[1]
-        while last > at and (stretch.segment, stretch.frames[last - 1].frame.seq) > end:
-            last -= 1
+        for index in range(at, last):
+            part, seq = stretch.parts[index], stretch.frames[index].frame.seq
+            if playback.course.is_behind(end, part, seq):
+                return index
         return last
 
     async def _unpaced(self, stretch: Stretch, at: int, last: int) -> int:
         playback, jumps = self._playback, self._playback.jumps
         await playback.audience.room()
-        await self._late(stretch.time(at))
+        await self._late(stretch.times[at])
         moved = playback.jumps != jumps or playback.state is not State.PLAYING
         return at if moved else last
 
     async def _paced(self, stretch: Stretch, at: int, last: int) -> int:
-        playback, frames = self._playback, stretch.frames
-        jumps, due, until = playback.jumps, playback.clock.now() - stretch.zero, at
-        while until < last and frames[until].frame.ts_mono <= due:
+        playback, times = self._playback, stretch.times
+        jumps, due, until = playback.jumps, playback.clock.now(), at
+        while until < last and times[until] <= due:
             until += 1
         if until == at:
-            await playback.rest(min(stretch.time(at), self._relay.due))
-            await self._late(min(stretch.time(at), playback.clock.now()))
+            await playback.rest(min(times[at], self._relay.due))
+            await self._late(min(times[at], playback.clock.now()))
             return at
-        await self._late(stretch.time(at))
+        await self._late(times[at])
         if until == last:
             await asyncio.sleep(0)  # behind its time: others get their turn all the same
         moved = playback.jumps != jumps or playback.state is not State.PLAYING
@@ -187,7 +198,7 @@ class Player:
     async def _stepping(self, stretch: Stretch, at: int) -> int:
         playback, jumps = self._playback, self._playback.jumps
         await playback.audience.room()
-        await self._late(stretch.time(at))
+        await self._late(stretch.times[at])
         if playback.jumps != jumps or not playback.steps:
             return at
         playback.steps -= 1
@@ -196,20 +207,22 @@ class Player:
     async def _event(self, stretch: Stretch, at: int) -> int:
         """A frame that is more than something to be sent; where it is then."""
         playback, frame, jumps = self._playback, stretch.frames[at].frame, self._playback.jumps
+        part = stretch.parts[at]
         if frame.kind is Kind.CLOSE:
-            self._closed(frame)
+            self._closed(frame, playback.course.about(part.recording))
         elif self._lockstep is not None:
-            await self._in_step(self._lockstep, frame)
+            after = playback.course.passed(playback.mark, part, frame.seq)
+            await self._in_step(self._lockstep, frame, after)
             if playback.jumps != jumps:
                 return at
             self._lockstep.passed(frame)
-        self._passed(stretch, frame)
-        self._relay.look(None, frame, stretch.segment)
+        self._passed(stretch, at, at + 1)
+        self._relay.look(None, frame, part.segment)
         return at + 1
 
-    def _closed(self, frame: Frame) -> None:
+    def _closed(self, frame: Frame, about: About) -> None:
         """The connection of the recorder ended; so do those of all clients, unless it was the
-        recorder that was told to stop."""
+        recorder that was told to stop; of several recorders, of those who heard of its markets."""
         if is_stop(frame.payload):
             return
         try:
@@ -217,16 +230,16 @@ class Player:
         except UNREADABLE:
             closed = ConnectionClosed(_NO_CLOSE_FRAME, "")
         if self._lockstep is not None:
-            self._lockstep.restart()
+            self._lockstep.restart(about)
         audience = self._playback.audience
         self._playback.say("closed", {"code": closed.code, "reason": closed.reason})
         can_be_sent = closed.code not in _NEVER_SENT and 1000 <= closed.code < 5000
-        audience.close(closed.code if can_be_sent else None, closed.reason)
+        audience.close(closed.code if can_be_sent else None, closed.reason, about)
 
-    async def _in_step(self, lockstep: Lockstep, frame: Frame) -> None:
+    async def _in_step(self, lockstep: Lockstep, frame: Frame, after: Mark) -> None:
         """Wait for the clients; tape time stands still meanwhile."""
         playback = self._playback
-        waits = lockstep.condition(frame, playback.mark)
+        waits = lockstep.condition(frame, playback.mark, after)
         if waits is None or waits.ready():
             return
         playback.clock.run(False)

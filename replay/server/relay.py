@@ -9,14 +9,20 @@ from replay.selection import Selection
 from replay.server.audience import Audience, Outgoing
 from replay.server.breakpoints import Breakpoints, Hit
 from replay.server.chaos import Chaos, Fate
-from replay.server.course import Stretch
+from replay.server.course import About, Stretch
 from replay.server.derived import Derived, derive
+from replay.server.histories import Known
 from replay.server.log import Say, unsaid
 from replay.server.shift import Shift
 from schemas.errors import TapeError
 from schemas.frames import Frame, Kind
 from schemas.rows import Trade
-from tape.history import History, Mark
+from tape.history import Mark
+
+
+def _is_about(about: About, topic: str | None) -> bool:
+    return about is None or (topic is not None and about(topic))
+
 
 FAR = 2**63 - 1  # a time that never comes
 _TOLD = 1_000  # topics that are remembered to have been spoken of
@@ -36,7 +42,7 @@ class Relay:
 
     def __init__(
         self,
-        history: History,
+        history: Known,
         audience: Audience,
         topics: Iterable[str],
         breakpoints: Breakpoints,
@@ -71,25 +77,25 @@ class Relay:
     def passing(self, stretch: Stretch, at: int, until: int) -> int:
         """Take frames; how far it came. It stops behind one that meets a breakpoint, in front of an
         event, and where something else is due."""
-        frames, zero = stretch.frames, stretch.zero
+        frames, times = stretch.frames, stretch.times
         sources, watching = self._sources, bool(self.breakpoints.conditions)
         for index in range(at, until):
             frame, topic = frames[index]
-            if zero + frame.ts_mono >= self.due and index > at:
+            if times[index] >= self.due and index > at:
                 return index
             if frame.kind is Kind.DATA:
                 if self._chaos is not None:
-                    self._draw(self._chaos, stretch, frame, topic)
+                    self._draw(self._chaos, stretch, index)
                 elif self._goes_out(frame, topic):
                     self._out.append((topic, self._shifted(topic, frame.payload)))
                 if topic in sources:
-                    self._feed(sources[topic], frame, zero)
+                    self._feed(sources[topic], frame, times[index])
             elif frame.kind in self._events:
                 return index
             elif frame.kind is Kind.BINARY:
                 self.flush()
                 self._audience.deliver_binary(frame.payload)
-            if watching and self.look(topic, frame, stretch.segment):
+            if watching and self.look(topic, frame, stretch.parts[index].segment):
                 return index + 1
         return until
 
@@ -119,12 +125,14 @@ class Relay:
             out, self._out = self._out, []
             self._audience.deliver(out)
 
-    def restart(self) -> None:
-        """The replay goes on elsewhere: nothing of before is true any more."""
-        self._out.clear()
-        self._put_off.clear()
-        self._derived.clear()
-        self._sources.clear()
+    def restart(self, about: About = None) -> None:
+        """The replay goes on elsewhere: nothing of before is true any more, of some topics or of
+        all."""
+        self._out = [item for item in self._out if not _is_about(about, item[0])]
+        self._put_off = [item for item in self._put_off if not _is_about(about, item[2])]
+        heapq.heapify(self._put_off)
+        for topic in [topic for topic in self._derived if _is_about(about, topic)]:
+            self._drop(topic)
         self.hit = None
         self.breakpoints.restart()
         self._aim()
@@ -150,11 +158,14 @@ class Relay:
     def unsubscribed(self) -> None:
         """Nothing is made that nobody wants."""
         for topic in [topic for topic in self._derived if topic not in self._audience.wanted]:
-            made = self._derived.pop(topic)
-            self._sources[made.source].remove(made)
-            if not self._sources[made.source]:
-                del self._sources[made.source]
+            self._drop(topic)
         self._aim()
+
+    def _drop(self, topic: str) -> None:
+        made = self._derived.pop(topic)
+        self._sources[made.source].remove(made)
+        if not self._sources[made.source]:
+            del self._sources[made.source]
 
     def _goes_out(self, frame: Frame, topic: str | None) -> bool:
         """Whether somebody is to have a message: it is of a stream that is served and wanted, or of
@@ -163,13 +174,14 @@ class Relay:
             return b'"error"' not in frame.payload
         return topic in self._audience.wanted and topic in self._recorded
 
-    def _draw(self, chaos: Chaos, stretch: Stretch, frame: Frame, topic: str | None) -> None:
+    def _draw(self, chaos: Chaos, stretch: Stretch, index: int) -> None:
         """What becomes of a message on a bad day, whether or not somebody wants it."""
-        fate = chaos.fate(stretch.session, frame.seq)
+        frame, topic = stretch.frames[index]
+        fate = chaos.fate(stretch.parts[index].session, frame.seq)
         self.faults.update(fate.faults)
         if self._goes_out(frame, topic):
             if fate.delay:
-                self._delay(fate, stretch.zero + frame.ts_mono, topic, frame.payload)
+                self._delay(fate, stretch.times[index], topic, frame.payload)
             else:
                 self._out += [(topic, self._shifted(topic, frame.payload))] * fate.copies
         if fate.disconnect:
@@ -182,9 +194,9 @@ class Relay:
             heapq.heappush(self._put_off, late)
         self._aim()
 
-    def _feed(self, made: Iterable[Derived], frame: Frame, zero: int) -> None:
+    def _feed(self, made: Iterable[Derived], frame: Frame, time: int) -> None:
         for derived in made:
-            derived.take(frame.payload, zero + frame.ts_mono)
+            derived.take(frame.payload, time)
         self._aim()
 
     def _next_due(self) -> None:

@@ -9,6 +9,7 @@ from replay.server.asset_list import ASSETS_PATH, SECURITIES_PATH, assets, secur
 from replay.server.candle_list import klines
 from replay.server.depth_reply import depth
 from replay.server.futures_list import funding_rates, mark_prices, open_interest
+from replay.server.histories import Known
 from replay.server.market_list import KINDS
 from replay.server.replies import (
     INVALID_SYMBOL,
@@ -27,7 +28,7 @@ from replay.server.trade_list import trade_history, trades
 from schemas.errors import TapeError
 from schemas.requests import DEPTH_PATH, MARKETS_PATH
 from schemas.rows import Depth, Trade
-from tape.history import History, Mark
+from tape.history import Mark
 
 _PREFIX = "/api/"
 
@@ -86,7 +87,7 @@ class Rest:
     shift: how far all times are moved for the client; None: not at all.
     """
 
-    def __init__(self, history: History, shift: Shift | None = None) -> None:
+    def __init__(self, history: Known, shift: Shift | None = None) -> None:
         self._history = history
         self.shift = shift
 

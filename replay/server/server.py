@@ -4,14 +4,12 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 from aiohttp import WSCloseCode
 
-from replay.sealed import check_sealed, playable
 from replay.selection import Selection
 from replay.server.audience import Audience
 from replay.server.breakpoints import Breakpoints
@@ -19,7 +17,6 @@ from replay.server.chaos import Chaos
 from replay.server.client import PING_S, QUEUE_BYTES, STUCK_S
 from replay.server.clock import TapeClock
 from replay.server.control import Control
-from replay.server.course import Course
 from replay.server.door import Door
 from replay.server.lockstep import Lockstep
 from replay.server.log import Facts, Say, unsaid
@@ -30,15 +27,12 @@ from replay.server.replies import JSON_TYPE, Reply, as_json
 from replay.server.replies import error as refusal
 from replay.server.rest import Rest
 from replay.server.shift import Shift
+from replay.server.source import book_behind, course_of, history_of, opened
 from schemas.errors import BackpackError, UsageError
 from schemas.requests import depth_symbol
 from schemas.topics import Topic
-from tape.history import History
-from tape.layout import Tape
-from tape.prunings import pruned
-from tape.reader import segments
 from tape.recorded import recorded_topics
-from tape.view import without_account
+from tape.recordings import Folders
 
 _CACHE_BYTES = 32 << 20
 _REST_CACHE_BYTES = 128 << 20  # the books of a busy hour, decoded
@@ -79,7 +73,7 @@ class Serving:
 
 
 class Server:
-    """Serves a recording while its context lasts.
+    """Serves a recording, or several shards as one, while its context lasts.
 
     >>> async with Server("data/tape", Serving(speed=10)) as server:  # doctest: +SKIP
     ...     print(server.ws_url, server.rest_url)
@@ -87,28 +81,25 @@ class Server:
 
     control: carries out commands. playback: where it is and what it does.
     audience: its clients. asked: requests of REST so far.
-    topics: streams that were recorded and are served. notes: on what was pruned, and is not.
+    topics: streams that were recorded and are served. notes: on what was pruned, and on shards
+        that are not there.
 
     Raises NotARecording, TopicError or another UsageError for what cannot be served, and OSError
     where the port cannot be had.
     """
 
-    def __init__(self, data: Path | str, serving: Serving) -> None:
-        tape = without_account(Tape.open(data))
-        check_sealed(tape)
-        away = pruned(tape)  # what REST says is read from rows
-        parts = playable(segments(tape, generation=serving.generation), away, rows=True)
-        self.notes = list(away.notes())
-        selection = Selection(serving.topics)
+    def __init__(self, data: Folders, serving: Serving) -> None:
         # Nothing of an account is served, nor read: whose it is nobody could prove to this server.
+        there, self.notes = opened(data, serving.generation)
+        selection = Selection(serving.topics)
+        parts = [part for each in there for part in each.segments]
         recorded = [name for name in recorded_topics(parts) if not Topic.parse(name).private]
         selection.check(recorded)
         self.topics = [topic for topic in recorded if selection.wants(topic)]
         self._serving = serving
-        self._history = History(tape, parts, _CACHE_BYTES)
+        self._history = history_of(there, _CACHE_BYTES)
         self.audience = Audience()
-        left_out = away.unplayable | away.rows
-        course = Course(tape, parts, serving.start, serving.until, left_out)
+        course = course_of(there, serving.start, serving.until)
         clock = TapeClock(serving.speed, course.time(course.start))
         self.playback = Playback(
             course,
@@ -124,7 +115,7 @@ class Server:
             self._history,
             self.audience,
             recorded,
-            Breakpoints(self._history.book, course.gaps),
+            Breakpoints(book_behind(self._history), course.gaps),
             selection=selection,
             events=events(serving.lockstep),
             chaos=serving.chaos,
@@ -135,7 +126,7 @@ class Server:
         self._lockstep = lockstep
         self._player = Player(self.playback, relay, lockstep)
         # One that is for another thread, see `rest`.
-        self._rest = Rest(History(tape, parts, _REST_CACHE_BYTES))
+        self._rest = Rest(history_of(there, _REST_CACHE_BYTES))
         self.asked = 0
         self._door = Door(
             self, self.audience, frozenset(self.topics), serving.queue, serving.ping_s

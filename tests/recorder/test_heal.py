@@ -25,6 +25,7 @@ from tape.cli import cli
 from tape.layout import Tape
 from tape.lock import lock
 from tape.reader import read_rows, segments
+from tape.recordings import recordings
 from tape.trade_ids import trade_ids
 from tape.verify import verify
 from tests.recorder.market import SNAPSHOTS, TRADES, trade
@@ -117,7 +118,7 @@ def test_after_healing_every_id_is_there_once(said: list[set[int]]) -> None:
         found = trades(tape)
         assert sorted(row.trade_id for row in found) == every
         assert {row.trade_id for row in found if row.source == "stream"} == set(heard)
-        (stream,) = trade_ids(tape, segments(tape))
+        (stream,) = trade_ids(recordings(tape.root))
         assert (len(stream.stretches), stream.missing) == (1, 0)
         assert (stream.trades, stream.rest) == (len(every), len(every) - len(heard))
         check_whole(tape)
@@ -185,7 +186,7 @@ def test_a_gap_of_many_pieces_takes_several_segments(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert _gaps(tmp_path) == [("trade_ids", 1, {"healed": 1}), ("unrecorded", 1, {"healed": 1})]
     assert [m.end for m in segments(Tape(tmp_path)) if m.heals] == ["roll", "stop"]
-    (stream,) = trade_ids(Tape(tmp_path), segments(Tape(tmp_path)))
+    (stream,) = trade_ids(recordings(tmp_path))
     assert (stream.trades, stream.missing, stream.rest) == (400, 0, 149 + 99)
     assert len(trades(Tape(tmp_path))) == 400
     check_whole(Tape(tmp_path))
@@ -307,3 +308,18 @@ def test_a_rest_that_does_not_answer_is_not_asked_for_every_stretch() -> None:
         asked += 1
         missing.see(Frame(1, 1, 1, 0, Kind.FAILED, path, b"{}"), [])
     assert (asked, missing.left) == (3, 499)
+
+
+def test_what_is_missing_between_two_shards_is_healed_in_the_first(tmp_path: Path) -> None:
+    """As when the number of shards was changed, and the market went on in another."""
+    recorded(tmp_path / "shard-1-of-1", [1, 2, 5])
+    recorded(tmp_path / "shard-2-of-2", [], [9, 10])
+    dry = healed(tmp_path, range(1, 20), "--dry-run", "--json")
+    found = json.loads(dry.stdout)
+    spans = {n: [(one["first_id"], one["last_id"]) for one in some] for n, some in found.items()}
+    assert (dry.exit_code, spans) == (3, {"shard-1-of-1": [(3, 4), (6, 8)], "shard-2-of-2": []})
+    assert healed(tmp_path, range(1, 20)).exit_code == 0
+    (stream,) = trade_ids(recordings(tmp_path))
+    assert (stream.trades, stream.missing) == (10, 0)
+    assert [m.heals for m in segments(Tape(tmp_path / "shard-1-of-1"))] == [False, True]
+    check_whole(Tape(tmp_path / "shard-1-of-1"))

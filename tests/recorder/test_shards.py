@@ -126,12 +126,6 @@ def test_commands_read_them_as_one_or_name_them(shared: tuple[Path, dict[str, Ru
     ]
     told = runner.invoke(bp_replay, ["--certify", str(root)])
     assert (told.exit_code, told.stdout.count("shard-")) == (0, 2)
-    for alone in (["compact"], ["prune", "--keep", "1d"], ["recover"], ["seal"]):
-        told = runner.invoke(cli, [*alone, str(root)], obj=Engine)
-        assert told.exit_code == 2
-        assert "shard-1-of-2, shard-2-of-2" in told.stderr
-    served = runner.invoke(bp_replay, ["--serve", "0", str(root)])
-    assert (served.exit_code, "name one of them" in served.stderr) == (2, True)
 
 
 def test_a_union_of_all_is_one_recording(

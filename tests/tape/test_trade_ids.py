@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tape.layout import Tape
+from schemas.shard import Shard
 from tape.patterns import Patterns
-from tape.reader import segments
+from tape.recordings import recordings
 from tape.trade_ids import TradeIds, trade_ids
 from tests.market.stamps import event
 from tests.tapes import Recording, Setting
@@ -27,12 +27,14 @@ def trade(number: int, us: int) -> str:
     return event(TOPIC, e="trade", s=SYMBOL, **members)
 
 
-def recorded(root: Path, sessions: Sequence[Sequence[int]]) -> list[TradeIds]:
-    """One session after the other, the longer ones in two segments, a trade every two seconds; what
-    is said of it."""
+def recorded(root: Path, sessions: Sequence[Sequence[int]], shards: int = 1) -> list[TradeIds]:
+    """One session after the other, the longer ones in two segments, a trade every two seconds, each
+    in another shard as long as there are some; what is said of it."""
     us = 1_700_000_000_000_000
     for number, ids in enumerate(sessions):
-        recording = Recording(root, Setting(f"20260902T1643{number:02d}Z"))
+        shard = Shard(number % shards + 1, shards)
+        setting = Setting(f"20260902T1643{number:02d}Z")
+        recording = Recording(root / shard.folder if shards > 1 else root, setting)
         recording.pass_(number * 1_000 * SECOND)
         recording.begin([TOPIC])
         recording.connect()
@@ -43,9 +45,8 @@ def recorded(root: Path, sessions: Sequence[Sequence[int]]) -> list[TradeIds]:
                 recording.roll()
             recording.data(trade(trade_id, us))
         recording.stop()
-    tape = Tape(root)
-    assert trade_ids(tape, segments(tape), Patterns(["depth.*"])) == []
-    return trade_ids(tape, segments(tape))
+    assert trade_ids(recordings(root), Patterns(["depth.*"])) == []
+    return trade_ids(recordings(root))
 
 
 def model(sessions: Sequence[Sequence[int]]) -> list[set[int]]:
@@ -61,13 +62,16 @@ def model(sessions: Sequence[Sequence[int]]) -> list[set[int]]:
 
 
 @settings(max_examples=3, deadline=None)
-@given(st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=6), min_size=1, max_size=3))
-@example([[5, 6, 9], [10, 12]])
-@example([[5, 6, 9], [6, 7], [1, 2, 1]])
-def test_stretches_are_those_of_the_numbers(sessions: list[list[int]]) -> None:
-    """Over sessions and segments, each numbering for itself."""
+@given(
+    st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=6), min_size=1, max_size=3),
+    st.integers(1, 2),
+)
+@example([[5, 6, 9], [10, 12]], 2)
+@example([[5, 6, 9], [6, 7], [1, 2, 1]], 1)
+def test_stretches_are_those_of_the_numbers(sessions: list[list[int]], shards: int) -> None:
+    """Over sessions, segments and shards, each numbering for itself."""
     with TemporaryDirectory() as folder:
-        found = recorded(Path(folder) / "data", sessions)
+        found = recorded(Path(folder) / "data", sessions, shards)
     numberings = model(sessions)
     assert [stream.topic for stream in found] == [TOPIC] * len(numberings)
     assert [stream.since is None for stream in found] == [True, *[False] * (len(found) - 1)]

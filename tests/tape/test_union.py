@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import Counter
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from market.engine import Engine
-from schemas.errors import UsageError
+from schemas.errors import TapeLocked, UsageError
 from schemas.frames import (
     ClockNoted,
     ConnectionClosed,
@@ -31,6 +33,7 @@ from tape.manifest import Manifest, Verdict
 from tape.reader import read_frames, read_rows, segments
 from tape.union import Made, sides, union
 from tape.verify import verify
+from tape.worksite import remove_abandoned, worksite
 from tests.tape.machines import Hearing, Machine, Said, ticker, trade
 from tests.tapes import START_NS
 
@@ -413,3 +416,32 @@ def test_what_cannot_be_united_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="parquet"):
         union(found, tmp_path / "new", Engine)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_a_killed_one_has_left_the_next_one_removes(tmp_path: Path) -> None:
+    """And nothing else that lies there."""
+    out, aside = tmp_path / "out", tmp_path / "out.tmp"
+    with suppress(KeyboardInterrupt), worksite(out) as place:
+        (place / "journal").mkdir()
+        shutil.copytree(place, tmp_path / "left")
+        with pytest.raises(TapeLocked, match="at work"):
+            remove_abandoned(out)
+        raise KeyboardInterrupt
+    assert not aside.exists()
+    assert not out.exists()
+    assert remove_abandoned(out) is None
+    shutil.copytree(tmp_path / "left", tmp_path / "other.tmp")  # it was for another one
+    assert remove_abandoned(tmp_path / "other") is None
+    shutil.move(tmp_path / "left", aside)
+    (aside / "notes").touch()
+    assert remove_abandoned(out) is None
+    with pytest.raises(UsageError, match="move it away"), worksite(out):
+        pass
+    (aside / "notes").unlink()
+    assert remove_abandoned(out) == aside
+    assert not aside.exists()
+    aside.mkdir()
+    assert remove_abandoned(out) is None
+    aside.rmdir()
+    aside.symlink_to(tmp_path / "other.tmp")
+    assert remove_abandoned(out) is None
