@@ -61,25 +61,22 @@ class Decoded:
         self.segments = segments
         self._tape = tape
         self._root = tape.root
-        self._kinds: dict[int, frozenset[Kind]] = {}
-        self._shared: dict[frozenset[Kind], frozenset[Kind]] = {}  # most segments have the same
 
-    def kinds(self, segment: int) -> frozenset[Kind]:
-        """Table and symbol of all files of a segment."""
-        if segment not in self._kinds:
-            kinds = frozenset(self._parts(segment))
-            self._kinds[segment] = self._shared.setdefault(kinds, kinds)
-        return self._kinds[segment]
+    def symbols(self, segment: int, table: str) -> set[str]:
+        """Markets with rows of a table."""
+        manifest = self.segments[segment]
+        if self._tape.public and manifest.private:
+            return {symbol for its, symbol in self._parts(segment) if its == table and symbol}
+        return manifest.symbols(table)
 
     def lots(self, segment: int, table: str, symbol: str | None = None) -> Sequence[Lot]:
         """Of a table and a symbol, in order of ``seq``; of frames, in order of their first."""
-        if table != FRAMES and not self.segments[segment].rows.get(table):
-            return ()
-        if (table, symbol) not in self.kinds(segment):
+        if not self.segments[segment].has_files(table, symbol):
             return ()
 
         def make() -> list[Lot]:
-            return self._lots(self._parts(segment)[table, symbol])
+            parts = self._parts(segment).get((table, symbol))
+            return self._lots(parts) if parts else []
 
         return self.cache.get(("lots", segment, table, symbol), make, _size_of_lots)
 

@@ -77,13 +77,9 @@ class History:
         warm_up()
 
     def symbols(self, row: type[Row]) -> list[str]:
-        """Markets with rows of a table, in whatever segment; sorted.
-
-        The first time this reads the manifests of all segments, some ms each.
-        """
-        every = {self._decoded.kinds(index) for index in range(len(self._segments))}
-        symbols = {symbol for kinds in every for table, symbol in kinds if table == row.TABLE}
-        return sorted(symbol for symbol in symbols if symbol is not None)
+        """Markets with rows of a table, in whatever segment; sorted."""
+        every = (self._decoded.symbols(index, row.TABLE) for index in range(len(self._segments)))
+        return sorted(set().union(*every))
 
     def last(
         self, row: type[R], symbol: str | None, mark: Mark, where: Where | None = None

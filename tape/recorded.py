@@ -10,8 +10,7 @@ from tape.manifest import Manifest
 def recorded_topics(segments: Sequence[Manifest]) -> list[str]:
     """Streams that were recorded, sorted."""
     topics = {topic for segment in segments for topic in segment.topics if topic}
-    entries = (entry for segment in segments for entry in segment.files)
-    books = {entry.symbol for entry in entries if entry.table == Depth.TABLE and entry.symbol}
+    books = {symbol for segment in segments for symbol in segment.symbols(Depth.TABLE)}
     # A book that never changed has a snapshot, and no frame on its stream.
     return sorted(topics | {depth_topic(symbol) for symbol in books - depth_markets(topics)})
 
