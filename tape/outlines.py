@@ -7,6 +7,7 @@ one is only taken for the very file that it was made of. Who repairs or verifies
 
 import os
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import time_ns
@@ -54,10 +55,15 @@ _decode = msgspec.msgpack.Decoder(_Block).decode
 
 
 class Outlines:
-    """Reads outlines of a recording, and keeps those that are new."""
+    """Reads outlines of a recording, and keeps those that are new.
 
-    def __init__(self, tape: Tape) -> None:
+    worth: manifests that have to be read for that. clock: ns, as that of the file system.
+    """
+
+    def __init__(self, tape: Tape, worth: int = _WORTH, clock: Callable[[], int] = time_ns) -> None:
         self._tape = tape
+        self._worth = worth
+        self._clock = clock
         self._blocks: dict[str, tuple[_Block, Pool]] = {}
         self._changed: set[str] = set()
         self._asked = 0
@@ -74,14 +80,14 @@ class Outlines:
         if line is not None and line.state == state:
             return _manifest(path, line, pool)
         found = outline(path, pool)
-        if state is not None and time_ns() - max(state[2:]) > _SETTLED_NS:
+        if state is not None and self._clock() - max(state[2:]) > _SETTLED_NS:
             block.lines[path.name] = _line(state, found)
             self._changed.add(key)
         return found
 
     def keep(self) -> None:
         """Write down what is new, if that is worth it."""
-        if not self._changed or self._asked < _WORTH:
+        if not self._changed or self._asked < self._worth:
             return
         there = set(os.listdir(self._tape.manifest_folder))
         for key in sorted(self._changed):
