@@ -7,8 +7,9 @@ from time import time_ns
 import msgspec
 
 from recorder.child import run_child
+from recorder.harvest import Sealed
 from recorder.messages import Level, Message
-from recorder.sealer import Notice, Sealed, Sealer
+from recorder.sealer import Notice, Sealer
 from tape.forecast import Recorded, bytes_per_day, pretty_days
 from tape.keep import Keep
 from tape.layout import DAY_NS, Tape
@@ -70,7 +71,7 @@ class Retention:
         for name, why in retained.spared.items():
             if name not in self.spared:
                 self._notice(f"{name} is kept although it is beyond {self.keep.told}: {why}")
-        self.spared |= retained.spared
+        self.spared = retained.spared
 
     def _fail(self, code: int, reason: str) -> None:
         if code != os.EX_TEMPFAIL and reason != self._failed:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from recorder.child import Ended, run_child
+from recorder.harvest import Sealed
 from recorder.retain import main, retain
 from recorder.retention import Outlook, Retained, Retention
-from recorder.sealer import Sealed
 from tape.keep import Keep
 from tape.layout import DAY_NS, SegmentName, Tape
 from tape.lock import upkeep
