@@ -11,6 +11,7 @@ from tape.batches import HIGHEST_SEQ, DamagedFile, Excerpt, Group, groups_in, re
 from tape.cache import Cache, Key
 from tape.layout import FRAMES, Tape
 from tape.manifest import FileEntry, Manifest
+from tape.recorded import symbols_in
 from tape.view import seen
 
 _OBJECT_BYTES = 1_000  # of a file entry or a row group in memory
@@ -62,12 +63,12 @@ class Decoded:
         self._tape = tape
         self._root = tape.root
 
-    def symbols(self, segment: int, table: str) -> set[str]:
-        """Markets with rows of a table."""
-        manifest = self.segments[segment]
-        if self._tape.public and manifest.private:
-            return {symbol for its, symbol in self._parts(segment) if its == table and symbol}
-        return manifest.symbols(table)
+    def symbols(self, table: str) -> set[str]:
+        """Markets with rows of a table, in whatever segment."""
+        hidden = [n for n, m in enumerate(self.segments) if self._tape.public and m.private]
+        kinds = {kind for number in hidden for kind in self._parts(number)}
+        others = (m for m in self.segments if not (self._tape.public and m.private))
+        return symbols_in(others, table) | {s for its, s in kinds if its == table and s}
 
     def lots(self, segment: int, table: str, symbol: str | None = None) -> Sequence[Lot]:
         """Of a table and a symbol, in order of ``seq``; of frames, in order of their first."""

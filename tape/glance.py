@@ -43,11 +43,6 @@ class Glance(msgspec.Struct, frozen=True):
         """Whether any is of a table and a market."""
         return _kind(table, symbol) in self.kinds
 
-    def symbols(self, table: str) -> set[str]:
-        """Markets with rows of a table."""
-        begins = f"{table}/"
-        return {kind.removeprefix(begins) for kind in self.kinds if kind.startswith(begins)} - {""}
-
     def shared_files(self) -> Iterator[tuple[str, int]]:
         """Path and bytes of each."""
         return zip(self.shared, self.shared_bytes, strict=True)

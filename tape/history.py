@@ -78,8 +78,7 @@ class History:
 
     def symbols(self, row: type[Row]) -> list[str]:
         """Markets with rows of a table, in whatever segment; sorted."""
-        every = (self._decoded.symbols(index, row.TABLE) for index in range(len(self._segments)))
-        return sorted(set().union(*every))
+        return sorted(self._decoded.symbols(row.TABLE))
 
     def last(
         self, row: type[R], symbol: str | None, mark: Mark, where: Where | None = None

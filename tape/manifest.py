@@ -169,12 +169,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             return self.files.glance.has(table, symbol)
         return any((entry.table, entry.symbol) == (table, symbol) for entry in self.files)
 
-    def symbols(self, table: str) -> set[str]:
-        """Markets with rows of a table."""
-        if isinstance(self.files, Shelf):
-            return self.files.glance.symbols(table)
-        return {entry.symbol for entry in self.files if entry.table == table and entry.symbol}
-
     def files_of(self, table: str) -> list[FileEntry]:
         """The files of a table (or ``frames``), in the order of their seqs."""
         if isinstance(self.files, Shelf) and not self.files.has(table):

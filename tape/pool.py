@@ -39,35 +39,35 @@ class Pool:
 class Words:
     """Texts of a pool, four bytes each."""
 
-    __slots__ = ("_numbers", "_pool")
+    __slots__ = ("numbers", "pool")
 
     def __init__(self, pool: Pool, numbers: "array[int]") -> None:
-        self._pool = pool
-        self._numbers = numbers
+        self.pool = pool
+        self.numbers = numbers
 
     def __iter__(self) -> Iterator[str]:
-        return map(self._pool.words.__getitem__, self._numbers)
+        return map(self.pool.words.__getitem__, self.numbers)
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.numbers)
 
     def __contains__(self, text: str) -> bool:
-        number = self._pool.number(text)
-        return number is not None and number in self._numbers
+        number = self.pool.number(text)
+        return number is not None and number in self.numbers
 
     @property
     def packed(self) -> bytes:
         """For `Pool.read`."""
-        return self._numbers.tobytes()
+        return self.numbers.tobytes()
 
 
 class Counts(Mapping[str, int]):
     """Counts by name, 12 bytes each. A look-up costs as much as going through all."""
 
-    __slots__ = ("_counts", "_names")
+    __slots__ = ("_counts", "names")
 
     def __init__(self, names: Words, counts: Iterable[int] | bytes) -> None:
-        self._names = names
+        self.names = names
         self._counts = array(_COUNT, counts)
 
     @classmethod
@@ -79,15 +79,23 @@ class Counts(Mapping[str, int]):
         return dict(self.items())[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self.names)
 
     def __len__(self) -> int:
         return len(self._counts)
 
     def items(self) -> ItemsView[str, int]:
-        return dict(zip(self._names, self._counts, strict=True)).items()
+        return dict(zip(self.names, self._counts, strict=True)).items()
 
     @property
     def packed(self) -> tuple[bytes, bytes]:
         """Names and counts."""
-        return self._names.packed, self._counts.tobytes()
+        return self.names.packed, self._counts.tobytes()
+
+
+def union(several: Iterable[Words]) -> set[str]:
+    """All texts that are in any of them."""
+    numbers: dict[Pool, set[int]] = {}
+    for words in several:
+        numbers.setdefault(words.pool, set()).update(words.numbers)
+    return {pool.words[number] for pool, its in numbers.items() for number in its}

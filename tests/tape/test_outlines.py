@@ -21,6 +21,7 @@ from tape.manifest import Manifest, load, outline, save
 from tape.outlines import Outlines
 from tape.pool import Counts, Pool
 from tape.prunings import PrunedEntry, Pruning, What, append, log_path, newest, prunings
+from tape.recorded import recorded_topics, symbols_in
 from tests.tape.dumb import NAME
 
 _counts = st.dictionaries(st.text(max_size=3), st.integers(0, 2**53), max_size=5)
@@ -72,6 +73,7 @@ def test_what_is_kept_is_what_the_manifests_say(three: Tape) -> None:
     for _ in range(2):
         found = read(three)
         assert found == true
+        assert recorded_topics(found) == recorded_topics(true)
         for one, manifest in zip(found, true, strict=True):
             left = outline(three.manifest(manifest.name))
             assert isinstance(one.files, Shelf)
@@ -79,7 +81,7 @@ def test_what_is_kept_is_what_the_manifests_say(three: Tape) -> None:
             assert one.files.glance.sizes == left.files.glance.sizes
             assert list(one.files.glance.kinds) == list(left.files.glance.kinds)
             symbols = {e.symbol for e in manifest.files if e.table == "depth"} - {None}
-            assert one.symbols("depth") == symbols
+            assert symbols_in([one], "depth") == symbols_in([manifest], "depth") == symbols
             for table, symbol in {(e.table, e.symbol) for e in manifest.files}:
                 assert one.has_files(table, symbol)
             assert not one.has_files("depth", "NONE")
