@@ -121,6 +121,8 @@ class Sealer:
             if journal is not None:
                 await self._work(journal)
             elif self._queue or not self._last:
+                if self._crowded:
+                    await self._look_around()  # what is pruned may make the room
                 await self._wait()
 
     async def _work(self, journal: Path) -> None:
