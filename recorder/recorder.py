@@ -176,7 +176,7 @@ class Recorder:
     @property
     def outlook(self) -> Outlook:
         """How fast the recording grows."""
-        sealed = self.sealer.sealed if self.sealer is not None else ()
+        sealed = self.sealer.sealed.newest if self.sealer is not None else ()
         return Outlook(sealed, self.retention, self.settings.keep)
 
     async def run(self, stop: asyncio.Event) -> None:

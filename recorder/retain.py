@@ -12,13 +12,12 @@ import msgspec
 
 from recorder.errand import run_errand
 from recorder.retention import Retained
-from tape.forecast import Recorded, bytes_per_day
+from tape.forecast import bytes_per_day, recorded
 from tape.keep import Keep
 from tape.layout import Tape
 from tape.lock import upkeep
 from tape.prune import Order, finish, prune
 from tape.prunings import What
-from tape.reader import segments
 from tape.retention import Aim, choose, take_stock
 
 
@@ -30,14 +29,14 @@ def retain(tape: Tape, keep: Keep) -> Retained:
         choice = choose(stock, Aim(keep, time_ns()))
         order = Order(What.ALL, "bp-record", keep.told)
         gone = list(prune(tape, stock, choice.going, order))
-    left = segments(tape, merge=True)
-    recorded = (Recorded(m.first_ts, m.last_ts, m.stored_bytes()) for m in left)
+    names = {one.name for one in gone}
+    left = [manifest for manifest in stock.manifests if manifest.name not in names]
     return Retained(
         segments=len(gone),
         freed=sum(one.bytes for one in gone),
         spared={str(one.name): one.doubt for one in choice.spared},
         bytes=choice.bytes,
-        per_day=bytes_per_day(recorded),
+        per_day=bytes_per_day(map(recorded, left)),
         oldest_ts=min((manifest.last_ts for manifest in left), default=None),
     )
 

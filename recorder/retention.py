@@ -7,12 +7,15 @@ from time import time_ns
 import msgspec
 
 from recorder.child import run_child
+from recorder.harvest import Sealed
 from recorder.messages import Level, Message
-from recorder.sealer import Notice, Sealed, Sealer
+from recorder.sealer import Notice, Sealer
 from tape.forecast import Recorded, bytes_per_day, pretty_days
 from tape.keep import Keep
 from tape.layout import DAY_NS, Tape
 from tape.quantities import pretty_size
+
+_PATIENCE = 3  # times in a row that bp-tape may be at work, or the disk refuse
 
 
 class Retained(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +36,11 @@ class Retained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention:
-    """Prunes after each sealing. What is spared, and what fails, is said once.
+    """Prunes after each sealing. What is spared, and what fails, is said once; what may soon work
+    again, if it does not.
 
     keep: what is not to be pruned. segments, freed: that were since the start, and their bytes.
-    spared: by name, why a segment was not pruned. latest: how things were after the last pruning.
+    spared: by name, why a segment was not pruned the last time. latest: how things were then.
     """
 
     def __init__(self, tape: Tape, keep: Keep, notice: Notice) -> None:
@@ -44,6 +48,7 @@ class Retention:
         self.keep = keep
         self._notice = notice
         self._failed = ""
+        self._failures = 0  # in a row
         self.segments = 0
         self.freed = 0
         self.spared: dict[str, str] = {}
@@ -55,7 +60,7 @@ class Retention:
         if done.code:
             self._fail(done.code, done.reason)
             return
-        self._failed = ""
+        self._failed, self._failures = "", 0
         self._note(msgspec.json.decode(done.output, type=Retained))
 
     def _note(self, retained: Retained) -> None:
@@ -70,10 +75,12 @@ class Retention:
         for name, why in retained.spared.items():
             if name not in self.spared:
                 self._notice(f"{name} is kept although it is beyond {self.keep.told}: {why}")
-        self.spared |= retained.spared
+        self.spared = retained.spared
 
     def _fail(self, code: int, reason: str) -> None:
-        if code != os.EX_TEMPFAIL and reason != self._failed:
+        self._failures += 1
+        lasts = code != os.EX_TEMPFAIL or self._failures >= _PATIENCE
+        if lasts and reason != self._failed:
             self._failed = reason
             text = f"nothing could be pruned: {reason}"
             self._notice(Message(text, "not_pruned", Level.WARNING))

@@ -5,17 +5,17 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from recorder.child import Ended, run_child
+from recorder.harvest import Harvest, Sealed
 from recorder.messages import Level, Message
 from recorder.settings import PATIENCE
 from recorder.space import SEALING_TAKES, Space
 from schemas.errors import BackpackError
 from tape.layout import SegmentName, Tape
-from tape.manifest import Verdict, load
+from tape.manifest import load
 from tape.quantities import pretty_span
 
 RETRY_S = 30.0  # after the disk has refused
@@ -32,24 +32,11 @@ NO_ANSWER = "no answer"
 Notice = Callable[[str], None]
 
 
-class Sealed(NamedTuple):
-    """What there is to say of a segment at the end; the manifest itself may be large."""
-
-    name: SegmentName
-    verdict: Verdict
-    first_ts: int
-    last_ts: int
-    frames: int
-    last_seq: int
-    bytes: int
-    losses: tuple[str, ...]
-
-
 class Sealer:
     """A queue of journals. A journal that cannot be sealed stays, and the next start tries again;
     one that the disk has no room for, or refuses, is tried again by this one.
 
-    sealed: segments sealed since the start, in order.
+    sealed: segments sealed since the start.
     failed: journals that could not be sealed. left: those that were not, and why.
     lost: what is wrong with segments that do not have all that was recorded.
     paused: set while the disk is in trouble. resting: set by who wants no other sealing to begin.
@@ -80,7 +67,7 @@ class Sealer:
         self.free: int | None = None
         self._looked_around = 0.0
         self.after: Callable[[], Awaitable[None]] | None = None
-        self.sealed: list[Sealed] = []
+        self.sealed = Harvest()
         self.failed: list[Path] = []
         self.left: dict[Path, str] = {}
         self.lost: dict[SegmentName, str] = {}
@@ -134,6 +121,8 @@ class Sealer:
             if journal is not None:
                 await self._work(journal)
             elif self._queue or not self._last:
+                if self._crowded:
+                    await self._look_around()  # what is pruned may make the room
                 await self._wait()
 
     async def _work(self, journal: Path) -> None:
@@ -256,8 +245,10 @@ class Sealer:
     async def _note(self, journal: Path) -> None:
         sealed = await self._space.worker.do(lambda: _outcome(journal, self._tape))
         if sealed is not None:
-            self.sealed.append(sealed)
+            self.sealed.add(sealed)
         self._queue.remove(journal)
+        self._crowded.discard(journal)
+        self._refused.pop(journal, None)
         self._compare(SegmentName.of(journal), self._ends.pop(journal, None), sealed)
 
     def _compare(self, name: SegmentName, end: int | None, sealed: Sealed | None) -> None:
@@ -288,6 +279,9 @@ class Sealer:
         self._notice(Message(text, "sealing_failed", Level.ERROR, journal=journal.name))
         self.failed.append(journal)
         self._queue.remove(journal)
+        self._crowded.discard(journal)
+        self._refused.pop(journal, None)
+        self._ends.pop(journal, None)
 
 
 def _outcome(journal: Path, tape: Tape) -> Sealed | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from recorder.harvest import Total
 from recorder.metric import Labels, Metric, counter, gauge, one
 from recorder.watch import Watch
 from tape.manifest import Verdict
@@ -41,16 +42,15 @@ def _queue(watch: Watch) -> int | None:
 
 def _sealed(watch: Watch) -> Counts:
     if (sealer := watch.recorder.sealer) is not None:
-        verdicts = [sealed.verdict for sealed in sealer.sealed]
         for verdict in Verdict:
-            yield (verdict.value,), verdicts.count(verdict)
+            yield (verdict.value,), sealer.sealed.totals.get(verdict, Total()).segments
 
 
 def _last_verdict(watch: Watch) -> Counts:
     sealer = watch.recorder.sealer
-    if sealer is not None and sealer.sealed:
+    if sealer is not None and sealer.sealed.newest:
         for verdict in Verdict:
-            yield (verdict.value,), float(verdict is sealer.sealed[-1].verdict)
+            yield (verdict.value,), float(verdict is sealer.sealed.newest[-1].verdict)
 
 
 def _not_sealed(watch: Watch) -> Counts:

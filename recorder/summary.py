@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from recorder.recorder import Recorder
-from recorder.sealer import Sealed
 from recorder.silences import LOST, Silences
 from schemas.frames import Judgement
 from tape.console import FAILED, LOSSES, WHOLE
@@ -41,7 +40,7 @@ def exit_code(recorder: Recorder) -> int:
     """0 all certified or handed over, 1 something failed or diverged, 3 recorded with losses."""
     if recorder.handed_over:
         return WHOLE  # whoever supervises it must not start it again
-    verdicts = [sealed.verdict for sealed in _sealed(recorder)]
+    verdicts = recorder.sealer.sealed.totals.keys() if recorder.sealer else ()
     if Verdict.DIVERGENT in verdicts or (recorder.sealer and recorder.sealer.failed):
         return FAILED
     tally = recorder.tally
@@ -183,16 +182,14 @@ def _verdicts(recorder: Recorder) -> Iterator[Fact]:
     """A fact for each verdict; all segments sealed by this run, an earlier run's among them."""
     if recorder.tape is None or recorder.sealer is None:
         return
-    groups: dict[Verdict, list[Sealed]] = {}
-    for sealed in _sealed(recorder):
-        groups.setdefault(sealed.verdict, []).append(sealed)
-    for verdict, segments in groups.items():
-        frames, size = sum(s.frames for s in segments), sum(s.bytes for s in segments)
-        parts = (len(segments), "segments", frames, "frames", size, "bytes")
+    sealed = recorder.sealer.sealed
+    for verdict, total in sealed.totals.items():
+        parts = (total.segments, "segments", total.frames, "frames", total.bytes, "bytes")
         yield "verdict", verdict.value, *parts
-    for sealed in _sealed(recorder):
-        for loss in sealed.losses:
-            yield "loss", sealed.name, loss
+    if sealed.forgotten:
+        yield "losses", sealed.forgotten, "before these: bp-tape info tells them"
+    for name, loss in sealed.losses:
+        yield "loss", name, loss
     yield from _growth(recorder)
     for path in recorder.sealer.failed:
         yield "not sealed", path, "kept for the next start"
@@ -219,7 +216,3 @@ def _growth(recorder: Recorder) -> Iterator[Fact]:
         yield "pruned", retention.segments, "segments", retention.freed, "bytes"
         for name, why in retention.spared.items():
             yield "spared", name, why
-
-
-def _sealed(recorder: Recorder) -> list[Sealed]:
-    return recorder.sealer.sealed if recorder.sealer else []

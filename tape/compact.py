@@ -6,7 +6,7 @@ is certified, as before. Killed at any point, each segment is whole in one gener
 what is left over is removed the next time, and what is missing is done then.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import chain, pairwise
@@ -109,7 +109,9 @@ class _Compaction:
             self._withdraw(files)
             raise
         day = self._day
-        remove_superseded(self._tape, superseded(self._tape, _all_of(self._tape, day.session)))
+        remove_superseded(
+            self._tape, superseded(self._tape, _near(self._tape, day.names), day.names)
+        )
         return Compacted(
             session=day.session,
             date=day.date,
@@ -174,9 +176,15 @@ class _Compaction:
                 raise TapeError(f"{entry.path}: {missing} of {entry.rows} rows are not there")
 
 
-def _all_of(tape: Tape, session: str) -> list[Generations]:
-    """All segments that may share files with one another."""
-    return all_generations(tape, {one for one in tape.generations() if one.session == session})
+def _near(tape: Tape, names: Set[SegmentName]) -> list[Generations]:
+    """Some segments and all that may share files with them, which the names of these say. All of a
+    session would be read again for each day of it."""
+    manifests = (m for one in all_generations(tape, names) for m in one.readable)
+    runs = {run for manifest in manifests for path in manifest.shared if (run := Run.of(path))}
+    there = tape.generations()
+    return all_generations(
+        tape, {name for name in there if name in names or any(run.spans(name) for run in runs)}
+    )
 
 
 def _columns(tape: Tape, part: Part, piece: Piece) -> pa.Schema:

@@ -11,6 +11,7 @@ from tape.batches import HIGHEST_SEQ, DamagedFile, Excerpt, Group, groups_in, re
 from tape.cache import Cache, Key
 from tape.layout import FRAMES, Tape
 from tape.manifest import FileEntry, Manifest
+from tape.recorded import symbols_in
 from tape.view import seen
 
 _OBJECT_BYTES = 1_000  # of a file entry or a row group in memory
@@ -61,25 +62,22 @@ class Decoded:
         self.segments = segments
         self._tape = tape
         self._root = tape.root
-        self._kinds: dict[int, frozenset[Kind]] = {}
-        self._shared: dict[frozenset[Kind], frozenset[Kind]] = {}  # most segments have the same
 
-    def kinds(self, segment: int) -> frozenset[Kind]:
-        """Table and symbol of all files of a segment."""
-        if segment not in self._kinds:
-            kinds = frozenset(self._parts(segment))
-            self._kinds[segment] = self._shared.setdefault(kinds, kinds)
-        return self._kinds[segment]
+    def symbols(self, table: str) -> set[str]:
+        """Markets with rows of a table, in whatever segment."""
+        hidden = [n for n, m in enumerate(self.segments) if self._tape.public and m.private]
+        kinds = {kind for number in hidden for kind in self._parts(number)}
+        others = (m for m in self.segments if not (self._tape.public and m.private))
+        return symbols_in(others, table) | {s for its, s in kinds if its == table and s}
 
     def lots(self, segment: int, table: str, symbol: str | None = None) -> Sequence[Lot]:
         """Of a table and a symbol, in order of ``seq``; of frames, in order of their first."""
-        if table != FRAMES and not self.segments[segment].rows.get(table):
-            return ()
-        if (table, symbol) not in self.kinds(segment):
+        if not self.segments[segment].has_files(table, symbol):
             return ()
 
         def make() -> list[Lot]:
-            return self._lots(self._parts(segment)[table, symbol])
+            parts = self._parts(segment).get((table, symbol))
+            return self._lots(parts) if parts else []
 
         return self.cache.get(("lots", segment, table, symbol), make, _size_of_lots)
 

@@ -10,7 +10,7 @@ import msgspec
 from tape.layout import DAY_NS
 from tape.manifest import Manifest
 
-_DAYS = 7  # that are looked back
+DAYS = 7  # that are looked back
 _LEAST_NS = 60_000_000_000  # less than a minute says nothing of a day
 
 
@@ -50,7 +50,7 @@ def bytes_per_day(segments: Iterable[Recorded]) -> int | None:
     """Of the last seven days up to the newest frame; pauses in between count as time."""
     found = list(segments)
     newest = max((segment.last_ts for segment in found), default=0)
-    late = [segment for segment in found if segment.last_ts > newest - _DAYS * DAY_NS]
+    late = [segment for segment in found if segment.last_ts > newest - DAYS * DAY_NS]
     span = newest - min((segment.first_ts for segment in late), default=newest)
     if span < _LEAST_NS:
         return None

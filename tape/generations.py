@@ -7,15 +7,19 @@ frames are made once and shared by all generations.
 
 import os
 from collections.abc import Callable, Container, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from schemas.errors import TapeError, TooNew
 from tape.layout import FRAMES, SegmentName, Tape, generation_of
 from tape.manifest import FileEntry, Manifest, Origin, later_than, load, outline
+from tape.pool import Pool
+
+Read = Callable[[Path], Manifest]
 
 
-def current(paths: Sequence[Path], read: Callable[[Path], Manifest] = load) -> Manifest:
+def current(paths: Sequence[Path], read: Read = load) -> Manifest:
     """The generation of a segment that counts, of all its manifests, the first ones first.
 
     read: `tape.manifest.load`, or `tape.manifest.outline`.
@@ -72,18 +76,24 @@ class Generations(NamedTuple):
 
 
 def all_generations(
-    tape: Tape, names: Container[SegmentName] | None = None, newer: bool = False
+    tape: Tape,
+    names: Container[SegmentName] | None = None,
+    newer: bool = False,
+    read: Read | None = None,
 ) -> list[Generations]:
     """Of each sealed segment, or of some, in recording order; a damaged manifest is no error.
 
     The entries of their files stay on disk until they are asked for. Raises TooNew where a later
     version made a generation, unless ``newer`` is set: that is the one that counts, and what is
     done or said without it would be wrong.
+
+    read: as `tape.manifest.outline`, which it is if None.
     """
     there = tape.generations().items()
-    found = [_read(name, paths) for name, paths in there if names is None or name in names]
+    look = read or partial(outline, pool=Pool())
+    found = [_read(name, paths, look) for name, paths in there if names is None or name in names]
     if not all(os.path.lexists(path) for each in found for path in each.damaged):
-        return all_generations(tape, names, newer)  # one was removed while they were read
+        return all_generations(tape, names, newer, read)  # one was removed while they were read
     for path in () if newer else (path for each in found for path in each.newer):
         load(path)
     return found
@@ -109,11 +119,19 @@ def rows_files(manifest: Manifest) -> list[FileEntry]:
     return [entry for entry in manifest.files if entry.table != FRAMES]
 
 
-def _read(name: SegmentName, paths: Iterable[Path]) -> Generations:
+def generations_of(tape: Tape, name: SegmentName) -> Generations:
+    """The same of one segment, without a look at the others."""
+    found = _read(name, tape.manifests_of(name), outline)
+    for path in found.newer:
+        load(path)
+    return found
+
+
+def _read(name: SegmentName, paths: Iterable[Path], read: Read) -> Generations:
     readable, damaged, newer = [], [], []
     for path in paths:
         try:
-            readable.append(outline(path))
+            readable.append(read(path))
         except TooNew:
             newer.append(path)
         except TapeError:

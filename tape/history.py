@@ -6,7 +6,7 @@ of a recording of any length, and next to nothing where the one before it was.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from itertools import chain
 from operator import attrgetter
 from typing import Concatenate, ParamSpec, TypeVar, cast
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from schemas.arrow import PARTITIONS, columns
 from schemas.columns import Unit
 from schemas.rows import Row
+from schemas.tables import TABLES
 from tape.batches import DamagedFile
 from tape.book_at import BookAt, BooksAt
 from tape.columns import arrow_to_rows
@@ -77,18 +78,16 @@ class History:
         warm_up()
 
     def symbols(self, row: type[Row]) -> list[str]:
-        """Markets with rows of a table, in whatever segment; sorted.
-
-        The first time this reads the manifests of all segments, some ms each.
-        """
-        every = {self._decoded.kinds(index) for index in range(len(self.segments))}
-        symbols = {symbol for kinds in every for table, symbol in kinds if table == row.TABLE}
-        return sorted(symbol for symbol in symbols if symbol is not None)
+        """Markets with rows of a table, in whatever segment; sorted."""
+        return sorted(self._decoded.symbols(row.TABLE))
 
     def has_market(self, symbol: str) -> bool:
         """Whether anything was recorded about a market."""
-        every = {self._decoded.kinds(index) for index in range(len(self.segments))}
-        return any(symbol == of for kinds in every for _, of in kinds)
+        return symbol in self._markets
+
+    @cached_property
+    def _markets(self) -> frozenset[str]:
+        return frozenset().union(*map(self._decoded.symbols, TABLES))
 
     def last(
         self, row: type[R], symbol: str | None, mark: Mark, where: Where | None = None

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -169,10 +168,14 @@ class Tape:
             found.setdefault(SegmentName.of(path), []).append(path)
         return found
 
+    def manifests_of(self, name: SegmentName) -> list[Path]:
+        """Manifests of a segment, from its first generation on."""
+        its = _listed(self.manifest_folder, MANIFEST_ENDING, f"{name}.")
+        return sorted((path for path in its if SegmentName.of(path) == name), key=generation_of)
+
     def is_sealed(self, name: SegmentName) -> bool:
         """Whether there is a manifest of a segment, of whatever generation."""
-        later = f"{escape(str(name))}.g*{MANIFEST_ENDING}"
-        return self.manifest(name).exists() or any(self.manifest_folder.glob(later))
+        return self.manifest(name).exists() or bool(self.manifests_of(name))
 
     def files_below(self, tree: str) -> Iterator[Path]:
         """All files of a tree and then those of the account's, in order; none where there is none.
@@ -248,6 +251,11 @@ def tree_of(path: str) -> str:
     return path.removeprefix(f"{ACCOUNT}/").partition("/")[0]
 
 
+def table_of(path: str) -> str:
+    """The table of such a path to a file of rows."""
+    return path.removeprefix(f"{ACCOUNT}/").split("/", 2)[1]
+
+
 def frames_folder(ts_recv: int) -> str:
     """``frames/date=2026-11-22/hour=06`` for a time in ns."""
     return f"{FRAMES}/{date_folder(ts_recv)}/hour={_utc(ts_recv):%H}"
@@ -274,13 +282,14 @@ def symbol_folder(symbol: str | None) -> str:
     return f"symbol={quoted}"
 
 
-def _listed(folder: Path, ending: str) -> list[Path]:
+def _listed(folder: Path, ending: str, beginning: str = "") -> list[Path]:
     """What is in a folder; a glob would find nothing in one that it may not read."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
         return []
-    return [folder / name for name in names if name.endswith(ending)]
+    found = (name for name in names if name.startswith(beginning))
+    return [folder / name for name in found if name.endswith(ending)]
 
 
 def _raised(error: OSError) -> None:

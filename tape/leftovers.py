@@ -1,7 +1,7 @@
 """What an interruption left behind, and what may be removed of it. Frames never are."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
@@ -26,13 +26,17 @@ class Superseded(NamedTuple):
     files: list[str]
 
 
-def superseded(tape: Tape, segments: Sequence[Generations]) -> Superseded:
-    """segments: all that may share files with one another.
+def superseded(
+    tape: Tape, segments: Sequence[Generations], names: Container[SegmentName] | None = None
+) -> Superseded:
+    """segments: all that may share files with one another, or with those that are named, of which
+    alone it is asked then.
 
     Only where all files of the generation that took the place are there.
     """
     doubtful = {one.name.session for one in segments if one.damaged}
-    sure = [one for one in segments if one.superseded and one.name.session not in doubtful]
+    asked = (one for one in segments if names is None or one.name in names)
+    sure = [one for one in asked if one.superseded and one.name.session not in doubtful]
     going = [m for one in sure if _in_place(tape, one) for m in one.superseded]
     sessions, gone = {m.session for m in going}, {(m.name, m.generation) for m in going}
     kept = set(

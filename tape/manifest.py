@@ -1,24 +1,42 @@
 """The manifest of a sealed segment: written last, so its presence means the segment is whole."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache, partial
 from glob import escape
 from pathlib import Path
-from typing import overload
+from typing import Any
 
 import msgspec
 
 from schemas.errors import TapeError
 from schemas.frames import UnionInput
 from tape.bounds import Count, Time
+from tape.entry import FileEntry
 from tape.files import write_whole
+from tape.glance import Glance, Shelf, glance, is_shared
 from tape.journal_reader import Damage
-from tape.layout import FRAMES, SegmentName, Tape, frames_folder, generation_of, in_account
+from tape.layout import FRAMES, SegmentName, Tape, frames_folder, generation_of
 from tape.places import holds_frames, holds_rows
+from tape.pool import Counts, Pool
 from tape.proof import Changed, Head, check_self, with_self
 from tape.version import FORMAT, Written, refuse_newer
+
+__all__ = [
+    "FileEntry",
+    "Lost",
+    "Manifest",
+    "Origin",
+    "State",
+    "Verdict",
+    "later_than",
+    "load",
+    "outline",
+    "save",
+    "shelf",
+    "state_of",
+]
 
 _LOWEST_TS = 2  # format since which first_ts and last_ts are the lowest and highest
 _SHOWN = 100  # characters of a path
@@ -39,91 +57,6 @@ class Origin(StrEnum):
     JOURNAL = "journal"  # the recorder's own, when the segment was sealed
     FRAMES = "frames"  # its frames/ files, replayed again
     COMPACTION = "compaction"  # the generation before: the same rows in fewer files
-
-
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One Parquet file of a segment.
-
-    path: relative to the recording's folder, with ``/``.
-    table: ``frames`` or a table of rows.
-    symbol: market of the rows; None for frames and for rows about no market.
-    first_seq, last_seq: lowest and highest seq in it.
-    share: None, or of a file that holds rows of other segments too, the bytes that count as this
-        one's. rows, first_seq and last_seq are then of its own rows, which are all those from
-        first_seq to last_seq; bytes and sha256 are of the whole file.
-    footer_bytes, footer_sha256: of its end, which readers check before they trust it: a damaged
-        Parquet footer can end the process that parses it.
-    """
-
-    path: str
-    table: str
-    symbol: str | None
-    bytes: Count
-    sha256: str
-    rows: Count
-    first_seq: Count
-    last_seq: Count
-    footer_bytes: Count
-    footer_sha256: str
-    share: Count | None = None
-
-    @property
-    def stored(self) -> int:
-        """Bytes that count as the segment's."""
-        return self.bytes if self.share is None else self.share
-
-    @property
-    def private(self) -> bool:
-        """Whether it lies among what is of an account."""
-        return in_account(self.path)
-
-
-class Shelf(Sequence[FileEntry]):
-    """The entries of a manifest, left on disk: read again each time they are asked for.
-
-    A segment of all markets has some 600 files, whose entries take half a megabyte.
-
-    private: whether any lies among what is of an account.
-    """
-
-    def __init__(self, path: Path, entries: Sequence[FileEntry]) -> None:
-        self._path = path
-        self._count = len(entries)
-        self._bytes = Counter[str]()
-        self.private = any(entry.private for entry in entries)
-        for entry in entries:
-            self._bytes[entry.table] += entry.stored
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> FileEntry: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[FileEntry]: ...
-    def __getitem__(self, index: int | slice) -> FileEntry | Sequence[FileEntry]:
-        return self._entries()[index]
-
-    def __iter__(self) -> Iterator[FileEntry]:
-        return iter(self._entries())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    def stored_bytes(self, table: str | None) -> int:
-        """As `Manifest.stored_bytes`, without reading."""
-        return self._bytes.total() if table is None else self._bytes[table]
-
-    def _entries(self) -> Sequence[FileEntry]:
-        """Those of the generation that has taken the place of this one, if it is removed by now:
-        who listed the segments before can go on reading them."""
-        try:
-            return load(self._path).files
-        except TapeError:
-            later = later_than(self._path)
-            if self._path.exists() or not later:
-                raise
-            return load(later[-1]).files
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -174,7 +107,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     first_ts: Time
     last_ts: Time
     kinds: dict[str, Count]
-    topics: dict[str, Count]
+    topics: Mapping[str, Count]
     rows: dict[str, Count]
     unknown: dict[str, Count]
     frames_digest: str
@@ -220,11 +153,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def private(self) -> bool:
         """Whether any of its files lies among what is of an account."""
         if isinstance(self.files, Shelf):
-            return self.files.private
+            return self.files.glance.private
         return any(entry.private for entry in self.files)
+
+    @property
+    def shared(self) -> Iterable[str]:
+        """Paths of files that may have rows of other segments."""
+        if isinstance(self.files, Shelf):
+            return self.files.glance.shared
+        return [entry.path for entry in self.files if is_shared(entry, self.name)]
+
+    def has_files(self, table: str, symbol: str | None = None) -> bool:
+        """Whether any is of a table and a market."""
+        if isinstance(self.files, Shelf):
+            return self.files.glance.has(table, symbol)
+        return any((entry.table, entry.symbol) == (table, symbol) for entry in self.files)
 
     def files_of(self, table: str) -> list[FileEntry]:
         """The files of a table (or ``frames``), in the order of their seqs."""
+        if isinstance(self.files, Shelf) and not self.files.has(table):
+            return []
         return sorted(
             (entry for entry in self.files if entry.table == table), key=lambda e: e.first_seq
         )
@@ -232,7 +180,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def save(manifest: Manifest, tape: Tape) -> None:
     """Write a manifest; it is complete and synced, or not there."""
-    text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=list), indent=2) + b"\n"
+    text = msgspec.json.format(msgspec.json.encode(manifest, enc_hook=_plain), indent=2) + b"\n"
     write_whole(tape.manifest(manifest.name, manifest.generation), with_self(text))
 
 
@@ -255,16 +203,62 @@ def load(path: Path) -> Manifest:
         ) from None
 
 
-def outline(path: Path) -> Manifest:
-    """The same, with the entries of its files left on disk."""
+def outline(path: Path, pool: Pool | None = None) -> Manifest:
+    """The same, with the entries of its files left on disk. pool: of who reads many."""
     manifest = load(path)
-    return msgspec.structs.replace(manifest, files=Shelf(path, manifest.files))
+    pool = Pool() if pool is None else pool
+    return msgspec.structs.replace(
+        manifest,
+        topics=Counts.of(manifest.topics, pool),
+        files=shelf(path, glance(manifest.name, manifest.files, pool)),
+    )
+
+
+State = tuple[int, ...]
+
+
+def state_of(path: Path) -> State | None:
+    """What changes whenever a file is written, by whatever means; None where it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def shelf(path: Path, seen: Glance) -> Shelf:
+    """The entries of a manifest, left on disk."""
+    return Shelf(partial(_entries, path), seen)
+
+
+def _entries(path: Path) -> Sequence[FileEntry]:
+    """Those of the generation that has taken the place of this one, if it is removed by now: who
+    listed the segments before can go on reading them."""
+    try:
+        return _entries_of(path, state_of(path))
+    except TapeError:
+        later = later_than(path)
+        if path.exists() or not later:
+            raise
+        return load(later[-1]).files
+
+
+@lru_cache(maxsize=2)
+def _entries_of(path: Path, state: State | None) -> Sequence[FileEntry]:
+    """Who asks for those of one table asks for those of others. state: as it is now."""
+    del state
+    return load(path).files
 
 
 def later_than(path: Path) -> list[Path]:
     """Manifests of the same segment that are of later generations, the first ones first."""
     there = path.parent.glob(f"{escape(str(SegmentName.of(path)))}.g*{path.suffix}")
     return sorted((p for p in there if generation_of(p) > generation_of(path)), key=generation_of)
+
+
+def _plain(value: Any) -> Any:
+    """What is left on disk or packed, as it is written."""
+    return dict(value) if isinstance(value, Mapping) else list(value)
 
 
 def _check_name(path: Path, manifest: Manifest) -> None:

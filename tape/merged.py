@@ -1,12 +1,14 @@
 """Files with the rows of several segments: how they are named, whose rows they hold."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from tape.batches import DamagedFile, labels_in
-from tape.generations import Generations, rows_files
+from tape.generations import Generations
 from tape.layout import SegmentName, Tape
 from tape.manifest import FileEntry
 
@@ -53,21 +55,31 @@ class Begun(NamedTuple):
 
 def begun(tape: Tape, segments: Sequence[Generations]) -> Begun:
     """segments: all that may share files with one another."""
-    runs: dict[Run, dict[str, FileEntry]] = {}
+    runs: dict[Run, dict[str, Generations]] = {}
+    seen = set[str]()
     for one in segments:
         if one.current is not None and one.current.generation:
-            for entry in rows_files(one.current):
-                if run := Run.of(entry.path):
-                    runs.setdefault(run, {})[entry.path] = entry
+            for path in one.current.shared:
+                if path not in seen and (run := Run.of(path)):
+                    runs.setdefault(run, {})[path] = one
+                seen.add(path)
     found = Begun(set(), set())
+    every = sorted(segments, key=attrgetter("name"))
     for run, files in runs.items():
-        waiting = [one.name for one in segments if _may_be_behind(one, run)]
-        for entry in files.values() if waiting else ():
-            held = members(tape.root, entry)
+        ends = (SegmentName(run.session, number) for number in (run.first, run.last + 1))
+        since, until = (bisect_left(every, end, key=attrgetter("name")) for end in ends)
+        waiting = [one.name for one in every[since:until] if _may_be_behind(one, run)]
+        for path, one in files.items() if waiting else ():
+            held = members(tape.root, _entry(one, path))
             if behind := {name for name in waiting if name.number in held}:
                 found.names.update(behind)
-                found.paths.add(entry.path)
+                found.paths.add(path)
     return found
+
+
+def _entry(segment: Generations, path: str) -> FileEntry:
+    assert segment.current is not None
+    return next(entry for entry in segment.current.files if entry.path == path)
 
 
 def members(root: Path, entry: FileEntry) -> Collection[int]:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import reduce
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +20,13 @@ from schemas.frames import Kind
 from tape.carried import carried
 from tape.ends import Ends
 from tape.files import remove, remove_all
-from tape.generations import Generations, all_generations, named
+from tape.generations import Generations, all_generations, generations_of, named
+from tape.glance import is_shared
 from tape.laps import ends
 from tape.layout import SegmentName, Tape
 from tape.manifest import FileEntry, Manifest
-from tape.prunings import PrunedEntry, Pruning, What, append, pruned, prunings
-from tape.retention import Holding, Stock, is_pruned_with, is_shared
+from tape.prunings import PrunedEntry, Pruning, What, append, newest, pruned
+from tape.retention import Holding, Stock, is_pruned_with
 from tape.version import code_version
 from tape.view import without_account
 
@@ -74,8 +74,7 @@ def finish(tape: Tape) -> list[str]:
 def unfinished(tape: Tape) -> list[str]:
     """Files that `finish` would remove, as no manifest names them any more: only the last line of
     the log can be of something that was begun and not done."""
-    nothing: Pruning | None = None
-    last = reduce(lambda _, each: each, prunings(tape), nothing)
+    last = newest(tape)
     if last is None or last.what is not What.ALL:
         return []
     there = [file.path for file in last.files if (tape.root / file.path).exists()]
@@ -97,7 +96,7 @@ class _Pruning:
 
     def run(self, holding: Holding) -> Gone | None:
         """None where there is nothing to remove."""
-        (segment,) = all_generations(self._tape, {holding.name})
+        segment = generations_of(self._tape, holding.name)
         manifest = segment.current
         if manifest is None:
             raise TapeError(f"{holding.name}: its manifest is gone: bp-tape recover says more")

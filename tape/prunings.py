@@ -7,86 +7,34 @@ is not there any more; what is there, or came back from a copy, counts as ever.
 
 import os
 from collections.abc import Container, Iterator
-from datetime import datetime
-from enum import StrEnum
-from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
 
-from schemas.errors import TapeError
-from tape.bounds import Count, Time
-from tape.ends import Ends
 from tape.files import make_folder, sync_folder
-from tape.layout import PARQUET_ENDING, SegmentName, Tape, generation_of
-from tape.proof import Head
-from tape.version import FORMAT, Written, refuse_newer
+from tape.gist import gist
+from tape.layout import SegmentName, Tape, generation_of
+from tape.pruning import PrunedEntry, Pruning, What, from_line, to_line
+
+__all__ = [
+    "Line",
+    "Pruned",
+    "PrunedEntry",
+    "Pruning",
+    "What",
+    "append",
+    "lines",
+    "log_path",
+    "newest",
+    "pruned",
+    "pruned_files",
+    "pruning_of",
+    "prunings",
+]
 
 _NAME = "log.jsonl"
-_HEAD = b'{"self_sha256":"'
-_HEX = 64
-
-
-class What(StrEnum):
-    """What is pruned of a segment."""
-
-    ALL = "all"
-    FRAMES = "frames"
-    ROWS = "rows"  # but for the small tables that say what is missing
-
-
-class PrunedEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One file that was removed, as its manifest had it: path, bytes, sha256."""
-
-    path: str
-    bytes: Count
-    sha256: str
-
-
-class Pruning(msgspec.Struct, frozen=True, kw_only=True):
-    """One line: what was pruned of one segment.
-
-    at: when, UTC. by: which command, of which version (code). why: as it was told.
-    generations: of the segment, for each file of rows also that of earlier ones that shared it:
-        by name, the one that counted.
-    verdict, end, ring, first_seq, last_seq, first_ts, last_ts, frames: as the manifest had them.
-    files: that were removed for it, in that order.
-    """
-
-    format: Count = FORMAT
-    at: datetime
-    by: str
-    code: str
-    why: str
-    what: What
-    segment: str
-    generations: dict[str, Count]
-    verdict: str
-    end: str | None
-    ring: Count | None = None
-    first_seq: Count
-    last_seq: Count
-    first_ts: Time
-    last_ts: Time
-    frames: Count
-    ends: Ends
-    files: list[PrunedEntry]
-
-    @property
-    def name(self) -> SegmentName:
-        return SegmentName.parse(self.segment)
-
-    @property
-    def session(self) -> str:
-        return self.name.session
-
-    @property
-    def number(self) -> int:
-        return self.name.number
-
-    def __str__(self) -> str:
-        return f"pruned on {self.at:%Y-%m-%d %H:%M} UTC by {self.by} ({self.why})"
+_STEP = 1 << 20  # bytes of the log that are looked at, from its end
 
 
 class Line(NamedTuple):
@@ -137,21 +85,24 @@ def append(tape: Tape, pruning: Pruning) -> None:
     make_folder(path.parent)
     with path.open("ab+") as file:
         _cut_torn(file)
-        file.write(_line(pruning))
+        file.write(to_line(pruning))
         file.flush()
         os.fsync(file.fileno())
     sync_folder(path.parent)
 
 
-def lines(tape: Tape) -> Iterator[Line]:
-    """All lines but one that a crash tore. Raises TooNew for what a later version wrote."""
+def lines(tape: Tape, having: bytes = b"") -> Iterator[Line]:
+    """All lines that have some text, but for one that a crash tore. Raises TooNew for what a later
+    version wrote."""
     try:
         file = log_path(tape).open("rb")
     except FileNotFoundError:
         return
     with file:
         for number, text in enumerate(file, 1):
-            pruning = _parsed(text.removesuffix(b"\n"))
+            if having not in text:
+                continue
+            pruning = from_line(text.removesuffix(b"\n"))
             if pruning is not None or text.endswith(b"\n"):
                 yield Line(number, pruning)
 
@@ -161,11 +112,21 @@ def prunings(tape: Tape) -> Iterator[Pruning]:
     return (line.pruning for line in lines(tape) if line.pruning is not None)
 
 
+def newest(tape: Tape) -> Pruning | None:
+    """What the last line says that can be read; None where there is none."""
+    try:
+        file = log_path(tape).open("rb")
+    except FileNotFoundError:
+        return None
+    with file:
+        return next(filter(None, map(from_line, _backwards(file))), None)
+
+
 def pruned(tape: Tape) -> Pruned:
     """What is not there as it was pruned."""
     there = tape.generations()
     found = Pruned({}, {}, {})
-    for pruning in prunings(tape):
+    for pruning in gist(tape, log_path(tape)):
         bare = msgspec.structs.replace(pruning, files=[])
         begun = bool(pruning.files) and not (tape.root / pruning.files[0].path).exists()
         if pruning.what is What.ALL:
@@ -194,42 +155,24 @@ def pruned_files(tape: Tape, paths: Container[str]) -> dict[str, Pruning]:
 
 def pruning_of(tape: Tape, path: str, digest: str) -> Pruning | None:
     """By what the very file was pruned, by its sha256; None where the log does not have it."""
-    for pruning in prunings(tape):
-        if any(file.path == path and file.sha256 == digest for file in pruning.files):
-            return pruning
+    name = msgspec.json.encode(path)
+    for line in lines(tape, name):
+        for file in () if line.pruning is None else line.pruning.files:
+            if (file.path, file.sha256) == (path, digest):
+                return line.pruning
     return None
 
 
-def _line(pruning: Pruning) -> bytes:
-    text = msgspec.json.encode(pruning)
-    return _HEAD + sha256(text).hexdigest().encode() + b'",' + text[1:] + b"\n"
-
-
-def _parsed(line: bytes) -> Pruning | None:
-    digest, rest = line[len(_HEAD) : len(_HEAD) + _HEX], line[len(_HEAD) + _HEX :]
-    text = b"{" + rest.removeprefix(b'",')
-    if line != _HEAD + digest + b'",' + text[1:] or sha256(text).hexdigest().encode() != digest:
-        return None
-    try:
-        head = msgspec.json.decode(text, type=Head)
-        refuse_newer("the log of what was pruned", Written(head.format, code=head.code))
-        pruning = msgspec.json.decode(text, type=Pruning)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None
-    return pruning if _makes_sense(pruning) else None
-
-
-def _makes_sense(pruning: Pruning) -> bool:
-    """What no pruning writes: what is named could be removed."""
-    try:
-        names = [SegmentName.parse(text) for text in (pruning.segment, *pruning.generations)]
-    except TapeError:
-        return False
-    one_session = all(name.session == pruning.session for name in names)
-    return one_session and all(
-        ".." not in parts and parts[0] != "/" and parts[-1].endswith(PARQUET_ENDING)
-        for parts in (PurePosixPath(file.path).parts or ("/",) for file in pruning.files)
-    )
+def _backwards(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines from the last one on, without their ends."""
+    at, rest = file.seek(0, os.SEEK_END), b""
+    while at:
+        start = max(at - _STEP, 0)
+        file.seek(start)
+        first, *others = (file.read(at - start) + rest).split(b"\n")
+        yield from reversed(others)
+        at, rest = start, first
+    yield rest
 
 
 def _cut_torn(file: IO[bytes]) -> None:

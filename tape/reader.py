@@ -21,7 +21,8 @@ from tape.batches import WHOLE, Excerpt, Group, read_lines
 from tape.columns import arrow_to_frames, arrow_to_rows
 from tape.generations import current
 from tape.layout import FRAMES, SegmentName, Tape, generation_of
-from tape.manifest import FileEntry, Manifest, Origin, outline
+from tape.manifest import FileEntry, Manifest, Origin
+from tape.outlines import Outlines
 from tape.prunings import Pruning
 from tape.view import seen
 
@@ -55,19 +56,19 @@ def segments(
 
     generation: which one of each segment, where there is such a one; the one that counts if None.
 
-    Raises UsageError for a session that is not there or a generation that no segment has, and
-    TapeError for a damaged manifest or, unless ``merge`` is set, for sessions that overlap in time:
-    one after another would be wrong.
+    Raises UsageError for a session or generation that is not there, TapeError for a damaged
+    manifest or, unless ``merge`` is set, sessions that overlap in time: in turn would be wrong.
     """
-    there = tape.generations()
+    there, outlines = tape.generations(), Outlines(tape)
     if sessions is not None:
         names = set(sessions)
         _check_sessions(names, {name.session for name in there})
         there = {name: paths for name, paths in there.items() if name.session in names}
     if generation is None:
-        found = [current(paths, outline) for paths in there.values()]
+        found = [current(paths, outlines.read) for paths in there.values()]
     else:
-        found = [outline(path) for path in _of_generation(there, generation)]
+        found = [outlines.read(path) for path in _of_generation(there, generation)]
+    outlines.keep()
     if not merge:
         _check_overlaps(found)
     return found

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from schemas.check_rows import Audit, Clock, Silence
 from schemas.rows import Gap, Session
 from tape.generations import Generations, all_generations, named
+from tape.glance import Glance, Shelf, is_shared
 from tape.keep import Keep
-from tape.layout import FRAMES, SegmentName, Tape
+from tape.layout import FRAMES, SegmentName, Tape, table_of
 from tape.manifest import FileEntry, Manifest, Verdict
 from tape.merged import begun
+from tape.outlines import Outlines
 from tape.prunings import What, pruned
 
 # Small, and without them nobody knows what is missing: pruned with the rest of a segment only.
@@ -47,10 +49,12 @@ class Holding(NamedTuple):
 class Stock(NamedTuple):
     """All that may be pruned of a recording.
 
-    holdings: the oldest first. staying: those of them that stay in any case.
+    manifests: those that count. holdings: the oldest first.
+    staying: those of them that stay in any case.
     shared: bytes by path. bytes: of all files that a manifest names, each once, and of journals.
     """
 
+    manifests: list[Manifest]
     holdings: list[Holding]
     staying: frozenset[SegmentName]
     shared: dict[str, int]
@@ -131,8 +135,10 @@ def within(stocks: Sequence[Stock], aim: Aim) -> Aim:
 
 
 def take_stock(tape: Tape, what: What = What.ALL) -> Stock:
-    """Read all manifests. Raises TooNew where a later version made one."""
-    segments = all_generations(tape)
+    """Look at all manifests. Raises TooNew where a later version made one."""
+    outlines = Outlines(tape)
+    segments = all_generations(tape, read=outlines.read)
+    outlines.keep()
     counting = _Counting(tape, what)
     doubts = _doubts(tape, segments)
     found = [
@@ -143,19 +149,20 @@ def take_stock(tape: Tape, what: What = What.ALL) -> Stock:
     found.sort(key=lambda holding: (holding.last_ts, holding.name))
     journals = tape.journals()
     total = counting.bytes + sum(path.stat().st_size for path in journals)
-    return Stock(found, _staying(found, map(SegmentName.of, journals)), counting.shared, total)
+    manifests = [segment.current for segment in segments if segment.current is not None]
+    staying = _staying(found, map(SegmentName.of, journals))
+    return Stock(manifests, found, staying, counting.shared, total)
 
 
 def is_pruned_with(entry: FileEntry, what: What) -> bool:
     """Whether a file goes."""
+    return _goes(entry.table, what)
+
+
+def _goes(table: str, what: What) -> bool:
     if what is What.FRAMES:
-        return entry.table == FRAMES
-    return what is What.ALL or entry.table not in {FRAMES, *DOUBTS}
-
-
-def is_shared(entry: FileEntry, name: SegmentName) -> bool:
-    """Whether a file may have rows of other segments."""
-    return not entry.path.rpartition("/")[2].startswith(f"{name}.")
+        return table == FRAMES
+    return what is What.ALL or table not in {FRAMES, *DOUBTS}
 
 
 class _Counting:
@@ -169,20 +176,14 @@ class _Counting:
         self.shared: dict[str, int] = {}
         self._tape = tape
         self._what = what
-        self._away = pruned(tape)
+        away = pruned(tape)
+        self._lacking = away.frames.keys() | away.rows.keys()
         self._has_account = tape.account_folder.exists()
 
     def holding(self, segment: Generations, counts: Manifest, doubt: str) -> Holding:
         """What a segment has. doubt: of its session, which no force helps against."""
-        own, shared = 0, []
-        for entry in self._files(segment):
-            goes = is_pruned_with(entry, self._what)
-            if is_shared(entry, segment.name):
-                self._share(entry)
-                shared += [entry.path] * goes
-            else:
-                self.bytes += entry.bytes
-                own += entry.bytes * goes
+        seen = self._seen(segment)
+        own, shared = self._looked_up(segment) if seen is None else self._of(seen)
         uncertified = "" if counts.verdict is Verdict.CERTIFIED else f"{counts.verdict}, {_FORCE}"
         return Holding(
             name=segment.name,
@@ -190,22 +191,55 @@ class _Counting:
             doubt=doubt or uncertified,
             forcible=not doubt,
             bytes=own,
-            shared=tuple(shared),
+            shared=shared,
         )
+
+    def _seen(self, segment: Generations) -> Glance | None:
+        """All there is to know; None where each file has to be looked at, as there are several
+        generations, or not all files are there any more."""
+        if len(segment.readable) > 1 or segment.name in self._lacking:
+            return None
+        files = segment.readable[0].files
+        if not isinstance(files, Shelf) or (files.glance.private and not self._has_account):
+            return None
+        return files.glance
+
+    def _of(self, seen: Glance) -> tuple[int, tuple[str, ...]]:
+        """Bytes of its own that go, and paths that do."""
+        own = seen.sizes.own
+        self.bytes += sum(own.values())
+        for path, size in seen.shared_files():
+            self._share(path, size)
+        every = self._what is What.ALL
+        shared = tuple(path for path in seen.shared if every or _goes(table_of(path), self._what))
+        return sum(own[table] for table in own if _goes(table, self._what)), shared
+
+    def _looked_up(self, segment: Generations) -> tuple[int, tuple[str, ...]]:
+        """The same."""
+        own, shared = 0, []
+        for entry in self._files(segment):
+            goes = is_pruned_with(entry, self._what)
+            if is_shared(entry, segment.name):
+                self._share(entry.path, entry.bytes)
+                shared += [entry.path] * goes
+            else:
+                self.bytes += entry.bytes
+                own += entry.bytes * goes
+        return own, tuple(shared)
 
     def _files(self, segment: Generations) -> list[FileEntry]:
         """Those of all generations that are there, each once; of a copy without what is of an
         account, the others."""
         files = [entries[0] for entries in named(segment.readable).values()]
         files = files if self._has_account else [e for e in files if not e.private]
-        if segment.name in self._away.frames or segment.name in self._away.rows:
+        if segment.name in self._lacking:
             return [entry for entry in files if (self._tape.root / entry.path).exists()]
         return files
 
-    def _share(self, entry: FileEntry) -> None:
-        if entry.path not in self.shared:
-            self.shared[entry.path] = entry.bytes
-            self.bytes += entry.bytes
+    def _share(self, path: str, size: int) -> None:
+        if path not in self.shared:
+            self.shared[path] = size
+            self.bytes += size
 
 
 def _doubts(tape: Tape, segments: Sequence[Generations]) -> dict[str, str]:

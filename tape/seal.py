@@ -51,7 +51,7 @@ def seal(journal: Path, tape: Tape, engine: SealEngine) -> Manifest | None:
     """
     name = SegmentName.of(journal)
     if tape.is_sealed(name):
-        before = current(tape.generations()[name])
+        before = current(tape.manifests_of(name))
         _retire(journal, before.damage, before.lost)
         return before
     reader = read_journal(journal)
@@ -89,7 +89,7 @@ def seq_before(tape: Tape, name: SegmentName) -> int | None:
     if name.number <= 1:
         return 0
     with suppress(TapeError):  # a damaged manifest is no reason not to seal the next segment
-        if paths := tape.generations().get(SegmentName(name.session, name.number - 1)):
+        if paths := tape.manifests_of(SegmentName(name.session, name.number - 1)):
             return current(paths).last_seq
     return None
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from recorder.child import Ended, run_child
+from recorder.harvest import Sealed
 from recorder.retain import main, retain
 from recorder.retention import Outlook, Retained, Retention
-from recorder.sealer import Sealed
 from tape.keep import Keep
 from tape.layout import DAY_NS, SegmentName, Tape
 from tape.lock import upkeep
@@ -113,6 +113,16 @@ def test_what_fails_is_said_once(tmp_path: Path) -> None:
     (said,) = retained(tmp_path, "1B", times=2)[1]
     assert said.startswith("nothing could be pruned: ")
     assert "install backpack-recorder 7.0.0" in said
+
+
+def test_a_log_that_cannot_be_written_is_said_when_it_lasts(tmp_path: Path) -> None:
+    """As of one that bp-tape made as another user: the disk would fill up unseen."""
+    names = [earlier(tmp_path, "20200101T000000Z"), earlier(tmp_path, "20200102T000000Z")]
+    (tmp_path / "manifest" / "log.jsonl").mkdir()
+    (said,) = retained(tmp_path, "1B", times=3)[1]
+    assert said.startswith("nothing could be pruned: ")
+    assert "log.jsonl" in said
+    assert left(tmp_path) == names
 
 
 def test_the_command_and_its_configuration(tmp_path: Path) -> None:

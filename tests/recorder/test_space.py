@@ -13,6 +13,7 @@ import pytest
 
 from recorder.summary import exit_code
 from schemas.errors import ConfigError
+from tape.keep import Keep
 from tape.quantities import octets, pretty_size, pretty_span
 from tests.recorder import plain
 from tests.recorder.commands import ENVIRONMENT, at_work, bp_record, options, venue
@@ -128,6 +129,26 @@ def test_sealing_goes_on_when_there_is_room(disk: Disk) -> None:
             await run.until(lambda: name not in plain.journals(data))
 
     asyncio.run(scene())
+
+
+def test_what_is_not_to_be_kept_makes_room_before_anything_is_sealed(disk: Disk) -> None:
+    """With no room to seal nothing ever is sealed, after which it would be pruned."""
+    data = disk.root / "tape"
+    asyncio.run(record(data))
+    (old,) = plain.manifests(data)
+    name = large_journal(data, disk)
+
+    async def scene() -> None:
+        venue = Venue(SCRIPT, snapshots=SNAPSHOTS)
+        keep = Keep.parse(["1B"])
+        async with venue, running(venue, data, SOL, keep=keep) as run:
+            await run.until(lambda: run.said(f"no room to seal {name}"))
+            retention = run.recorder.retention
+            assert retention is not None
+            await run.until(lambda: retention.latest is not None)
+
+    asyncio.run(scene())
+    assert old["session"] not in [m["session"] for m in plain.manifests(data)]
 
 
 def test_a_sealing_that_the_disk_refuses_is_to_be_tried_again(disk: Disk) -> None:

@@ -156,7 +156,7 @@ def test_a_size_is_of_all_shards_together(
             for at, ts in enumerate(sorted(times))
         ]
         staying = frozenset(each.name for each in found[-1:])
-        stocks.append(Stock(found, staying, {}, sum(times.values())))
+        stocks.append(Stock([], found, staying, {}, sum(times.values())))
         model += [each for each in found if each.name not in staying]
     left = sum(stock.bytes for stock in stocks)
     expected = set()
