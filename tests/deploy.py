@@ -18,6 +18,7 @@ DEPLOY = ROOT / "deploy"
 ALERTS, ALERT_TESTS = DEPLOY / "alerts.yml", DEPLOY / "alerts_test.yml"
 SCRAPING = DEPLOY / "prometheus.yml"
 UNIT, CONTAINER = DEPLOY / "bp-record.service", DEPLOY / "Containerfile"
+IGNORED = ROOT / ".dockerignore"
 
 _NAME = re.compile(r"\b(?:backpack_recorder|process)_[a-z_]+\b")
 _SERIES = re.compile(r"_(?:bucket|sum|count)$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.deploy import (
     ALERTS,
     CONTAINER,
     DEPLOY,
+    IGNORED,
     SCRAPING,
     UNIT,
     checked,
@@ -25,6 +27,7 @@ from tests.deploy import (
     tool,
 )
 from tests.docs import METRICS_PAGE
+from tests.shared import ROOT
 
 NAMES = {metric.name for metric in METRICS}
 
@@ -87,6 +90,16 @@ def test_options_are_those_of_the_command(path: Path) -> None:
     (line,) = (line for line in lines if line.startswith(("ExecStart=", "ENTRYPOINT")))
     used = re.findall(r"(?<!\S)\"?(--[a-z-]+)", line)
     assert {"--data", "--metrics-port", "--log-format"} <= set(used) <= known
+
+
+def test_a_container_is_built_of_what_is_packed() -> None:
+    """And of nothing else that lies about."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    files = {"pyproject.toml", project["project"]["readme"], "constraints.txt"}
+    _, ignored, *allowed, caches = IGNORED.read_text().splitlines()
+    assert (ignored, caches) == ("*", "**/__pycache__")
+    assert sorted(allowed) == sorted(f"!{name}" for name in packages | files)
 
 
 def test_ports_are_the_same_everywhere() -> None:

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(
 
 PACE = ("--speed", "60x")
 LOSSY = ("--chaos", "seed=7,drop=0.01")
+# What ccxt asks of aiohttp is of no use from Python 3.12.7 and 3.13.1 on, and aiohttp says so.
+OF_CCXT = "ignore:enable_cleanup_closed ignored:DeprecationWarning"
 PATIENCE_S = 60.0  # nothing here takes as long; it only ends what would hang
 
 Ended = subprocess.CompletedProcess[str]
@@ -38,7 +40,8 @@ def demos() -> Demos:
 
 
 def _demo(options: tuple[str, ...]) -> Ended:
-    command = [sys.executable, "-W", "error", "-m", "tests.demo_ccxt", *options]
+    warnings = ("-W", "error", "-W", OF_CCXT)
+    command = [sys.executable, *warnings, "-m", "tests.demo_ccxt", *options]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
