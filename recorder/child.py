@@ -1,8 +1,10 @@
-"""Runs a module of this room as a process of its own, which learns nothing of keys."""
+"""Runs a file of this room as a process of its own, which learns nothing of keys."""
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from recorder.core_files import keyless_environment
@@ -18,10 +20,18 @@ class Ended(NamedTuple):
     reason: str
 
 
-async def run_child(module: str, *arguments: str) -> Ended:
+CarryOut = Callable[..., Awaitable[Ended]]  # as `run_child` does
+
+
+def child(name: str, *arguments: str) -> list[str]:
+    """The command that runs one: the file itself, so that it loads of this room what it imports."""
+    return [sys.executable, "-P", str(Path(__file__).with_name(f"{name}.py")), *arguments]
+
+
+async def run_child(name: str, *arguments: str) -> Ended:
     """Wait for its end; it is killed where nobody waits any more."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", module, *arguments),
+        *child(name, *arguments),
         env=keyless_environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,  # ours may be a pipe, whose reader waits for its end

@@ -1,7 +1,7 @@
-"""Prunes a recording that is being made; a process of its own: ``python -m recorder.retain DATA
-KEEP..``, with KEEP as ``90d`` or ``500GB``. Says what it did in one JSON document.
+"""Prunes a recording that is being made; a process of its own: ``python -P recorder/retain.py
+DATA KEEP..``, with KEEP as ``90d`` or ``500GB``. Says what it did in one JSON document.
 
-Exit codes are those of `recorder.errand`.
+Exit codes are those of `tape.errand`.
 """
 
 import sys
@@ -10,8 +10,8 @@ from time import time_ns
 
 import msgspec
 
-from recorder.errand import run_errand
 from recorder.retention import Retained
+from tape.errand import run_errand
 from tape.forecast import bytes_per_day, recorded
 from tape.keep import Keep
 from tape.layout import Tape

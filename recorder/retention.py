@@ -56,7 +56,7 @@ class Retention:
 
     async def run(self) -> None:
         """Prune once; that it cannot be done now is no fault: the next time will do."""
-        done = await run_child("recorder.retain", str(self._tape.root), *self.keep.texts)
+        done = await run_child("retain", str(self._tape.root), *self.keep.texts)
         if done.code:
             self._fail(done.code, done.reason)
             return

@@ -1,13 +1,14 @@
-"""Seals one journal; run as a process of its own: ``python -m recorder.seal DATA JOURNAL``.
+"""Seals one journal; run as a process of its own: ``python -P recorder/seal.py DATA JOURNAL``.
 
-Exit codes are those of `recorder.errand`.
+It imports nothing of its room: all the sockets would be loaded, for each segment anew, which takes
+longer than to seal a small one. Exit codes are those of `tape.errand`.
 """
 
 import sys
 from pathlib import Path
 
 from market.engine import Engine
-from recorder.errand import run_errand
+from tape.errand import run_errand
 from tape.layout import Tape
 from tape.seal import seal_alone
 

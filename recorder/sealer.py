@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from recorder.child import Ended, run_child
+from recorder.child import CarryOut, Ended, run_child
 from recorder.harvest import Harvest, Sealed
 from recorder.messages import Level, Message
 from recorder.settings import PATIENCE
@@ -43,6 +43,7 @@ class Sealer:
     is_busy: says whether recording needs the processors; then nothing new is begun, unless
         `BACKLOG` journals wait.
     free: bytes on the disk after the last sealing; None before, and where it does not say.
+    carry_out: has a file of this room run, with arguments: in a process of its own.
     after: called after sealing, such as to prune what is not to be kept.
     """
 
@@ -63,6 +64,7 @@ class Sealer:
         self._child: asyncio.Task[Ended] | None = None
         self.resting = False
         self.paused = False
+        self.carry_out: CarryOut = run_child
         self.is_busy: Callable[[], bool] = bool
         self.free: int | None = None
         self._looked_around = 0.0
@@ -176,11 +178,8 @@ class Sealer:
                 self._notice(Message(text, "sealing_hangs", Level.WARNING))
                 return
             elif waited >= TELL_EVERY_S:
-                given = pretty_span(self._patience_s)
-                text = (
-                    f"sealing has not answered for {pretty_span(waited)}; after {given} it is left"
-                    " to the next start"
-                )
+                then = f"after {pretty_span(self._patience_s)} it is left to the next start"
+                text = f"sealing has not answered for {pretty_span(waited)}; {then}"
                 self._notice(Message(text, "sealing_hangs", Level.WARNING))
             left = since + self._patience_s - loop.time()
             await asyncio.wait([worker], timeout=min(max(left, 0.0), TELL_EVERY_S))
@@ -224,8 +223,8 @@ class Sealer:
         return False
 
     async def _seal(self, journal: Path) -> None:
-        work = run_child("recorder.seal", str(self._tape.root), str(journal))
-        self._child = asyncio.create_task(work)
+        work = self.carry_out("seal", str(self._tape.root), str(journal))
+        self._child = asyncio.ensure_future(work)
         try:
             ended = await self._child
         except asyncio.CancelledError:

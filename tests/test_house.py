@@ -181,6 +181,12 @@ def test_pure_rooms_know_no_floats(room: str) -> None:
             assert not isinstance(node, ast.Div), where
 
 
+def test_what_seals_loads_no_sockets() -> None:
+    """A process for each segment: it would take longer to load this room than to seal."""
+    (seal,) = (source for source in sources("recorder") if source.name == "recorder/seal.py")
+    assert "recorder" not in {room_of(module) for module in imports(seal)}
+
+
 @pytest.mark.parametrize("room", BELOW)
 def test_files_are_small(room: str) -> None:
     """A file is read in one go."""

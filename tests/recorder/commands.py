@@ -50,7 +50,7 @@ class Recording:
             [BP_RECORD, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            bufsize=0,  # or `hear` would take more than its line, which `end` would miss
             env=ENVIRONMENT,
             preexec_fn=_heed_signals,
         )
@@ -84,8 +84,8 @@ class Recording:
         """Wait until it has said this to people; the line."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            if text in line:
-                return line
+            if text in (told := line.decode()):
+                return told
         raise AssertionError(f"it ended without having said {text!r}")
 
     def hang_up(self) -> None:
@@ -96,7 +96,7 @@ class Recording:
     def end(self) -> Ended:
         """Wait until it ends by itself."""
         out, err = self._process.communicate(timeout=PATIENCE_S)
-        return Ended(self._process.returncode, out, err)
+        return Ended(self._process.returncode, out.decode(), err.decode())
 
     def kill(self) -> None:
         """kill -9, to itself alone."""

@@ -33,14 +33,14 @@ LIVE: tuple[Step, ...] = (
 
 
 class Leaps:
-    """The clocks of this machine, some seconds ahead."""
+    """Clocks that stand still but for leaps, however busy the machine is."""
 
     def __init__(self) -> None:
         self.ahead = 0
+        self._begun = now()
 
     def __call__(self) -> Stamp:
-        stamp = now()
-        return Stamp(stamp.ts_recv + self.ahead, stamp.ts_mono + self.ahead)
+        return Stamp(self._begun.ts_recv + self.ahead, self._begun.ts_mono + self.ahead)
 
 
 class Ringing(Stage):

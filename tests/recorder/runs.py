@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from market.book import Book, BookSide
+from market.engine import Engine
 from market.sync_states import State
+from recorder.child import CarryOut, Ended
 from recorder.recorder import Recorder
 from recorder.settings import Settings
 from recorder.stamp import Clock, now
 from schemas.frames import Frame, Kind
 from schemas.rows import Row
+from tape.layout import Tape
+from tape.seal import seal_alone
 from tests.recorder.market import Sides
 from tests.venue import ShadowBook
 
@@ -40,13 +44,24 @@ class Where(NamedTuple):
     rest_url: str
 
 
+async def seal_here(name: str, *arguments: str) -> Ended:
+    """As `run_child`, without a process of its own, which takes longer than what most tests are
+    about. Those of trouble with the disk or with the process have one."""
+    assert name == "seal"
+    data, journal = map(Path, arguments)
+    seal_alone(journal, Tape(data), Engine())
+    return Ended(0, b"", "")
+
+
 class Run:
     """One run of the recorder: all frames it took, the rows it made, what it said to people.
 
     payloads: what came over the websocket so far, in order.
     """
 
-    def __init__(self, settings: Settings, clock: Clock = now) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock = now, sealing: CarryOut = seal_here
+    ) -> None:
         self.notices: list[str] = []
         self.frames: list[Frame] = []
         self.rows: list[Row] = []
@@ -54,6 +69,8 @@ class Run:
         self.stop = asyncio.Event()
         self.recorder = Recorder(settings, self.notices.append, clock)
         self.recorder.intake.listeners.append(self._hear)
+        if self.recorder.sealer is not None:
+            self.recorder.sealer.carry_out = sealing
         self._task = asyncio.create_task(self.recorder.run(self.stop))
 
     def kinds(self, *kinds: Kind) -> list[Frame]:
@@ -116,10 +133,16 @@ class Run:
 
 @asynccontextmanager
 async def running(
-    far_end: Address, folder: Path | None, *topics: str, clock: Clock = now, **settings: Any
+    far_end: Address,
+    folder: Path | None,
+    *topics: str,
+    clock: Clock = now,
+    sealing: CarryOut = seal_here,
+    **settings: Any,
 ) -> AsyncIterator[Run]:
     """Record these topics until the block ends, which stops and seals."""
-    run = Run(Settings(topics, folder, far_end.ws_url, far_end.rest_url, **settings), clock)
+    urls = far_end.ws_url, far_end.rest_url
+    run = Run(Settings(topics, folder, *urls, **settings), clock, sealing)
     try:
         yield run
     finally:

@@ -46,6 +46,15 @@ class Stage:
 
         return Do(wait)
 
+    def closes(self) -> Do:
+        """Wait until it knows that a connection is over."""
+
+        async def wait(_: Venue) -> None:
+            while self.run is None or not self.run.kinds(Kind.CLOSE):
+                await asyncio.sleep(0.005)
+
+        return Do(wait)
+
     def begins(self, number: int) -> Do:
         """Wait until so many segments have begun."""
 

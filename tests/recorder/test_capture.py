@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from websockets.frames import Frame
 
+from recorder.child import run_child
 from recorder.connection import LARGEST_MESSAGE
 from recorder.rest import LARGEST_BODY
 from schemas import frames as tape_frames
@@ -108,7 +109,7 @@ def capturing(name: str, deflate: bool) -> Scene[Books]:
     async def scene(folder: Path) -> Books:
         feed = load_real(name)
         venue = Venue.of_feed(feed, script_of(feed), Options(deflate=deflate, log=False))
-        async with venue, running(venue, folder, *sorted(feed.topics)) as run:
+        async with venue, running(venue, folder, *sorted(feed.topics), sealing=run_child) as run:
             await run.heard(len(feed.frames))
             await run.until(lambda: run.is_live(*depths(feed)))
             assert venue.connections[0].deflates is deflate

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.child import run_child
 from schemas.errors import TapeError
 from tape.layout import Tape
 from tape.verify import verify
@@ -35,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Loop]:
 
 def record(far_end: Venue, stage: Stage, data: Path, last: int) -> None:
     """Record a script that ends well, with all there was."""
-    asyncio.run(stage.play(far_end, data, last))
+    asyncio.run(stage.play(far_end, data, last, sealing=run_child))
     assert plain.payloads(data) == sent(far_end) == [f.encode() for f in bids(11, last - 10)]
     assert plain.payloads(data, "loss") == []
     assert plain.holes(data) == []
@@ -111,7 +112,7 @@ def test_a_disk_that_hangs_for_ever_is_left(disk: Loop) -> None:
     ]
     data = disk.root / "tape"
     with pytest.raises(TapeError, match=r"no answer for 4 s; up to \d{3} frames .* are lost"):
-        asyncio.run(stage.play(Venue(script, snapshots=SNAPSHOTS), data, 611))
+        asyncio.run(stage.play(Venue(script, snapshots=SNAPSHOTS), data, 611, sealing=run_child))
     disk.thaw()
 
 
@@ -138,7 +139,9 @@ def test_a_broken_device_is_named_and_what_was_flushed_is_there(tmp_path: Path) 
         data = above.root / "tape"
         stage, script = broken_disk(below, above)
         with pytest.raises(TapeError, match=r"\[Errno (5|30)\].* frames \(.* are lost") as told:
-            asyncio.run(stage.play(Venue(script, snapshots=SNAPSHOTS), data, 911))
+            asyncio.run(
+                stage.play(Venue(script, snapshots=SNAPSHOTS), data, 911, sealing=run_child)
+            )
         assert stage.run is not None
         assert len(stage.run.payloads) == 901  # all were taken
         lost = int(str(told.value).partition("up to ")[2].split()[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.child import run_child
 from recorder.memory import Lost
 from recorder.summary import exit_code
 from tape.layout import Tape
@@ -51,7 +52,7 @@ def test_nothing_is_lost_while_memory_can_stand_in(disk: Disk) -> None:
         *map(Send, bids(1312, 10)),
     ]
     far_end = Venue(script, snapshots=SNAPSHOTS)
-    run = asyncio.run(stage.play(far_end, data, 1321, roll=0.3))
+    run = asyncio.run(stage.play(far_end, data, 1321, roll=0.3, sealing=run_child))
     assert plain.payloads(data) == sent(far_end) == [f.encode() for f in bids(11, 1311)]
     assert plain.holes(data) == []
     assert plain.payloads(data, "loss") == []
@@ -97,7 +98,7 @@ def test_what_does_not_fit_into_memory_is_counted_to_the_frame(disk: Disk) -> No
         *[*map(Send, bids(3_162, 5)), WaitRequest(DEPTH), *map(Send, bids(3_167, 5))],
     ]
     far_end = Venue(script, snapshots=SNAPSHOTS)
-    run = asyncio.run(stage.play(far_end, data, 3_171, memory=bound))
+    run = asyncio.run(stage.play(far_end, data, 3_171, memory=bound, sealing=run_child))
     lost = check_losses(data, sent(far_end))
     assert lost.frames > 1_000
     assert run.recorder.intake.memory.lost == lost

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.child import run_child
 from recorder.summary import exit_code
 from schemas.errors import TapeError
 from schemas.frames import Kind
@@ -120,7 +121,7 @@ def held_up(journal: Path) -> Iterator[None]:
 async def seal_another(data: Path, act: Callable[[Path], object]) -> Run:
     """Something is done to a journal that is closed and not sealed yet."""
     venue = Venue(LIVE, snapshots=SNAPSHOTS)
-    async with venue, running(venue, data, SOL, roll=2.0) as run:
+    async with venue, running(venue, data, SOL, roll=2.0, sealing=run_child) as run:
         await run.until(lambda: bool(run.frames))
         first = open_journal(data)
         with held_up(first):

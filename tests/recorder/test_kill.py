@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from recorder.child import child
 from tape.layout import Tape
 from tape.verify import verify
 from tests.recorder import plain
@@ -194,7 +194,7 @@ def check_sealed_once(data: Path, wreck: Wreck) -> None:
 
 def sealer_command(data: Path, journal: str) -> list[str]:
     """What a recorder runs for each journal, at its start for those it finds."""
-    return [sys.executable, "-m", "recorder.seal", str(data), str(data / "journal" / journal)]
+    return child("seal", str(data), str(data / "journal" / journal))
 
 
 def seal_left(data: Path) -> None:

@@ -47,12 +47,12 @@ def log_of(data: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-async def in_this_process(module: str, *arguments: str) -> Ended:
+async def in_this_process(name: str, *arguments: str) -> Ended:
     """As `run_child`, without a process of its own, which takes half a second."""
-    assert module == "recorder.retain"
+    assert name == "retain"
     output, errors = StringIO(), StringIO()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [module, *arguments])
+        patch.setattr(sys, "argv", [name, *arguments])
         patch.setattr(os, "nice", lambda _: 0)
         with redirect_stdout(output), redirect_stderr(errors):
             code = main()
@@ -156,7 +156,7 @@ def test_no_child_learns_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("recorder.child.sys.executable", str(script))
     for name in ("BP_API_KEY", "BP_API_SECRET", "BP_OTHER"):
         monkeypatch.setenv(name, "M4RKED")
-    output = asyncio.run(run_child("recorder.retain")).output.decode()
+    output = asyncio.run(run_child("retain")).output.decode()
     assert [line for line in output.splitlines() if "M4RKED" in line] == ["BP_OTHER=M4RKED"]
 
 

@@ -99,7 +99,7 @@ async def outage(folder: Path) -> Told:
     """A gap is open when its dump ends, and has ended before the next one."""
     stage = Ringing()
     script = [
-        *[stage.leaps(1), Cut(), stage.hears("gap of all streams (disconnect)")],
+        *[Cut(), stage.closes(), stage.leaps(1), stage.hears("gap of all streams (disconnect)")],
         *[WaitSubscribed(TRADES), Send(bid(13)), WaitRequest("/api/v1/depth"), Send(bid(14))],
         *[stage.hears_all(4), stage.passes(4, 2), Send(bid(15)), stage.hears_all(5)],
         *[stage.dumped("all is well")],
@@ -112,7 +112,7 @@ async def bookless(folder: Path) -> Told:
     stage = Ringing()
     refuse = Do(lambda far_end: far_end.faults.add("/api/v1/depth", Fault(500, "oops"), times=99))
     script = [
-        *[refuse, stage.leaps(1), Lose(bid(13)), Send(bid(14))],
+        *[refuse, Lose(bid(13)), Send(bid(14)), stage.hears_all(3), stage.leaps(1)],
         *[stage.hears("dump: gap of depth.SOL_USDC"), stage.passes(4, 2), stage.dumped("no book")],
     ]
     return await stage.record(script, folder), stage

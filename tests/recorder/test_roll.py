@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from market.engine import Engine
+from recorder.child import run_child
 from schemas.digest import Witness
 from schemas.frames import Frame, Kind
 from schemas.rows import Row
@@ -96,7 +97,7 @@ async def seamless(folder: Path) -> None:
     """Twenty seconds of simulated markets in two, rolled every half second."""
     topics = sorted(FEED.topics)
     far_end = Venue.of_feed(FEED, [*map(WaitSubscribed, topics), Play(FEED, 10.0)])
-    async with far_end, running(far_end, folder, *topics, roll=0.5) as run:
+    async with far_end, running(far_end, folder, *topics, roll=0.5, sealing=run_child) as run:
         await run.heard(len(FEED.frames))
         for symbol in FEED.snapshots:
             assert run.sides(symbol) == truth(far_end.truth.book(symbol))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.child import run_child
 from recorder.recorder import Recorder
 from recorder.sealer import BACKLOG, Sealer
 from recorder.settings import Patience, Settings
@@ -40,9 +41,8 @@ async def record_with_sealing_held_up(data: Path) -> Run:
     """Somebody else has the lock of the journal, for ever."""
     venue = Venue(SCRIPT, snapshots=SNAPSHOTS)
     async with venue:
-        run = Run(
-            Settings((SOL,), data, venue.ws_url, venue.rest_url, patience=Patience(sealing=1.5))
-        )
+        urls, patience = (venue.ws_url, venue.rest_url), Patience(sealing=1.5)
+        run = Run(Settings((SOL,), data, *urls, patience=patience), sealing=run_child)
         await run.until(lambda: run.is_live(SOL))
         (name,) = plain.journals(data)
         with (data / "journal" / name).open("rb") as file:
@@ -107,15 +107,9 @@ async def record_and_freeze(disk: Loop) -> Run:
     """The disk hangs from when the last segment is being sealed."""
     venue = Venue(SCRIPT, snapshots=SNAPSHOTS)
     async with venue:
-        run = Run(
-            Settings(
-                (SOL,),
-                disk.root / "tape",
-                venue.ws_url,
-                venue.rest_url,
-                patience=Patience(sealing=1.5),
-            ),
-        )
+        urls, patience = (venue.ws_url, venue.rest_url), Patience(sealing=1.5)
+        settings = Settings((SOL,), disk.root / "tape", *urls, patience=patience)
+        run = Run(settings, sealing=run_child)
         await run.until(lambda: run.is_live(SOL))
         sealer = run.recorder.sealer
         assert sealer is not None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from recorder.child import child, run_child
 from recorder.summary import exit_code
 from schemas.errors import ConfigError
 from tape.keep import Keep
@@ -23,7 +23,6 @@ from tests.recorder.runs import Run, running
 from tests.venue import Send, Venue, WaitRequest, WaitSubscribed
 
 FAILED, LOSSES = 1, 3
-SEAL = (sys.executable, "-m", "recorder.seal")
 SCRIPT = [
     WaitSubscribed(SOL),
     Send(bid(11)),
@@ -90,7 +89,7 @@ def test_a_disk_that_is_full_at_the_start_is_named(disk: Disk, made: bool) -> No
 async def record(data: Path) -> Run:
     """Record a small script, and stop as soon as it has come."""
     venue = Venue(SCRIPT, snapshots=SNAPSHOTS)
-    async with venue, running(venue, data, SOL) as run:
+    async with venue, running(venue, data, SOL, sealing=run_child) as run:
         await run.heard(100)
     return run
 
@@ -123,7 +122,7 @@ def test_sealing_goes_on_when_there_is_room(disk: Disk) -> None:
 
     async def scene() -> None:
         venue = Venue(SCRIPT, snapshots=SNAPSHOTS)
-        async with venue, running(venue, data, SOL) as run:
+        async with venue, running(venue, data, SOL, sealing=run_child) as run:
             await run.until(lambda: run.said(f"no room to seal {name}"))
             disk.empty()
             await run.until(lambda: name not in plain.journals(data))
@@ -160,7 +159,7 @@ def test_a_sealing_that_the_disk_refuses_is_to_be_tried_again(disk: Disk) -> Non
         recording.kill()
     (name,) = plain.journals(data)
     before = plain.journal(data / "journal" / name)
-    command = [*SEAL, str(data), str(data / "journal" / name)]
+    command = child("seal", str(data), str(data / "journal" / name))
     disk.fill()
     refused = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert refused.returncode == os.EX_TEMPFAIL, refused.stderr
@@ -176,7 +175,7 @@ def test_a_sealing_that_cannot_be_is_not_tried_again(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     folder.mkdir()
     (folder / "odd.journal.zst").write_bytes(b"")
-    command = [*SEAL, str(tmp_path), str(folder / "odd.journal.zst")]
+    command = child("seal", str(tmp_path), str(folder / "odd.journal.zst"))
     failed = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert failed.returncode == FAILED
     assert "odd.journal.zst" in failed.stderr

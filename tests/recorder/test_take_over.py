@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from recorder.child import run_child
 from recorder.commands import carrier
 from recorder.control_client import ask
 from recorder.control_socket import NAME, Carry, Request
@@ -81,7 +82,8 @@ async def moving() -> AsyncIterator[Far]:
 def start(far: Far, folder: Path, *topics: str, **more: Any) -> Run:
     """A recorder as bp-record makes it."""
     where = (far.venue.ws_url, far.venue.rest_url)
-    run = Run(Settings(topics or (SOL, TRADES), folder, *where, **{"patience": QUICK, **more}))
+    settings = Settings(topics or (SOL, TRADES), folder, *where, **{"patience": QUICK, **more})
+    run = Run(settings, sealing=run_child)
     recorder = run.recorder
     recorder.carry = carrier(recorder, {COMMAND: Handover(recorder, run.notices.append).step})
     return run

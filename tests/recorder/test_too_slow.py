@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from recorder.child import run_child
 from recorder.settings import Patience
 from recorder.summary import exit_code
 from replay.certificate import Outcome as Certified
@@ -60,6 +61,7 @@ async def _record(data: Path, connections: int) -> Outcome:
         far_end = await asyncio.to_thread(lambda: stack.enter_context(venue(*arguments)))
         books = [name for name in far_end.topics if name.startswith("depth.")]
         more: dict[str, Any] = {"connections": connections, "roll": ROLL_S, "patience": AT_ONCE}
+        more["sealing"] = run_child  # or that makes it slow too
         async with running(far_end, data, *far_end.topics, **more) as run:
             run.recorder.intake.listeners.append(_slow)
             report = await asyncio.to_thread(far_end.played)

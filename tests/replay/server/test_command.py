@@ -63,10 +63,11 @@ def test_a_port_that_is_taken_exits_1() -> None:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
-    """A server with a pipe, and what it said first."""
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, object]]]:
+    """A server with a pipe, and what it said first; no more than that is taken out of it."""
     command = [str(BP_REPLAY), str(SAMPLE), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, bufsize=0, stdout=pipe, env=ENVIRONMENT) as server:
         try:
             assert server.stdout is not None
             yield server, json.loads(server.stdout.readline())

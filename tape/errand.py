@@ -1,4 +1,4 @@
-"""What the recorder has processes of their own do, and how they tell what came of it."""
+"""What processes of their own do while somebody records, and how they tell what came of it."""
 
 import os
 import sys
