@@ -33,9 +33,10 @@ def write(tape: Tape, name: str, content: bytes) -> None:
     path = tape.root / FOLDER / name
     aside = path.with_name(f"{name}{ASIDE}{os.getpid()}")
     with suppress(OSError):
-        if tape.manifest_folder.stat().st_uid != os.geteuid():
+        of_manifests = tape.manifest_folder.stat()
+        if of_manifests.st_uid != os.geteuid():
             return
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(of_manifests.st_mode & 0o777, exist_ok=True)  # it says no more than they
         try:
             aside.write_bytes(sha256(content).digest() + content)
             aside.replace(path)

@@ -112,6 +112,12 @@ def test_what_is_torn_or_of_another_version_is_made_anew(three: Tape) -> None:
     assert read(three) == true
 
 
+def test_only_who_may_read_manifests_may_read_what_is_kept(three: Tape) -> None:
+    three.manifest_folder.chmod(0o700)
+    read(three)
+    assert (three.root / kept.FOLDER).stat().st_mode & 0o777 == 0o700
+
+
 def test_nothing_is_kept_of_a_file_that_may_just_be_written(three: Tape) -> None:
     outlines = Outlines(three, worth=1, clock=time_ns)
     path = three.manifest(NAME)
