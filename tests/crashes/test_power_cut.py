@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(bool(strace.missing()), reason=strace.missing() 
 
 SOAK = bool(os.environ.get("SOAK"))  # everything, for as long as it takes
 MIXES = 12 if SOAK else 1  # arbitrary survivors at each boundary, beside the extremes
-EACH = 1 if SOAK else 5  # of so many boundaries one is a power cut
+EACH = 1 if SOAK else 10  # of so many boundaries one is a power cut
 EXTREMES = (disk.least, disk.most, disk.names, disk.contents)
 BP_TAPE = BP_RECORD.with_name("bp-tape")
 FEED = ("--feed", "sim", "--seconds", "20", "--speed", "4", "--repeat", "0")

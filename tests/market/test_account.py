@@ -17,6 +17,7 @@ from schemas.arrow import columns
 from schemas.digest import Witness
 from schemas.rows import Reject, Row
 from schemas.tables import ACCOUNT_TABLES
+from tests.effort import examples
 from tests.market.fitting import check_fits
 from tests.market.nasty import dumps, json_values
 from tests.market.stamps import Stamper, event
@@ -188,7 +189,7 @@ def test_each_column_has_its_member(channel: str) -> None:
 
 
 @pytest.mark.parametrize("channel", PAGE)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 def test_whatever_is_there_is_in_its_column_exactly(channel: str, data: st.DataObject) -> None:
     """Texts and numbers alike, on the topic of a market as on that of all."""
@@ -247,7 +248,7 @@ def test_only_positions_are_negative() -> None:
     assert str(short.realized_profit) == "-0.250000000000000000"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(messages("account.positionUpdate"), max_size=4))
 def test_an_array_of_positions_is_a_row_each(said: list[Said]) -> None:
     """In their order; none is none."""
@@ -271,7 +272,7 @@ def test_no_other_stream_has_arrays(channel: str) -> None:
     assert isinstance(row, Reject)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=6))
 def test_the_cumulative_fill_is_z(fills: list[int]) -> None:
     """And never `l`, which is of one fill (section 8, defect 15)."""
@@ -337,7 +338,7 @@ def test_no_stream_makes_rows_of_another(stream: str) -> None:
             assert not kind.private or isinstance(row, kind.row | Reject), stream
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.sampled_from(sorted(PAGE)),
     st.dictionaries(st.sampled_from([*"eEsTiSXzZqQpPRuCwWaALBbMfmlnO", "er"]), json_values),
@@ -363,7 +364,7 @@ def played(texts: list[str]) -> tuple[list[Row], str]:
     return made, witness.checkpoint().rows
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(st.sampled_from(sorted(EVERY.values())), max_size=12))
 def test_a_replay_makes_the_same_rows(texts: list[str]) -> None:
     assert played(texts) == played(texts)

@@ -12,6 +12,7 @@ from market.audits import KEPT_LIMIT
 from market.touches import TOUCHES, WAITING
 from schemas.check_rows import Audit
 from schemas.rows import Gap, Row
+from tests.effort import examples
 from tests.market.audit_model import AuditModel, Best, Delta, Different, Side, Sides
 from tests.market.hand import SYMBOL, Hand, Texts
 from tests.shared import needs_shared, sample_texts
@@ -240,7 +241,7 @@ def best(price: int | None, qty: int | None) -> Best:
     return Decimal(price).scaleb(-9), Decimal(qty).scaleb(-6)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(MOVES)
 def test_what_differs_is_found_and_nothing_else(moves: list[Move]) -> None:
     """Quotes early, late, copied, of ids that were leapt over, wrong; snapshots ahead, behind, cut

@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from market.book import Book, BookSide, Level
 from schemas.numbers import pretty_price, pretty_qty
+from tests.effort import examples
 
 # Few prices, so that levels meet; around zero, where a sign could go wrong; and two large ones.
 PRICES = st.one_of(st.integers(-3, 8), st.sampled_from([10**17, 10**18 - 1]))
@@ -107,7 +108,7 @@ class Sides(RuleBasedStateMachine):
             assert spread == best_ask - best_bid
 
 
-Sides.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+Sides.TestCase.settings = settings(max_examples=examples(75), stateful_step_count=30, deadline=None)
 TestSides = Sides.TestCase
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from market.engine import Engine
 from schemas.frames import Kind, RequestFailed, to_json
 from schemas.rows import Gap, Reject
+from tests.effort import examples
 from tests.market.fitting import check_fits
 from tests.market.hand import SYMBOL, Hand
 from tests.market.nasty import NUMBERS, dumps, json_values, payloads
@@ -79,7 +80,7 @@ def started() -> tuple[Engine, Stamper]:
     return hand.engine, hand.stamper
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(arrivals, min_size=1, max_size=4))
 @example([(Kind.DATA, b'{"stream":"ticker.\xff","data":{}}')])  # no UTF-8
 @example([(Kind.DATA, b'{"stream":"ticker.A","data":{"e":"ticker","s":"\xed\xa0\x80","E":1}}')])
@@ -105,7 +106,7 @@ def recovers(engine: Engine, stamper: Stamper) -> None:
     assert (hand.id, hand.bids) == (11, [])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sampled_from(["depth", "trade"]), st.lists(st.sampled_from([0, 1, LIMIT - 1, LIMIT])))
 def test_ids_at_the_end_of_an_int64_fit_all_that_is_made_of_them(
     channel: str, ids: list[int]
@@ -138,7 +139,7 @@ def test_a_gap_is_a_row_that_fits() -> None:
         check_fits(row)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.sampled_from(list(Kind)), st.sampled_from(["//[", "//[x]", "\0", "?", "depth.", "/"]))
 def test_a_topic_may_be_anything(kind: Kind, topic: str) -> None:
     """Of a tape that somebody else has made, or the path of a request."""

@@ -11,6 +11,7 @@ from schemas.digest import Witness
 from schemas.frames import Frame, Kind
 from schemas.requests import Request
 from schemas.rows import BookKeyframe, Gap, Row, Session
+from tests.effort import examples
 from tests.market.hand import SYMBOL as SYMBOL_1
 from tests.market.hand import Hand
 from tests.market.moves import Answer, Ask, Connect, Deliver, Move, Tick, plays
@@ -112,7 +113,7 @@ LIVE: list[Move] = [
 ]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(125), deadline=None)
 @given(recordings(), st.integers(0, 10**6))
 @example(Play().run(LIVE).frames, 6)
 @example(Play().run(LIVE).frames, 5)
@@ -146,7 +147,7 @@ def test_a_segment_may_begin_anywhere(frames: list[Frame], cut: int) -> None:
     assert same.requests[len(begin) :] == never.requests
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(recordings())
 @example(Play().run(LIVE).frames)
 def test_the_keyframe_rows_are_the_live_books(frames: list[Frame]) -> None:
@@ -163,7 +164,7 @@ def test_the_keyframe_rows_are_the_live_books(frames: list[Frame]) -> None:
         assert not [row for row in kept if row.symbol == SYMBOL]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(recordings(), st.lists(st.integers(0, 10**6), max_size=5))
 def test_feeding_is_a_fold(frames: list[Frame], pauses: list[int]) -> None:
     """However the frames come in bunches, and whoever looks at the engine in between."""

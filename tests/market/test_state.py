@@ -12,6 +12,7 @@ from schemas.errors import UsageError
 from schemas.frames import ConnectionClosed, Frame, FramesLost, Kind, to_json
 from schemas.rows import Reject, Row
 from schemas.topics import INTERVALS
+from tests.effort import examples
 from tests.market.stamps import Stamper, event, subscribe
 from tests.market.state_model import Known, Model, Step, step
 from tests.market.state_moves import (
@@ -140,7 +141,7 @@ def check_account(state: State, model: Model) -> None:
 
 
 @pytest.mark.parametrize("about", MESSAGES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 def test_state_is_what_the_rows_say(about: str, data: st.DataObject) -> None:
     """After any frames, and across segments; bounds are small."""
@@ -154,7 +155,7 @@ def test_state_is_what_the_rows_say(about: str, data: st.DataObject) -> None:
         check_account(run.engine.state, model)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(parts(), st.integers(0, 99))
 def test_a_segment_alone_knows_as_much(parts: list[Part], cut: int) -> None:
     """The engine that goes on, and one that begins with the last segment or any other: what they
@@ -168,7 +169,7 @@ def test_a_segment_alone_knows_as_much(parts: list[Part], cut: int) -> None:
     assert answers(alone.state) == answers(run.engine.state)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(parts(MESSAGES["orders"]))
 def test_what_was_executed_never_falls(parts: list[Part]) -> None:
     """Nor does what is over come back, whatever comes late or again; nor is more missed than was

@@ -7,6 +7,7 @@ from market.book import Book, BookSide
 from market.sync_states import TABLE, Act, Event, State
 from schemas.check_rows import Audit
 from schemas.rows import Depth, Gap
+from tests.effort import examples
 from tests.market.model_venue import ENGINE_PRICE, ENGINE_QTY, Levels, Sides
 from tests.market.moves import Move, plays
 from tests.market.oracle import Oracle
@@ -119,7 +120,7 @@ def levels_of(side: BookSide) -> Levels:
     return result
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.sampled_from(TOPICS), plays())
 def test_a_live_book_is_the_venues_whatever_happens(topic: str, moves: list[Move]) -> None:
     """At each step: live exactly when protocol section 3.3 says so; then equal to the true book at

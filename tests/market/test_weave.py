@@ -21,7 +21,7 @@ from tests.market.test_sync import levels_of
 TRADE, DEPTH = f"trade.{SYMBOL}", f"depth.{SYMBOL}"
 FIRST_TRADE = 1_000
 NO_COPIES = to_json(MessagesCopied([], [], [], []))  # a frame about no stream
-EXAMPLES = 3_000 if os.environ.get("SOAK") else 80
+EXAMPLES = 3_000 if os.environ.get("SOAK") else 40
 
 
 def trade(number: int) -> bytes:

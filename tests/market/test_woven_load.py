@@ -13,6 +13,7 @@ from market.engine import Engine
 from schemas.frames import Frame, Kind, LoadTurned, to_json
 from schemas.rows import Depth, Gap, Row, Trade
 from schemas.shedding import Level
+from tests.effort import examples
 from tests.market.hand import SYMBOL
 from tests.market.model_venue import FIRST_ID, Sides
 from tests.market.relay import Race, races
@@ -64,7 +65,7 @@ def speaks(rows: list[Row]) -> bool:
     return any(isinstance(r, Trade | Depth) or (isinstance(r, Gap) and r.topic) for r in rows)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from([TRADE, DEPTH]), races(merges=True), TURNS)
 def test_no_rows_are_made_while_none_are_to_be(topic: str, race: Race, turns: Turns) -> None:
     """Nor of what has waited."""
@@ -75,7 +76,7 @@ def test_no_rows_are_made_while_none_are_to_be(topic: str, race: Race, turns: Tu
         assert not (before and after and speaks(rows))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(races(merges=False), TURNS)
 def test_each_trade_that_is_looked_at_makes_a_row(race: Race, turns: Turns) -> None:
     """One, whichever connections brought it, whatever was missing before it."""
@@ -90,7 +91,7 @@ def test_each_trade_that_is_looked_at_makes_a_row(race: Race, turns: Turns) -> N
     assert sorted(ids) == sorted(heard)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(races(merges=True), TURNS)
 def test_a_book_is_the_venues_or_none(race: Race, turns: Turns) -> None:
     """And the venue's again, with a snapshot."""
@@ -111,7 +112,7 @@ def check(engine: Engine, track: Track) -> None:
         assert ours == track.venue.now.at(book.last_update_id)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.sampled_from([TRADE, DEPTH]), races(merges=True), TURNS, st.integers(0, 10**6))
 def test_a_segment_may_begin_anywhere(topic: str, race: Race, turns: Turns, cut: int) -> None:
     frames = loaded(Track(one_by_one(race) if topic == TRADE else race, topic).frames, turns)

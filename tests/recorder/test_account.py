@@ -29,6 +29,7 @@ from recorder.subscribed import Subscribed
 from recorder.summary import exit_code, print_summary
 from schemas.account_rows import Balance
 from schemas.frames import Kind
+from tests.effort import examples
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, envelope, trade
 from tests.recorder.pairs import ALICE, BOB, replace, shown
@@ -597,7 +598,7 @@ DENY = st.tuples(st.just("deny"), NAMES_OF)
 MOVES = st.lists(MOVE | REFUSE, max_size=10) | st.lists(MOVE | DENY, max_size=10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(NAMES_OF, MOVES)
 @example(
     [RFQS, SOL], [("deny", []), ("pause", []), ("deny", []), ("pause", []), ("remove", [RFQS])]

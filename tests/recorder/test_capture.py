@@ -32,6 +32,7 @@ from tape.layout import Tape
 from tape.manifest import Verdict
 from tape.reader import read_frames, read_rows, segments
 from tape.verify import verify
+from tests.effort import SOAK
 from tests.golden.tapes import FOLDER, SAMPLES, readable
 from tests.recorder import plain
 from tests.recorder.market import SNAPSHOTS, SOL, TRADES, Sides, bid, bids, trade
@@ -67,6 +68,9 @@ SAMPLE_GAPS = [
     ("depth.BTC_USDC_PERP", 6730019259, 6904947650),
     ("depth.200ms.SOL_USDC", 1802083138, 1803724440),
 ]
+
+# Both go through an engine in tests/market/test_real.py: here one of them is enough.
+RECORDED = CAPTURES if SOAK else CAPTURES[:1]
 
 
 def on_tape(root: Path) -> list[bytes]:
@@ -128,13 +132,13 @@ def script_of(feed: Feed) -> list[Step]:
 
 @pytest.fixture(scope="module")
 def captured(tmp_path_factory: pytest.TempPathFactory) -> Played[Books]:
-    """Both captures side by side, one of them compressed."""
-    scenes = {name: capturing(name, name == CAPTURES[0]) for name in CAPTURES}
+    """The captures side by side, one of them compressed."""
+    scenes = {name: capturing(name, name == CAPTURES[0]) for name in RECORDED}
     return play(tmp_path_factory.mktemp("captures"), scenes)
 
 
 @needs_shared
-@pytest.mark.parametrize("name", CAPTURES)
+@pytest.mark.parametrize("name", RECORDED)
 def test_a_real_capture_is_kept_and_its_books_are_right(captured: Played[Books], name: str) -> None:
     data, live = captured.folder(name), captured.outcome(name)
     sent = [arrival.text.encode() for arrival in capture_frames(name)]

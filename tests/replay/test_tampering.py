@@ -15,6 +15,7 @@ from replay.certify import certify
 from schemas.frames import Frame, Kind
 from tape.layout import Tape
 from tape.reader import segments
+from tests.effort import examples
 from tests.replay.conftest import EVERY
 from tests.replay.tampering import (
     change_frame,
@@ -28,7 +29,7 @@ from tests.replay.tampering import (
 from tests.tapes import Recording
 
 spoiling = settings(
-    max_examples=10,
+    max_examples=examples(5),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -26,6 +26,7 @@ from tape.columns import (
     rows_to_arrow,
 )
 from tape.parquet import PartFile
+from tests.effort import examples
 from tests.tape.dumb import any_frame
 
 _int64 = st.integers(-(2**63), 2**63 - 1)
@@ -68,7 +69,7 @@ def any_rows(row: type[Row], symbol: str | None) -> st.SearchStrategy[list[Row]]
 
 
 @pytest.mark.parametrize("table", TABLES)
-@settings(max_examples=50)
+@settings(max_examples=examples(25))
 @given(symbol=st.sampled_from([None, "ETH_USDC"]), data=st.data())
 def test_rows_of_every_table_come_back(table: str, symbol: str | None, data: st.DataObject) -> None:
     row = TABLES[table]
@@ -80,7 +81,7 @@ def test_rows_of_every_table_come_back(table: str, symbol: str | None, data: st.
 
 
 @pytest.mark.parametrize("table", TABLES)
-@settings(max_examples=15)
+@settings(max_examples=examples(8))
 @given(data=st.data())
 def test_rows_come_back_from_a_file(table: str, data: st.DataObject) -> None:
     row = TABLES[table]

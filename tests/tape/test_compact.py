@@ -19,6 +19,7 @@ from tape.manifest import Origin, Verdict, load
 from tape.plan import plan
 from tape.reader import read_rows, segments
 from tape.verify import verify
+from tests.effort import examples
 from tests.replay.eventful import eventful
 from tests.tape.contents import contents, files_of, frames_of, hourly, seen_by_others
 from tests.tape.cuts import every_cut
@@ -188,7 +189,7 @@ saying = st.tuples(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(st.lists(saying, max_size=25))
 def test_any_recording_is_the_same_after(
     tmp_path_factory: pytest.TempPathFactory,

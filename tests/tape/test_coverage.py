@@ -13,6 +13,7 @@ from tape.doubts import Hole
 from tape.laps import DAMAGED, Lap
 from tape.layout import DAY_NS, HOUR_NS, SegmentName, Tape, date_folder
 from tape.reader import segments
+from tests.effort import examples
 from tests.replay.tampering import flip_byte
 from tests.tape.dumb import NAME, SECOND, START, DumbRecorder
 from tests.tape.slots import DumbSession, all_slots
@@ -70,7 +71,7 @@ def slots_of(covered: Covered) -> dict[int, str]:
     }
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(250))
 @given(one=sessions("a"), other=sessions("b"))
 def test_coverage_is_what_single_slots_add_up_to(one: DumbSession, other: DumbSession) -> None:
     found = cover([*laps_of(one), *laps_of(other)], [*holes_of(one), *holes_of(other)])

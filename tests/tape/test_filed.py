@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from schemas.errors import TapeError
 from tape.layout import Tape
 from tape.reader import read_filed, segments, seq_at
+from tests.effort import examples
 from tests.replay.eventful import eventful
 from tests.shared import ROOT
 from tests.tape.dumb import HOUR, SECOND, DumbRecorder, sealed
 from tests.tape.moments import Moments
 
 looking = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(13),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

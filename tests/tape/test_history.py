@@ -18,6 +18,7 @@ from tape.history import History, Mark
 from tape.layout import Tape
 from tape.plan import plan
 from tape.reader import segments
+from tests.effort import examples
 from tests.replay.eventful import eventful
 from tests.shared import ROOT
 from tests.tape.moments import Moments
@@ -37,7 +38,9 @@ TABLES: list[type[Row]] = [
     OpenInterest,
 ]
 looking = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(13),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 Scene = tuple[Moments, History]
@@ -109,7 +112,7 @@ def test_books_of_the_sample_are_those_of_a_replay() -> None:
     books_are_those_of_a_replay(moments, fresh(moments), seed=1, near=20)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(4), deadline=None)
 @given(happenings=st.lists(st.sampled_from(Market.HAPPENINGS), min_size=20, max_size=60))
 def test_books_that_come_and_go(
     tmp_path_factory: pytest.TempPathFactory, happenings: list[str]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import pyarrow.dataset as ds
+from pyarrow import parquet
 
 from tests.venue.feed import Feed, TimedFrame
 
@@ -13,8 +13,10 @@ _COLUMNS = ["seq", "ts_recv", "kind", "topic", "payload"]
 
 def load_tape(root: Path) -> Feed:
     """The data frames of a recording, its first snapshot of each market, its market list."""
-    table = ds.dataset(root / "frames", partitioning="hive").to_table(columns=_COLUMNS)
-    lines: list[dict[str, Any]] = table.sort_by("seq").to_pylist()
+    lines: list[dict[str, Any]] = []
+    for path in root.glob("frames/*/*/*.parquet"):
+        lines += parquet.ParquetFile(path).read(columns=_COLUMNS).to_pylist()
+    lines.sort(key=lambda line: line["seq"])
     frames = [
         TimedFrame(line["ts_recv"].value, line["payload"].decode())
         for line in lines

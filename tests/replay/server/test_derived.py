@@ -24,6 +24,7 @@ from schemas.frames import Kind
 from schemas.topics import INTERVALS
 from tape.layout import Tape
 from tape.reader import read_frames, segments
+from tests.effort import examples
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -392,7 +393,7 @@ waits = st.sampled_from([0, 1, 377, 400, 877, 1_377])  # some to the very beat
 
 
 @given(walk=deals, interval=intervals)
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_candles_are_those_of_all_trades(walk: list[Deal], interval: str) -> None:
     topic, frames = f"kline.{interval}.SOL_USDC", trade_frames(walk)
     until = START + 75 * S
@@ -401,7 +402,7 @@ def test_candles_are_those_of_all_trades(walk: list[Deal], interval: str) -> Non
 
 
 @given(walk=deals, interval=intervals, cut=st.integers(0, 19), wait_ms=waits)
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_candles_begun_in_the_middle_are_complete(
     walk: list[Deal], interval: str, cut: int, wait_ms: int
 ) -> None:
@@ -415,7 +416,7 @@ def test_candles_begun_in_the_middle_are_complete(
 
 
 @given(walk=deals, interval=intervals, rng=st.randoms())
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_trades_may_come_in_any_order_and_again(
     walk: list[Deal], interval: str, rng: random.Random
 ) -> None:
@@ -429,7 +430,7 @@ def test_trades_may_come_in_any_order_and_again(
 
 
 @given(walk=deals, interval=intervals)
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 def test_candles_do_not_depend_on_when_one_asks(walk: list[Deal], interval: str) -> None:
     topic, frames = f"kline.{interval}.SOL_USDC", trade_frames(walk)
     until = (frames[-1].at if frames else START) + 5 * S
