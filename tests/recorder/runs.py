@@ -49,6 +49,7 @@ async def seal_here(name: str, *arguments: str) -> Ended:
     about. Those of trouble with the disk or with the process have one."""
     assert name == "seal"
     data, journal = map(Path, arguments)
+    # A thread, as a test may hold the journal's lock meanwhile.
     await asyncio.to_thread(seal_alone, journal, Tape(data), Engine())
     return Ended(0, b"", "")
 

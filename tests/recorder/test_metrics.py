@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from recorder.child import run_child
 from recorder.settings import Listen, Patience
 from recorder.stamp import Clock, Stamp, now
 from recorder.status_server import watched
@@ -260,7 +261,7 @@ async def full_disk(folder: Path) -> None:
 async def sealing(folder: Path) -> None:
     """A segment is sealed; the next one waits, as somebody else has its journal."""
     far_end, clock, hour = Venue([], snapshots=SNAPSHOTS), Leap(), 3_600 * SECOND
-    async with far_end, watching(far_end, folder, clock) as seen:
+    async with far_end, watching(far_end, folder, clock, sealing=run_child) as seen:
         await seen.turns()
         clock.ahead += hour
         said = await seen.until(lambda said: bool(said.by("last_verdict", "verdict")))

@@ -96,7 +96,9 @@ FEED = of_session(simulate(Plan(seed=7, seconds=20)))
 async def seamless(folder: Path) -> None:
     """Twenty seconds of simulated markets in two, rolled every half second."""
     topics = sorted(FEED.topics)
-    far_end = Venue.of_feed(FEED, [*map(WaitSubscribed, topics), Play(FEED, 10.0)])
+    asked = [WaitRequest(f"/api/v1/depth?symbol={symbol}") for symbol in FEED.snapshots]
+    begin = [*map(WaitSubscribed, topics), Play(FEED, 10.0, stop=200), *asked]
+    far_end = Venue.of_feed(FEED, [*begin, Play(FEED, 10.0, start=200)])
     async with far_end, running(far_end, folder, *topics, roll=0.5, sealing=run_child) as run:
         await run.heard(len(FEED.frames))
         for symbol in FEED.snapshots:
