@@ -1,4 +1,5 @@
-"""Frames a second that ``bp-record`` takes from a local venue that sends as fast as it can."""
+"""Frames a second that ``bp-record`` takes from a local venue: one that sends as fast as it can, of
+which it sheds what is too much, and one at a rate at which nothing is to be lost."""
 
 import json
 import os
@@ -18,6 +19,7 @@ from tape.reader import read_frames, segments
 FRAMES = 1_500_000
 AIM = 30_000
 CAPTURE = "spot2_events_90s"
+PACES = {"max": "as fast as it can", "80": "80 times the pace of the capture"}
 
 _BIN = Path(sys.executable).parent
 
@@ -26,13 +28,14 @@ def run() -> None:
     """Print the lines of this bench."""
     cpus = sorted(os.sched_getaffinity(0))
     with TemporaryDirectory(prefix="bp-bench-") as folder:
-        data = Path(folder) / "tape"
-        _record(data, cpus)
+        for speed in PACES:
+            data = Path(folder) / speed
+            _record(data, cpus, speed)
         _replay(data, cpus[0])
 
 
-def _record(data: Path, cpus: list[int]) -> None:
-    venue = _venue(cpus[-1])
+def _record(data: Path, cpus: list[int], speed: str) -> None:
+    venue = _venue(cpus[-1], speed)
     assert venue.stdout is not None
     ready = json.loads(venue.stdout.readline())
     urls = ["--ws-url", ready["ws"], "--rest-url", ready["rest"]]
@@ -45,6 +48,7 @@ def _record(data: Path, cpus: list[int]) -> None:
     sealing = monotonic() - started
     venue.terminate()
     venue.wait()
+    print(f"-- bp-record on one core, {CAPTURE} looped, sent {PACES[speed]}")
     _report(data, played["frames"], recorder, sealing)
 
 
@@ -52,8 +56,8 @@ def _report(data: Path, sent: int, recorder: Watched, sealing: float) -> None:
     (manifest,) = segments(Tape(data))
     kept = manifest.kinds["data"]
     elapsed = _receiving_seconds(data, manifest)
-    print(f"-- bp-record on one core, {CAPTURE} looped, {sent:,} frames sent")
-    line("frames kept", f"{kept:,}", f"{sent - kept} lost, {manifest.verdict}")
+    shed = sent - kept
+    line("frames kept", f"{kept:,}", f"of {sent:,}; {shed:,} shed, {manifest.verdict}")
     line("gaps, as a book that is lost costs less", f"{manifest.rows.get('gap', 0):,}")
     line("sustained", f"{kept / elapsed:,.0f}/s", f"aim {AIM:,}/s")
     line("sealing, in another process", f"{manifest.frames / sealing:,.0f}/s")
@@ -78,8 +82,8 @@ def _replay(data: Path, cpu: int) -> None:
     line("memory of the replay", "", str(replay.memory))
 
 
-def _venue(cpu: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.venue", "--feed", f"real:{CAPTURE}", "--speed", "max"]
+def _venue(cpu: int, speed: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.venue", "--feed", f"real:{CAPTURE}", "--speed", speed]
     return subprocess.Popen(
         [*command, "--expect", "all", "--repeat", "0", "--frames", str(FRAMES)],
         stdout=subprocess.PIPE,
