@@ -177,10 +177,19 @@ def test_the_torn_tail_is_named(flow: FarEnd, wrecked: tuple[Path, Wreck]) -> No
 
 
 def start_sealing(urls: FarEnd, data: Path) -> tuple[Recording, int]:
-    """A recorder that is half through sealing what it found, and the process that does it."""
+    """A recorder that is half through sealing what it found, and the process that does it, which
+    is stopped: it was let go on bit by bit, as it may be faster than who looks."""
     recording = Recording(*options(urls, data, "depth.SOL_USDC"))
-    recording.until(lambda: is_sealing(data))
+    recording.until(lambda: bool(recording.sealers()))
     (sealer,) = recording.sealers()
+
+    def has_begun() -> bool:
+        os.kill(sealer, SIGCONT)
+        time.sleep(0.005)
+        os.kill(sealer, SIGSTOP)
+        return is_sealing(data)
+
+    recording.until(has_begun)
     return recording, sealer
 
 
@@ -239,7 +248,6 @@ def test_a_sealing_that_outlives_its_recorder_is_not_disturbed(
     """The recorder dies, its sealing goes on; the next recorder finds the same journal."""
     data, wreck = wrecked
     recording, sealer = start_sealing(flow, data)
-    os.kill(sealer, SIGSTOP)  # so that it cannot be done before the next one begins
     try:
         recording.kill()
         with at_work(*options(flow, data, *flow.topics), *SHORT) as following:
@@ -270,7 +278,6 @@ def test_a_second_ctrl_c_leaves_the_sealing_to_the_next_start(
     """The first one closes the journal in order; the second does not wait for the sealing."""
     data, wreck = wrecked
     recording, sealer = start_sealing(flow, data)
-    os.kill(sealer, SIGSTOP)  # so that there is something to wait for
     try:
         recording.interrupt()
         recording.hear("stopping")
