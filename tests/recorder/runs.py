@@ -46,11 +46,11 @@ class Where(NamedTuple):
 
 async def seal_here(name: str, *arguments: str) -> Ended:
     """As `run_child`, without a process of its own, which takes longer than what most tests are
-    about. Those of trouble with the disk or with the process have one."""
+    about. Those of trouble with the disk or with the process have one; so have those that hold the
+    lock of a journal, or nothing in here would go on."""
     assert name == "seal"
     data, journal = map(Path, arguments)
-    # A thread, as a test may hold the journal's lock meanwhile.
-    await asyncio.to_thread(seal_alone, journal, Tape(data), Engine())
+    seal_alone(journal, Tape(data), Engine())
     return Ended(0, b"", "")
 
 
