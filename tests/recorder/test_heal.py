@@ -276,7 +276,7 @@ def test_all_that_rest_has_is_asked_for(forgotten: set[int], sizes: list[int], l
     near = _within(spans).intersection(listed[:9_900])  # about as far as REST goes
     assert near <= got
     assert missing.left == len(_within(spans) - got)
-    assert asked <= 1 + sum(sizes) / 800 + len(sizes) + 3 * (1 + len(forgotten))
+    assert asked <= 1 + sum(sizes) / 800 + len(sizes) + 4 * (1 + len(forgotten))
 
 
 _SAID = {"price": "1", "quantity": "1", "isBuyerMaker": True}
