@@ -52,7 +52,10 @@ class MissingTrades:
         elif frame.kind is Kind.REPLY:
             self._failures = 0
             learnt = self._newest is None and self._learn(frame.payload)
-            self._tries = 0 if came or learnt else self._tries + 1
+            # What came of other stretches says nothing of the one that was asked for.
+            first, last = self._ranges[0] if self._ranges else (0, -1)
+            reached = any(first <= number <= last for number in came)
+            self._tries = 0 if reached or learnt else self._tries + 1
         self._take(came)
 
     def _learn(self, body: bytes) -> bool:
